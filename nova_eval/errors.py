@@ -1,0 +1,53 @@
+"""Errors a user can act on. Each says what is wrong, where, and the remedy, and knows its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+OK, GATE_FAILED, USAGE, INCOMPLETE, PREREQUISITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+class NovaEvalError(Exception):
+    """Base of every error shown to the user as one line: ``problem (remedy)``."""
+
+    exit_code = PREREQUISITE
+
+    def __init__(self, problem: str, *, remedy: str = "") -> None:
+        self.problem = " ".join(problem.split())
+        self.remedy = " ".join(remedy.split())
+        super().__init__(f"{self.problem}; {self.remedy}" if self.remedy else self.problem)
+
+
+class UsageError(NovaEvalError):
+    """The command, a configuration or an input names something that does not exist or cannot be."""
+
+    exit_code = USAGE
+
+
+class PrerequisiteError(NovaEvalError):
+    """Something outside the command is missing: a package, weights, a prompt file, disk space, permission."""
+
+    exit_code = PREREQUISITE
+
+
+class CorruptStoreError(NovaEvalError):
+    """A file of a run says something it cannot say. Nothing is deleted; the line names the file and the place."""
+
+    exit_code = PREREQUISITE
+
+
+class MediaError(NovaEvalError):
+    """An image or video cannot be read or written."""
+
+    exit_code = PREREQUISITE
+
+
+def unknown(kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> UsageError:
+    """The error for a name that is not among ``known``, with the nearest one that is."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5) or get_close_matches(
+        name.lower(), [n.lower() for n in names], n=1, cutoff=0.5
+    )
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+    return UsageError(f"unknown {kind} {name!r}", remedy=f"{hint} {remedy}".strip())

@@ -1,0 +1,213 @@
+"""What the parts of the product promise each other: samplers, the questions judges answer, scorers, benchmarks.
+
+A scorer asks a *question*; the official network and the analytic judge of the embedded world answer it alike, so the
+two are interchangeable. Frames are always uint8 RGB arrays of shape (T, H, W, 3); boxes are (x0, y0, x1, y1) in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nova_eval.records import Metric, Prompt, Sample, SampleKey, Score
+
+if TYPE_CHECKING:
+    from nova_eval.media import Clip
+
+Frames: TypeAlias = NDArray[np.uint8]
+Floats: TypeAlias = NDArray[np.float32]
+
+
+# --- samplers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerInfo:
+    """What makes two samplers equal: everything here goes into the name of the run.
+
+    ``modality`` is ``"image"`` or ``"video"``. ``checkpoint`` is a digest of the weights ("" where there are none).
+    ``fps`` is the rate at which clips are meant to be shown (0 for images).
+    """
+
+    name: str
+    modality: str
+    checkpoint: str = ""
+    fps: float = 0.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """The generator under test."""
+
+    info: SamplerInfo
+
+    def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Frames]:
+        """One uint8 (T, H, W, 3) array per prompt (T = 1 for an image), made from ``prompt.sampling_text``.
+
+        The result for one (prompt, seed) must not depend on what else is in the batch.
+        """
+        ...
+
+
+class Listing(NamedTuple):
+    """What a folder of finished media holds, measured against the samples that are wanted."""
+
+    found: Mapping[SampleKey, Path]
+    missing: Sequence[SampleKey]
+    extra: Sequence[Path]
+    unreadable: Mapping[SampleKey, str]
+
+
+@runtime_checkable
+class MediaSource(Protocol):
+    """A sampler whose media exist already: files are scored where they lie, nothing is generated or copied."""
+
+    info: SamplerInfo
+
+    def locate(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Listing:
+        """Which file is which sample. ``prompts`` is the whole suite (it decides what is extra)."""
+        ...
+
+
+# --- judges: the questions ------------------------------------------------------------------------------------------
+
+
+class Detection(NamedTuple):
+    """One region of a frame: ``label`` is the object's name, ``caption`` a description where the judge gives one."""
+
+    label: str
+    box: tuple[float, float, float, float]
+    score: float = 1.0
+    caption: str = ""
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A frozen network or measuring device. ``digest`` changes when its answers can change."""
+
+    name: str
+    digest: str
+
+    def to(self, device: str) -> Judge:
+        """Moves to ``"cpu"``, ``"cuda:0"`` … and returns itself."""
+        ...
+
+
+class ImageEncoder(Judge, Protocol):
+    def encode_images(self, frames: Frames) -> Floats:
+        """(N, H, W, 3) → (N, D) features, not necessarily normalised."""
+        ...
+
+
+class ImageTextModel(Judge, Protocol):
+    def image_text_similarity(self, frames: Frames, text: str) -> Floats:
+        """(N, H, W, 3) → (N,) similarity of each frame with ``text``, a cosine for the official network."""
+        ...
+
+
+class VideoTextModel(Judge, Protocol):
+    def video_text_similarity(self, frames: Frames, text: str) -> float:
+        """Similarity of one clip (N sampled frames) with ``text``, a cosine for the official network."""
+        ...
+
+
+class Detector(Judge, Protocol):
+    def detect(self, frames: Frames) -> list[list[Detection]]:
+        """(N, H, W, 3) → the objects of each frame, highest score first."""
+        ...
+
+
+class DenseCaptioner(Judge, Protocol):
+    def describe(self, frames: Frames) -> list[list[Detection]]:
+        """(N, H, W, 3) → the regions of each frame with label and caption, highest score first."""
+        ...
+
+
+class OpticalFlow(Judge, Protocol):
+    def flow(self, first: Frames, second: Frames) -> Floats:
+        """Two (N, H, W, 3) → (N, h, w, 2) displacement (x, y) in pixels; h, w may be padded beyond H, W."""
+        ...
+
+
+class FrameInterpolator(Judge, Protocol):
+    def interpolate(self, first: Frames, second: Frames) -> Frames:
+        """Two (N, H, W, 3) → (N, H, W, 3) predicted middle frames."""
+        ...
+
+
+class ActionRecognizer(Judge, Protocol):
+    def action_logits(self, frames: Frames) -> tuple[Sequence[str], Floats]:
+        """One clip → the class names and one logit a class (independent classes: sigmoid, not softmax)."""
+        ...
+
+
+class SceneCaptioner(Judge, Protocol):
+    input_size: tuple[int, int] | None  # (H, W) at which frames must be decoded; None: as they are
+
+    def caption(self, frames: Frames) -> list[str]:
+        """(N, H, W, 3) → one caption a frame."""
+        ...
+
+
+class AestheticModel(Judge, Protocol):
+    def aesthetic(self, frames: Frames) -> Floats:
+        """(N, H, W, 3) → (N,) aesthetic ratings, about 0 to 10."""
+        ...
+
+
+class QualityModel(Judge, Protocol):
+    def quality(self, frames: Frames) -> Floats:
+        """(N, H, W, 3) → (N,) technical quality, about 0 to 100."""
+        ...
+
+
+# --- scorers and benchmarks -----------------------------------------------------------------------------------------
+
+
+class Item(NamedTuple):
+    """What a scorer looks at: the prompt, the sample's row, and the decoded media."""
+
+    prompt: Prompt
+    sample: Sample
+    clip: Clip
+
+
+class Scorer(Protocol):
+    """A benchmark's rule over a judge's answers.
+
+    ``role`` names the question's place in ``benchmark.toml`` (``[judges.<set>]`` maps roles to judges), or is ``None``
+    for rules that need pixels only. ``version`` changes whenever a score could change.
+    """
+
+    name: str
+    version: str
+    role: str | None
+
+    def accepts(self, prompt: Prompt) -> bool:
+        """Whether this rule applies to samples of ``prompt``."""
+        ...
+
+    def score(self, items: Sequence[Item], judge: Any) -> Iterable[Score]:
+        """At least one row per item. Independent of how items are grouped. May raise on an item it cannot score."""
+        ...
+
+
+class Benchmark(Protocol):
+    """A set of scorers and the formula that turns their rows into metrics."""
+
+    name: str
+    version: str
+
+    def scorers(self, scoring: str) -> Sequence[Scorer]:
+        """The rules under ``scoring``: ``"official"`` (published defects included) or ``"corrected"``."""
+        ...
+
+    def reduce(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> list[Metric]:
+        """Metrics over the wanted samples, composites last. Pure, and independent of the order of ``scores``."""
+        ...

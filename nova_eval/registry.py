@@ -1,0 +1,88 @@
+"""Names of samplers, judges and benchmarks: imported only when used, open to other packages and to plain files."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from nova_eval.errors import PrerequisiteError, UsageError, unknown
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Maps names to lazily imported objects.
+
+    ``builtin`` maps a name to ``"module:attribute"``. Installed packages add names through the entry-point group
+    ``nova_eval.<kind>s``; ``path/to/file.py:Attribute`` is accepted wherever a name is.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._targets = dict(builtin)
+
+    def names(self) -> list[str]:
+        """Every known name, built-in ones first."""
+        return [*self._targets, *(name for name in self._plugins() if name not in self._targets)]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._targets or name in self._plugins()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def get(self, name: str) -> T:
+        """The object behind ``name``. Raises UsageError for an unknown name, PrerequisiteError for a missing package."""
+        if name in self._targets:
+            return self._load(name, self._targets[name])
+        if ".py:" in name:
+            return self._from_file(name)
+        plugins = self._plugins()
+        if name in plugins:
+            return self._load(name, plugins[name])
+        raise unknown(self.kind, name, self.names())
+
+    def _plugins(self) -> dict[str, str]:
+        return {point.name: point.value for point in entry_points(group=f"nova_eval.{self.kind}s")}
+
+    def _load(self, name: str, target: str) -> T:
+        module, _, attribute = target.partition(":")
+        try:
+            return cast(T, getattr(importlib.import_module(module), attribute))
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing == "nova_eval":
+                raise
+            raise PrerequisiteError(
+                f"{self.kind} {name!r} needs the package {missing!r}, which is not installed",
+                remedy="pip install 'nova_eval[all]'",
+            ) from error
+
+    def _from_file(self, name: str) -> T:
+        file, _, attribute = name.rpartition(":")
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise UsageError(f"{self.kind} file {str(path)!r} does not exist", remedy="give path/to/file.py:Class")
+        module_name = f"nova_eval_plugin_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+        module: Any = sys.modules.get(module_name)
+        if module is None:
+            spec = importlib.util.spec_from_file_location(module_name, path)
+            if spec is None or spec.loader is None:
+                raise UsageError(f"{str(path)!r} is not a Python file", remedy="give path/to/file.py:Class")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[module_name] = module
+            try:
+                spec.loader.exec_module(module)
+            except Exception as error:
+                del sys.modules[module_name]
+                raise UsageError(f"{str(path)!r} failed to import: {type(error).__name__}: {error}") from error
+        if not hasattr(module, attribute):
+            public = [entry for entry in vars(module) if not entry.startswith("_")]
+            raise unknown(f"name in {path.name}", attribute, public)
+        return cast(T, getattr(module, attribute))
