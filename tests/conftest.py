@@ -1,0 +1,36 @@
+"""Fixtures that find reference material kept outside the repository, and skip with a reason when it is absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _shared_folder(name: str) -> Path:
+    root = Path(os.environ.get("NOVA_EVAL_SHARED", ROOT.parent / "shared"))
+    folder = root / name
+    if not folder.is_dir():
+        pytest.skip(f"no reference folder {name!r} (set NOVA_EVAL_SHARED to the folder that holds it)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parity() -> Path:
+    """Recorded outputs of the official code."""
+    return _shared_folder("parity")
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """Official prompt files as <owner>/<repository>/<commit>/<path>."""
+    return _shared_folder("mirror")
+
+
+@pytest.fixture(scope="session")
+def baselines() -> Path:
+    """Published numbers with sources, one CSV a benchmark."""
+    return _shared_folder("baselines")
