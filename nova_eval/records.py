@@ -124,3 +124,79 @@ class Metric:
     excluded: int = 0
     higher_is_better: bool = True
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why ``count`` wanted samples have no score under ``metric``."""
+
+    metric: str
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of what was wanted is decided, counted in (sample, metric) pairs.
+
+    ``excluded`` pairs were left out by the benchmark's own rule and count as decided.
+    """
+
+    wanted: int
+    scored: int
+    excluded: int
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def unscored(self) -> int:
+        return self.wanted - self.scored - self.excluded
+
+    @property
+    def fraction(self) -> float:
+        return (self.scored + self.excluded) / self.wanted if self.wanted else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What sampling cost: mean seconds a sample, frames made per second, and on which device."""
+
+    seconds_per_sample: float
+    frames_per_second: float
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """Everything a table says of one run. ``samples_per_prompt`` is the rule in words (``"5"``, ``"official"``)."""
+
+    run: str
+    model: str
+    benchmark: str
+    variant: str
+    scoring: str
+    samples_per_prompt: str
+    prompts: int
+    samples: int
+    metrics: tuple[Metric, ...]
+    coverage: Coverage
+    latency: Latency | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParityResult:
+    """One recorded reference case against this install: passes when ``difference <= tolerance``.
+
+    ``difference`` is the largest deviation over everything the case compares, in the case's own ``unit``
+    (``"exact"`` cases give 0 or infinity). ``note`` explains a failure.
+    """
+
+    case: str
+    difference: float
+    tolerance: float
+    unit: str = "absolute"
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.difference <= self.tolerance
