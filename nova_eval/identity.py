@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def file_digest(path: Path) -> str:
 
 
 def sample_seed(run_seed: int, key: SampleKey) -> int:
-    """The seed of one sample, in [0, 2**63): depends on the run's seed, the prompt and the index, and on nothing else."""
+    """The seed of one sample, in [0, 2**63); it depends on the run's seed, the prompt and the index alone."""
     text = f"nova_eval sample seed\n{run_seed}\n{key.prompt_id}\n{key.index}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
@@ -43,12 +44,8 @@ def _plain(value: Any) -> Any:
         return _plain(asdict(value))
     if hasattr(value, "model_dump"):
         return _plain(value.model_dump(mode="json"))
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if hasattr(value, "items"):
+    if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    return value
+    return str(value) if isinstance(value, Path) else value

@@ -54,7 +54,9 @@ class Clip:
             return _decode_video(self.path, scale=(height, width))[0]
         import av
 
-        scaled = [_scaled_rgb(av.VideoFrame.from_ndarray(frame, format="rgb24"), height, width) for frame in self.frames]
+        scaled = [
+            _scaled_rgb(av.VideoFrame.from_ndarray(frame, format="rgb24"), height, width) for frame in self.frames
+        ]
         return np.stack(scaled)
 
 
@@ -125,8 +127,10 @@ def _decode_video(path: Path, scale: tuple[int, int] | None = None) -> tuple[Fra
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             fps = float(stream.average_rate or stream.guessed_rate or 0.0)
-            for picture in container.decode(stream):
-                frames.append(_scaled_rgb(picture, *scale) if scale else picture.to_ndarray(format="rgb24"))
+            frames.extend(
+                _scaled_rgb(picture, *scale) if scale else picture.to_ndarray(format="rgb24")
+                for picture in container.decode(stream)
+            )
     except av.error.FFmpegError as error:
         raise MediaError(f"{path.name}: unreadable video ({_brief(error)})") from error
     if not frames:
@@ -139,7 +143,10 @@ def _scaled_rgb(picture: Any, height: int, width: int) -> Frames:
 
     graph = Graph()
     source = graph.add_buffer(
-        width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base or Fraction(1, 1000)
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        time_base=picture.time_base or Fraction(1, 1000),
     )
     scaler = graph.add("scale", f"{width}:{height}:flags=bilinear")
     to_rgb, sink = graph.add("format", "rgb24"), graph.add("buffersink")
@@ -148,7 +155,8 @@ def _scaled_rgb(picture: Any, height: int, width: int) -> Frames:
     to_rgb.link_to(sink)
     graph.configure()
     graph.push(picture)
-    scaled: Frames = graph.pull().to_ndarray(format="rgb24")
+    output: Any = graph.pull()
+    scaled: Frames = output.to_ndarray(format="rgb24")
     return scaled
 
 

@@ -53,7 +53,8 @@ class Sample:
     """One finished sample. Its row in the store promises that the whole media file is on disk.
 
     ``path`` is relative to the run folder, or absolute for media that somebody else made. ``digest`` is the
-    sha256 of the file's bytes, ``bytes`` its size. ``fps`` is 0 for images. ``seconds`` is the sampler's share of wall time.
+    sha256 of the file's bytes, ``bytes`` its size. ``fps`` is 0 for images.
+    ``seconds`` is the sampler's share of wall time.
     """
 
     key: SampleKey

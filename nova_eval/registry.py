@@ -38,7 +38,7 @@ class Registry(Generic[T]):
         return iter(self.names())
 
     def get(self, name: str) -> T:
-        """The object behind ``name``. Raises UsageError for an unknown name, PrerequisiteError for a missing package."""
+        """The object behind ``name``. Raises UsageError (unknown name) or PrerequisiteError (missing package)."""
         if name in self._targets:
             return self._load(name, self._targets[name])
         if ".py:" in name:

@@ -1,0 +1,162 @@
+"""What is run: RunSpec can change a pixel and names the run, RunOptions cannot; profiles come from TOML."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nova_eval.errors import PrerequisiteError, UsageError, unknown
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def data_folder(name: str) -> Path:
+    """The folder ``benchmarks`` or ``prompts``: inside an installed wheel, or at the root of a checkout."""
+    installed = _PACKAGE / "data" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SamplerSpec(_Frozen):
+    """A registered name, or ``path/to/file.py:Class``, and the keyword settings of its constructor."""
+
+    name: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunSpec(_Frozen):
+    """Everything that can change a pixel of a sample. Its digest, with the sampler's and the suite's, names the run."""
+
+    benchmark: str
+    variant: str
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    sampler: SamplerSpec
+    codec: str = "h264"
+
+
+class RunOptions(_Frozen):
+    """Everything that cannot change a pixel: which part to do, how to score it, where to put it, how fast."""
+
+    profile: str
+    scoring: Literal["official", "corrected"]
+    samples_per_prompt: int | Literal["official"] = 5
+    limit: int | None = Field(default=None, ge=1)
+    metrics: tuple[str, ...] = ()
+    shard: tuple[int, int] | None = None
+    results: Path = Path("results")
+    mirror: Path | None = None
+    offline: bool = False
+    workers: int = Field(default=0, ge=0)
+    device: str = "auto"
+    batch: int = Field(default=8, ge=1)
+    order: str = "suite"
+
+    @field_validator("samples_per_prompt")
+    @classmethod
+    def _at_least_one(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("must be 1 or more, or 'official'")
+        return value
+
+    @field_validator("order")
+    @classmethod
+    def _known_order(cls, value: str) -> str:
+        if value != "suite" and not re.fullmatch(r"shuffled:\d+", value):
+            raise ValueError("must be 'suite' or 'shuffled:<seed>'")
+        return value
+
+
+class Dimension(_Frozen):
+    """One dimension of a benchmark: the normalisation range, the weight within its group, the role of its judge."""
+
+    label: str = ""
+    group: str = ""
+    weight: float = 1.0
+    minimum: float = 0.0
+    maximum: float = 1.0
+    role: str = ""
+    higher_is_better: bool = True
+
+
+class Protocol(_Frozen):
+    samples_per_prompt: int = 5
+    official_samples_per_prompt: dict[str, int] = Field(default_factory=dict)
+
+
+class Variant(_Frozen):
+    """One suite of prompts, the set of judges that can look at it, and the scoring it is meant for."""
+
+    judges: str
+    scoring: Literal["official", "corrected"] = "official"
+    baselines: bool = True
+    note: str = ""
+
+
+class Profile(_Frozen):
+    """Named defaults of a run. Any value can be overridden."""
+
+    variant: str
+    sampler: dict[str, Any]
+    codec: str = "h264"
+    seed: int = 0
+    samples_per_prompt: int | Literal["official"] | None = None
+
+
+class Report(_Frozen):
+    unit: Literal["percent", "fraction"] = "percent"
+
+
+class BenchmarkConfig(_Frozen):
+    """``benchmarks/<name>/benchmark.toml``."""
+
+    name: str
+    version: str
+    modality: Literal["image", "video"]
+    protocol: Protocol = Protocol()
+    report: Report = Report()
+    groups: dict[str, float] = Field(default_factory=dict)
+    dimensions: dict[str, Dimension]
+    judges: dict[str, dict[str, str]]
+    variants: dict[str, Variant]
+    profiles: dict[str, Profile]
+
+    def samples_of(self, tags: Sequence[str], rule: int | Literal["official"]) -> int:
+        """How many samples a prompt with these tags gets."""
+        if isinstance(rule, int):
+            return rule
+        counts = self.protocol.official_samples_per_prompt
+        default = counts.get("default", self.protocol.samples_per_prompt)
+        return max([counts.get(tag, default) for tag in tags] or [default])
+
+
+def benchmark_names() -> list[str]:
+    """Every benchmark with a ``benchmark.toml``."""
+    return sorted(path.parent.name for path in data_folder("benchmarks").glob("*/benchmark.toml"))
+
+
+def load_benchmark_config(name: str) -> BenchmarkConfig:
+    """Reads a benchmark's TOML. Unknown names get a did-you-mean."""
+    if name not in benchmark_names():
+        raise unknown("benchmark", name, benchmark_names())
+    path = data_folder("benchmarks") / name / "benchmark.toml"
+    return BenchmarkConfig.model_validate(read_toml(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The TOML file at ``path``; missing, unreadable or malformed files are one-line errors."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"no such file: {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise PrerequisiteError(f"cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
