@@ -1,0 +1,67 @@
+"""Prompt embeddings on disk, one content-addressed file each."""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from nova_eval.identity import digest
+
+
+class PromptKey(NamedTuple):
+    """Everything that an embedding depends on."""
+
+    encoder: str
+    tokenizer: str
+    dtype: str
+    max_length: int
+    text: str
+
+
+class PromptCache:
+    """Files ``<folder>/ab/abcd….safetensors``.
+
+    Writers may share a folder: files appear whole, and equal keys hold equal rows.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: PromptKey) -> Path:
+        name = digest(list(key))
+        return self.folder / name[:2] / f"{name}.safetensors"
+
+    def get(self, key: PromptKey) -> Tensor | None:
+        """The rows on the CPU, or None where there are none or the file is damaged (the next ``put`` repairs it)."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            content = self.path(key).read_bytes()
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+            rows = load(content)["rows"]
+            intact = header["__metadata__"]["sha256"] == _checksum(rows)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, SafetensorError):
+            return None
+        return rows if intact else None
+
+    def put(self, key: PromptKey, rows: Tensor) -> None:
+        from safetensors.torch import save
+
+        path = self.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = rows.detach().cpu().contiguous()
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
+        temporary.write_bytes(save({"rows": rows}, metadata={"sha256": _checksum(rows)}))
+        os.replace(temporary, path)
+
+
+def _checksum(rows: Tensor) -> str:
+    import torch
+
+    return sha256(rows.contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()

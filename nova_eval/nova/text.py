@@ -1,0 +1,173 @@
+"""Prompt embeddings: the last hidden state of the checkpoint's Phi encoder for a prompt's own tokens.
+
+Every prompt is encoded alone and without padding (attention is causal, so padding behind a prompt changes nothing but
+rounding): its rows are the same bits whatever else is in the batch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.identity import digest, file_digest
+from nova_eval.nova.prompt_cache import PromptCache, PromptKey
+from nova_eval.nova.weight_files import read_weights, weights_digest
+
+_log = logging.getLogger(__name__)
+
+
+class TextEncoder:
+    """Tokenizer and text encoder of one checkpoint. Weights are read when the first prompt is not in the cache.
+
+    ``dim`` is the width of an embedding, ``max_length`` the most tokens that a prompt keeps.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: dict[str, Any],
+        tokenizer: Any,
+        *,
+        dtype: torch.dtype,
+        device: str,
+        max_length: int,
+        cache: PromptCache | None = None,
+    ) -> None:
+        self.folder, self.config, self.dtype, self.device, self.max_length = folder, config, dtype, device, max_length
+        self.dim = int(config["hidden_size"])
+        self.cache = cache
+        self._tokenizer = tokenizer
+        self._network: Any = None
+        self._warned: set[str] = set()
+
+    @classmethod
+    def load(
+        cls, checkpoint: Path, *, dtype: torch.dtype, device: str, max_length: int, cache: Path | None = None
+    ) -> TextEncoder:
+        """From the ``text_encoder/`` and ``tokenizer/`` of ``checkpoint``; ``cache`` is a folder for embeddings.
+
+        PrerequisiteError when files are missing, UsageError when the encoder is not a Phi.
+        """
+        file = checkpoint / "text_encoder" / "config.json"
+        try:
+            config = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise PrerequisiteError(f"{file}: unreadable configuration ({error})") from error
+        if config.get("model_type", "phi") != "phi":
+            raise unknown("text encoder", str(config["model_type"]), ["phi"])
+        tokenizer = load_tokenizer(checkpoint / "tokenizer")
+        store = None if cache is None else PromptCache(cache)
+        return cls(checkpoint, config, tokenizer, dtype=dtype, device=device, max_length=max_length, cache=store)
+
+    def tokens(self, prompt: str) -> list[int]:
+        """Token ids of a prompt, all of them: no special token is added, the empty prompt has none."""
+        ids: list[int] = self._tokenizer.encode(prompt).ids
+        return ids
+
+    def encode(self, prompts: Sequence[str]) -> list[Tensor]:
+        """One (tokens, dim) tensor a prompt, in ``dtype`` on ``device``; zero rows for the empty prompt.
+
+        A prompt longer than ``max_length`` tokens is cut, with one warning that says how many were kept.
+        """
+        rows = {prompt: self._rows(prompt) for prompt in dict.fromkeys(prompts)}
+        return [rows[prompt] for prompt in prompts]
+
+    def release(self) -> None:
+        """Frees the weights; the next prompt that is not in the cache reads them again."""
+        self._network = None
+
+    def to(self, device: str) -> TextEncoder:
+        self.device = device
+        if self._network is not None:
+            self._network.to(device)
+        return self
+
+    def _rows(self, prompt: str) -> Tensor:
+        ids = self.tokens(prompt)
+        if len(ids) > self.max_length:
+            self._warn_of_cut(prompt, len(ids))
+            ids = ids[: self.max_length]
+        if not ids:
+            return torch.zeros(0, self.dim, dtype=self.dtype, device=self.device)
+        if self.cache is None:
+            return self._run(ids)
+        key = self._key(prompt)
+        rows = self.cache.get(key)
+        if rows is None or rows.shape != (len(ids), self.dim) or rows.dtype != self.dtype:
+            rows = self._run(ids)
+            self.cache.put(key, rows)
+        return rows.to(self.device)
+
+    @torch.no_grad()
+    def _run(self, ids: list[int]) -> Tensor:
+        if self._network is None:
+            self._network = _load_phi(self.folder / "text_encoder", self.config, self.dtype, self.device)
+        hidden: Tensor = self._network(torch.tensor([ids], device=self.device), use_cache=False).last_hidden_state
+        return hidden[0]
+
+    def _key(self, prompt: str) -> PromptKey:
+        weights = weights_digest(self.folder / "text_encoder")
+        tokenizer = _tokenizer_digest(self.folder / "tokenizer")
+        config = digest(self.config)
+        return PromptKey(digest([weights, config]), tokenizer, str(self.dtype), self.max_length, prompt)
+
+    def _warn_of_cut(self, prompt: str, length: int) -> None:
+        if prompt not in self._warned:
+            self._warned.add(prompt)
+            _log.warning("prompt cut: %d of %d tokens kept: %.60r", self.max_length, length, prompt)
+
+
+def pad_with_table(embeds: Sequence[Tensor], table: Tensor, length: int) -> Tensor:
+    """Prompts (n, dim) → (B, length, dim): rows past a prompt's own come from the stored ``table`` (rows, dim).
+
+    The result has the table's dtype and device. This is what the transformer's projection is given.
+    """
+    if length > len(table):
+        raise UsageError(f"{length} text tokens exceed the {len(table)} rows of text_embed.weight")
+    padded = table[:length].expand(len(embeds), -1, -1).clone()
+    for row, prompt in zip(padded, embeds, strict=True):
+        row[: len(prompt)] = prompt[:length].to(row)
+    return padded
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The byte-level BPE in ``tokenizer.json``, or ``vocab.json`` with ``merges.txt``; never pads, never cuts."""
+    from tokenizers import ByteLevelBPETokenizer, Tokenizer
+
+    try:
+        if (folder / "tokenizer.json").is_file():
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        else:
+            tokenizer = ByteLevelBPETokenizer.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    except Exception as error:
+        raise PrerequisiteError(
+            f"{folder}: unreadable tokenizer ({error})", remedy="expected tokenizer.json"
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _tokenizer_digest(folder: Path) -> str:
+    names = ("tokenizer.json", "vocab.json", "merges.txt")
+    return digest({name: file_digest(folder / name) for name in names if (folder / name).is_file()})
+
+
+def _load_phi(folder: Path, config: dict[str, Any], dtype: torch.dtype, device: str) -> Any:
+    from transformers import PhiConfig, PhiModel
+
+    known = {key: value for key, value in config.items() if key not in ("architectures", "torch_dtype", "dtype")}
+    weights = {name.removeprefix("model."): tensor for name, tensor in read_weights(folder).items()}
+    network = PhiModel._from_config(PhiConfig(**known), dtype=dtype, attn_implementation="sdpa")
+    wanted = network.state_dict().keys()
+    if missing := sorted(wanted - weights.keys()):
+        raise UsageError(f"{folder}: {len(missing)} weights are missing, {missing[0]} among them")
+    network.load_state_dict({name: weights[name].to(dtype) for name in wanted})
+    return network.requires_grad_(False).eval().to(device)
