@@ -1,0 +1,247 @@
+"""Official prompt files, pinned by commit and sha256: found in a mirror or the cache, or downloaded once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+from nova_eval.config import data_folder, read_toml
+from nova_eval.errors import PrerequisiteError, unknown
+from nova_eval.identity import file_digest
+
+GITHUB_RAW = "https://raw.githubusercontent.com"
+URL_VARIABLE = "NOVA_EVAL_PROMPTS_URL"  # another server with the same paths
+CACHE_VARIABLE = "NOVA_EVAL_CACHE"
+_ATTEMPTS = 4
+_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One pinned file of a repository. ``entries`` counts what it holds: prompts with repetitions, or labels."""
+
+    benchmark: str
+    role: str
+    repository: str
+    commit: str
+    path: str
+    sha256: str
+    bytes: int
+    entries: int
+    licence: str
+
+    @property
+    def place(self) -> Path:
+        """Where the file lies in a mirror or in the cache: ``<owner>/<repository>/<commit>/<path>``."""
+        return Path(self.repository, self.commit, self.path)
+
+    @property
+    def url(self) -> str:
+        base = os.environ.get(URL_VARIABLE) or GITHUB_RAW
+        return f"{base.rstrip('/')}/{quote(self.place.as_posix())}"
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.commit[:7]}:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What became of one pinned file: ``path`` is ``None`` when it is nowhere, ``problem`` is "" when all is well."""
+
+    source: Source
+    path: Path | None
+    problem: str = ""
+
+
+def load_sources(benchmark: str) -> tuple[Source, ...]:
+    """The pinned files of a benchmark, as its ``SOURCE.toml`` lists them."""
+    known = sorted(path.parent.name for path in data_folder("prompts").glob("*/SOURCE.toml"))
+    if benchmark not in known:
+        raise unknown("benchmark", benchmark, known)
+    table = read_toml(data_folder("prompts") / benchmark / "SOURCE.toml")
+    return tuple(Source(benchmark=benchmark, **entry) for entry in table["files"])
+
+
+def locate(source: Source, *, mirror: Path | None = None, offline: bool = False) -> Path:
+    """The verified file: from ``mirror``, else from the cache, else downloaded into it unless ``offline``.
+
+    Raises PrerequisiteError when it is nowhere or when its sha256 is another.
+    """
+    found = _in_mirror(source, mirror)
+    if found is not None:
+        return found
+    cached = cache_folder() / source.place
+    if cached.is_file():
+        problem = _wrong_bytes(source, cached)
+        if not problem:
+            return cached
+        _discard(cached)
+        if offline:
+            raise PrerequisiteError(f"{problem}; it has been removed", remedy=_remedy(source))
+    if offline:
+        places = f"{mirror} or {cache_folder()}" if mirror else str(cache_folder())
+        raise PrerequisiteError(f"the prompt file {source} is not in {places}", remedy=_remedy(source))
+    return _store(source, _download(source))
+
+
+def fetch(
+    benchmark: str,
+    *,
+    mirror: Path | None = None,
+    offline: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Brings every pinned file of a benchmark into the cache, verified, and returns where they lie.
+
+    With ``mirror`` files are copied from there and nothing is downloaded; ``offline`` only looks. ``progress`` is
+    told one line a file.
+    """
+    tell = progress or (lambda line: None)
+    paths = []
+    for source in load_sources(benchmark):
+        cached = cache_folder() / source.place
+        if cached.is_file() and not _wrong_bytes(source, cached):
+            tell(f"{source}: already in {cached}")
+        elif mirror is not None:
+            original = _in_mirror(source, mirror)
+            if original is None:
+                raise PrerequisiteError(
+                    f"the mirror {mirror} does not hold {source.place.as_posix()}",
+                    remedy="lay it out as <owner>/<repository>/<commit>/<path>",
+                )
+            cached = _store(source, original.read_bytes())
+            tell(f"{source}: copied from {mirror}")
+        else:
+            cached = locate(source, offline=offline)
+            tell(f"{source}: downloaded, {source.bytes:,} bytes, sha256 as pinned")
+        paths.append(cached)
+    return paths
+
+
+def verify(benchmark: str, *, mirror: Path | None = None) -> list[Check]:
+    """Looks at every pinned file where ``locate`` would find it. Changes nothing, opens no socket."""
+    checks = []
+    for source in load_sources(benchmark):
+        folders = [cache_folder()] if mirror is None else [mirror, cache_folder()]
+        path = next((folder / source.place for folder in folders if (folder / source.place).is_file()), None)
+        problem = _wrong_bytes(source, path) if path else f"not in {' or '.join(map(str, folders))}"
+        checks.append(Check(source, path, problem))
+    return checks
+
+
+def cache_folder() -> Path:
+    """``$NOVA_EVAL_CACHE/prompts``, by default under ``~/.cache/nova_eval``."""
+    root = os.environ.get(CACHE_VARIABLE)
+    return (Path(root).expanduser() if root else Path.home() / ".cache" / "nova_eval") / "prompts"
+
+
+def _in_mirror(source: Source, mirror: Path | None) -> Path | None:
+    if mirror is None:
+        return None
+    if not mirror.is_dir():
+        raise PrerequisiteError(f"the mirror folder {mirror} does not exist", remedy="check --mirror")
+    path = mirror / source.place
+    if not path.is_file():
+        return None
+    problem = _wrong_bytes(source, path)
+    if problem:
+        raise PrerequisiteError(problem, remedy=f"copy the file again from {GITHUB_RAW}, or leave --mirror out")
+    return path
+
+
+def _wrong_bytes(source: Source, path: Path) -> str:
+    try:
+        found = file_digest(path)
+    except OSError as error:
+        raise PrerequisiteError(f"cannot read {path}: {error.strerror or error}") from error
+    return "" if found == source.sha256 else _mismatch(source, found, str(path))
+
+
+def _mismatch(source: Source, found: str, place: str) -> str:
+    return f"{place} is not the pinned {source}: expected sha256 {source.sha256}, found {found}"
+
+
+def _remedy(source: Source) -> str:
+    return (
+        f"run `python -m nova_eval prompts fetch {source.benchmark}` on a machine with network access, "
+        "or give --mirror DIR with the file under DIR/<owner>/<repository>/<commit>/<path>"
+    )
+
+
+def _download(source: Source) -> bytes:
+    """The file's verified bytes. Broken connections and busy servers are tried again, wrong bytes are not."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+    def passing(error: BaseException) -> bool:
+        if isinstance(error, HTTPError):
+            return error.code in (408, 429) or error.code >= 500
+        return isinstance(error, (OSError, HTTPException))
+
+    attempts = Retrying(
+        retry=retry_if_exception(passing),
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_exponential_jitter(initial=0.2, max=4.0, jitter=0.2),
+        reraise=True,
+    )
+    try:
+        body: bytes = attempts(_get, source)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else str(getattr(error, "reason", "") or error)
+        raise PrerequisiteError(f"cannot download {source.url} ({reason})", remedy=_remedy(source)) from error
+    found = sha256(body).hexdigest()
+    if found != source.sha256:
+        raise PrerequisiteError(
+            f"{_mismatch(source, found, source.url)}; nothing was kept",
+            remedy=f"a proxy may answer in its place: try another network, unset {URL_VARIABLE}, or use --mirror DIR",
+        )
+    return body
+
+
+def _get(source: Source) -> bytes:
+    from urllib.request import Request, urlopen
+
+    request = Request(source.url, headers={"User-Agent": "nova_eval"})
+    with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
+        body: bytes = response.read(source.bytes + 1)  # never more than the pin allows
+        announced = response.headers.get("Content-Length", "")
+    if announced.isdigit() and len(body) < min(int(announced), source.bytes):
+        raise ConnectionError(f"the connection ended after {len(body):,} of {int(announced):,} bytes")
+    return body
+
+
+def _store(source: Source, body: bytes) -> Path:
+    """Writes verified bytes into the cache, whole or not at all; several processes may do it at once."""
+    path = cache_folder() / source.place
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(body)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).chmod(0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot write {path}: {error.strerror or error}", remedy=f"set {CACHE_VARIABLE} to a folder with room"
+        ) from error
+    return path
+
+
+def _discard(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise PrerequisiteError(f"cannot remove the damaged {path}: {error.strerror or error}") from error
