@@ -1,0 +1,95 @@
+"""A run's tables as files, and its summary as JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nova_eval.errors import PrerequisiteError
+from nova_eval.records import Metric, RunSummary
+from nova_eval.report.baselines import BaselineRow
+from nova_eval.report.comparison import comparison_table
+from nova_eval.report.formats import RENDERERS, to_markdown
+from nova_eval.report.grid import Table
+from nova_eval.report.spec import ReportSpec
+from nova_eval.report.tables import latency_table, run_table
+
+
+def write_tables(
+    summary: RunSummary, spec: ReportSpec, baselines: Sequence[BaselineRow], folder: Path
+) -> tuple[Path, ...]:
+    """``table.*`` and ``comparison.*`` as md, csv and tex, and ``latency.md``; each appears whole or not at all.
+
+    Two equal runs give equal bytes in all but ``latency.md``.
+    """
+    pages: dict[str, Table] = {
+        "table": run_table(summary, spec),
+        "comparison": comparison_table([summary], baselines, spec),
+    }
+    texts = {f"{name}.{ending}": draw(table) for name, table in pages.items() for ending, draw in RENDERERS.items()}
+    published = baselines if spec.variant(summary.variant).baselines else ()
+    texts["latency.md"] = to_markdown(latency_table([summary], published))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _replace(folder / name, text)
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write tables to {folder}: {error.strerror}") from error
+    return tuple(folder / name for name in texts)
+
+
+def to_json(summary: RunSummary) -> dict[str, Any]:
+    """The summary as JSON types, every value in the benchmark's raw unit and ``None`` where there is none."""
+    coverage, latency = summary.coverage, summary.latency
+    return {
+        "run": summary.run,
+        "model": summary.model,
+        "benchmark": summary.benchmark,
+        "variant": summary.variant,
+        "scoring": summary.scoring,
+        "samples_per_prompt": summary.samples_per_prompt,
+        "prompts": summary.prompts,
+        "samples": summary.samples,
+        "coverage": {
+            "wanted": coverage.wanted,
+            "scored": coverage.scored,
+            "excluded": coverage.excluded,
+            "unscored": coverage.unscored,
+            "fraction": coverage.fraction,
+            "missing": [{"metric": m.metric, "count": m.count, "reason": m.reason} for m in coverage.missing],
+        },
+        "metrics": [_metric(metric) for metric in summary.metrics],
+        "latency": None
+        if latency is None
+        else {
+            "seconds_per_sample": latency.seconds_per_sample,
+            "frames_per_second": latency.frames_per_second,
+            "device": latency.device,
+        },
+        "notes": list(summary.notes),
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "value": metric.value,
+        "interval": None if metric.interval is None else list(metric.interval),
+        "prompts": metric.prompts,
+        "samples": metric.samples,
+        "unscored": metric.unscored,
+        "excluded": metric.excluded,
+        "higher_is_better": metric.higher_is_better,
+        "reason": metric.reason,
+    }
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,157 @@
+"""One table as Markdown, CSV or LaTeX. Equal tables give equal bytes; every text ends with one line break."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from decimal import Decimal
+
+from nova_eval.errors import unknown
+from nova_eval.report.grid import Cell, Column, Datum, Table
+
+WIDE = 9
+"""A LaTeX table of more columns than this is scaled to the line."""
+
+
+def render(table: Table, format: str) -> str:
+    """``format`` is ``md``, ``csv`` or ``tex``."""
+    if format not in RENDERERS:
+        raise unknown("table format", format, RENDERERS)
+    return RENDERERS[format](table)
+
+
+def to_markdown(table: Table) -> str:
+    """A GitHub table under a heading, footnotes as a list."""
+    columns, rows = table.select("page")
+    lines = [
+        f"### {_markdown(table.title)}",
+        "",
+        _pipes([_markdown(column.title) for column in columns]),
+        _pipes(["---:" if column.align == "right" else "---" for column in columns]),
+        *(_pipes([_strong(_markdown(c.text), c, "**", "**") for c in row.cells]) for row in rows),
+    ]
+    notes = [_markdown(note) for note in table.footnotes]
+    if table.strong_means:
+        notes.insert(0, f"**Bold**: {_markdown(table.strong_means)}")
+    if notes:
+        lines += ["", *(f"- {note}" for note in notes)]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """RFC 4180 quoting, line feeds: a header of column keys, numbers with every digit, missing cells empty."""
+    columns, rows = table.select("data")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.key for column in columns])
+    writer.writerows([[_datum(cell.datum) for cell in row.cells] for row in rows])
+    return text.getvalue()
+
+
+def to_latex(table: Table) -> str:
+    """A ``table`` environment with booktabs rules; wide tables need graphicx too."""
+    columns, rows = table.select("page")
+    wide = len(columns) > WIDE
+    align = "".join("r" if column.align == "right" else "l" for column in columns)
+    packages = "booktabs,graphicx" if wide else "booktabs"
+    environment = "table*" if wide else "table"
+    notes = [f"\\textbf{{Bold}}: {_latex(table.strong_means)}"] if table.strong_means else []
+    notes += [_latex(note) for note in table.footnotes]
+    body = [f"\\begin{{tabular}}{{{align}}}", "\\toprule", _ampersands([_latex_title(c) for c in columns]), "\\midrule"]
+    for row in rows:
+        body += ["\\midrule"] if row.ruled else []
+        body.append(_ampersands([_strong(_latex(c.text), c, "\\textbf{", "}") for c in row.cells]))
+    body += ["\\bottomrule", "\\end{tabular}"]
+    lines = [
+        f"% \\usepackage{{{packages}}}",
+        f"\\begin{{{environment}}}[tp]",
+        "\\centering",
+        f"\\caption{{{_latex(table.title)}}}",
+        *(["\\resizebox{\\linewidth}{!}{%", *body[:-1], f"{body[-1]}}}"] if wide else body),
+    ]
+    if notes:
+        lines += ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright"]
+        lines += [f"{note}\\par" for note in notes]
+        lines += ["\\end{minipage}"]
+    return "\n".join([*lines, f"\\end{{{environment}}}"]) + "\n"
+
+
+RENDERERS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
+
+
+def _strong(text: str, cell: Cell, before: str, after: str) -> str:
+    return f"{before}{text}{after}" if cell.strong else text
+
+
+def _pipes(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ampersands(cells: list[str]) -> str:
+    return f"{' & '.join(cells)} \\\\"
+
+
+def _markdown(text: str) -> str:
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+
+
+def _datum(datum: Datum) -> str:
+    if datum is None:
+        return ""
+    return f"{datum:f}" if isinstance(datum, Decimal) else str(datum)
+
+
+_LATEX = {
+    "\\": "\\textbackslash{}",
+    "{": "\\{",
+    "}": "\\}",
+    "%": "\\%",
+    "_": "\\_",
+    "&": "\\&",
+    "#": "\\#",
+    "$": "\\$",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "|": "\\textbar{}",
+    '"': "''",
+    "`": "\\`{}",
+    "[": "{[}",
+    "]": "{]}",
+    "†": "\\textdagger{}",
+    "‡": "\\textdaggerdbl{}",
+    "§": "\\S{}",
+    "¶": "\\P{}",
+    "‖": "$\\|$",
+    "–": "--",
+    "—": "---",
+    "−": "$-$",
+    "×": "$\\times$",
+    "±": "$\\pm$",
+    "≥": "$\\geq$",
+    "≤": "$\\leq$",
+    "…": "\\ldots{}",
+    "“": "``",
+    "”": "''",
+    "‘": "`",
+    "’": "'",
+    "\u00a0": "~",
+}
+
+
+def _latex(text: str) -> str:
+    """Ordinary text for LaTeX; letters beyond ASCII stay UTF-8."""
+    text = "".join(_LATEX.get(character, character) for character in " ".join(text.replace("--", "-\0-").split()))
+    return text.replace("\0", "{}")
+
+
+def _latex_title(column: Column) -> str:
+    parts = [_latex(word) for word in column.title.split()]
+    if len(parts) < 2 or column.align == "left":
+        return " ".join(parts)
+    stacked = "\\\\".join(parts)
+    return f"\\shortstack[r]{{{stacked}}}"

@@ -1,0 +1,111 @@
+"""A table before it has a format: columns, rows of cells, footnotes; and how numbers become text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from typing import Literal
+
+from nova_eval.records import Interval
+from nova_eval.report.spec import ReportSpec
+
+MISSING = "–"
+
+Datum = str | int | Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``place`` says where it appears: on the ``page`` (terminal, Markdown, LaTeX), in the ``data`` (CSV), or both."""
+
+    key: str
+    title: str
+    align: Literal["left", "right"] = "left"
+    place: Literal["both", "page", "data"] = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """``text`` for the page and ``datum``, at full precision, for the data. ``strong`` is emphasised on the page."""
+
+    text: str
+    datum: Datum = None
+    strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells in the order of the columns; ``ruled`` draws a line above the row."""
+
+    cells: tuple[Cell, ...]
+    ruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``strong_means`` explains the emphasis, where there is any. Every row has a cell for every column."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()
+    strong_means: str = ""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise ValueError(f"{self.title}: a row of {len(row.cells)} cells under {len(self.columns)} columns")
+
+    def select(self, place: Literal["page", "data"]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
+        """The columns of one place, and the rows cut to them."""
+        kept = [i for i, column in enumerate(self.columns) if column.place in ("both", place)]
+        rows = tuple(Row(tuple(row.cells[i] for i in kept), row.ruled) for row in self.rows)
+        return tuple(self.columns[i] for i in kept), rows
+
+
+def words(text: str) -> Cell:
+    """A cell whose text is its datum; empty text is a missing datum."""
+    return Cell(text, text or None)
+
+
+def count(number: int | None) -> Cell:
+    return Cell(MISSING if number is None else str(number), number)
+
+
+def in_unit(value: float, spec: ReportSpec) -> Decimal:
+    """A raw value in the reporting unit, with every digit it has: only the decimal point moves."""
+    exact = Decimal(repr(float(value)))
+    return exact.scaleb(2) if spec.unit == "percent" else exact
+
+
+def rounded(value: Decimal, decimals: int) -> str:
+    """Half-even to ``decimals`` places, with a typographic minus."""
+    text = f"{value.quantize(Decimal(1).scaleb(-decimals)):f}"
+    return text.replace("-", "−") if text.strip("-0.") else text.lstrip("-")
+
+
+def intervals(given: list[Interval | None], values: list[float | None], spec: ReportSpec) -> list[str]:
+    """Each as ``± half-width`` if all are, as displayed, symmetric about their values; else as ``[low, high]``."""
+    digits = spec.decimals
+    half_widths: list[str] = []
+    brackets: list[str] = []
+    symmetric = True
+    for interval, value in zip(given, values, strict=True):
+        if interval is None or value is None:
+            half_widths.append("")
+            brackets.append("")
+            continue
+        low, centre, high = (in_unit(v, spec) for v in (interval.low, value, interval.high))
+        step = Decimal(1).scaleb(-digits)
+        symmetric = symmetric and abs((high - centre) - (centre - low)) < step
+        half_widths.append(f"± {rounded((high - low) / 2, digits)}")
+        brackets.append(f"[{rounded(low, digits)}, {rounded(high, digits)}]")
+    return half_widths if symmetric else brackets
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage rounded down to one decimal, so that 100 means all."""
+    if whole == 0:
+        return MISSING
+    percent = (Decimal(100 * part) / Decimal(whole)).quantize(Decimal("0.1"), rounding=ROUND_FLOOR)
+    return "100 %" if part == whole else f"{percent} %"
