@@ -18,6 +18,7 @@ GITHUB_RAW = "https://raw.githubusercontent.com"
 URL_VARIABLE = "NOVA_EVAL_PROMPTS_URL"  # another server with the same paths
 CACHE_VARIABLE = "NOVA_EVAL_CACHE"
 _ATTEMPTS = 4
+_FIRST_WAIT_SECONDS = 0.5  # doubled after every attempt
 _TIMEOUT_SECONDS = 30.0
 
 
@@ -178,7 +179,7 @@ def _download(source: Source) -> bytes:
     from http.client import HTTPException
     from urllib.error import HTTPError
 
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
     def passing(error: BaseException) -> bool:
         if isinstance(error, HTTPError):
@@ -188,7 +189,7 @@ def _download(source: Source) -> bytes:
     attempts = Retrying(
         retry=retry_if_exception(passing),
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.2, max=4.0, jitter=0.2),
+        wait=wait_exponential(multiplier=_FIRST_WAIT_SECONDS) + wait_random(0, _FIRST_WAIT_SECONDS),
         reraise=True,
     )
     try:
