@@ -59,6 +59,12 @@ def devices() -> list[str]:
     return ["mps"] if torch.backends.mps.is_available() else []
 
 
+def device_names() -> list[str]:
+    """The names under which torch addresses the accelerators: ``cuda:0`` …, or ``mps``."""
+    found = devices()
+    return found if found == ["mps"] else [f"cuda:{index}" for index in range(len(found))]
+
+
 def cpu_name() -> str:
     """The processor's model name as the system gives it."""
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_
 import numpy as np
 from numpy.typing import NDArray
 
-from nova_eval.records import Metric, Prompt, Sample, SampleKey, Score
+from nova_eval.records import Coverage, Metric, Prompt, Sample, SampleKey, Score
 
 if TYPE_CHECKING:
     from nova_eval.media import Clip
@@ -185,9 +185,12 @@ class Scorer(Protocol):
     for rules that need pixels only. ``version`` changes whenever a score could change.
     """
 
-    name: str
-    version: str
-    role: str | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def role(self) -> str | None: ...
 
     def accepts(self, prompt: Prompt) -> bool:
         """Whether this rule applies to samples of ``prompt``."""
@@ -210,4 +213,8 @@ class Benchmark(Protocol):
 
     def reduce(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> list[Metric]:
         """Metrics over the wanted samples, composites last. Pure, and independent of the order of ``scores``."""
+        ...
+
+    def coverage(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> Coverage:
+        """How much of what is wanted is decided, and why the rest is not."""
         ...

@@ -1,1 +1,13 @@
+"""Benchmarks: rules over judges' answers, and the formulas over their scores."""
 
+from __future__ import annotations
+
+from nova_eval.protocols import Benchmark
+from nova_eval.registry import Registry
+
+BENCHMARKS: Registry[type[Benchmark]] = Registry("benchmark", {"vbench": "nova_eval.benchmarks.vbench:VBench"})
+
+
+def load_benchmark(name: str) -> Benchmark:
+    """The benchmark called ``name``; unknown names get a did-you-mean."""
+    return BENCHMARKS.get(name)()

@@ -1,0 +1,52 @@
+"""A sampler, a rule and a benchmark that cost nothing, so that what remains is bookkeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from nova_eval.protocols import Frames, Item, SamplerInfo, Scorer
+from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+
+_PIXEL = np.zeros((1, 1, 1, 3), np.uint8)
+
+
+class NullSampler:
+    """One black pixel a sample."""
+
+    light = True
+
+    def __init__(self) -> None:
+        self.info = SamplerInfo(name="null", modality="image")
+
+    def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Frames]:
+        return [_PIXEL for _ in prompts]
+
+
+class NullScorer:
+    """One for everything."""
+
+    name, version, role = "null", "1", None
+
+    def accepts(self, prompt: Prompt) -> bool:
+        return True
+
+    def score(self, items: Sequence[Item], judge: object) -> Iterable[Score]:
+        return [Score(item.sample.key, self.name, 1.0) for item in items]
+
+
+class NullBenchmark:
+    """The mean of ones."""
+
+    name, version = "null", "1"
+
+    def scorers(self, scoring: str) -> Sequence[Scorer]:
+        return [NullScorer()]
+
+    def reduce(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> list[Metric]:
+        values = [score.value for score in scores if score.value is not None]
+        return [Metric("null", sum(values) / len(values) if values else None, samples=len(values))]
+
+    def coverage(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> Coverage:
+        return Coverage(len(wanted), sum(score.value is not None for score in scores), 0)

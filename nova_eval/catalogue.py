@@ -1,0 +1,96 @@
+"""What there is by name: benchmarks, samplers, judges, profiles, dimensions, baselines and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nova_eval.config import BenchmarkConfig, benchmark_names, load_benchmark_config
+from nova_eval.judges import JUDGES
+from nova_eval.samplers import SAMPLERS
+
+
+Entry = dict[str, Any]
+
+
+def entries(what: str, results: Path) -> list[Entry]:
+    """One dictionary an entry, its name first."""
+    return _LISTS[what](results)
+
+
+def _benchmarks(results: Path) -> list[Entry]:
+    return [
+        {
+            "name": config.name,
+            "version": config.version,
+            "modality": config.modality,
+            "dimensions": len(config.dimensions),
+            "variants": ", ".join(config.variants),
+            "profiles": ", ".join(config.profiles),
+        }
+        for config in _configs()
+    ]
+
+
+def _profiles(results: Path) -> list[Entry]:
+    return [
+        {"name": name, "benchmark": config.name, "variant": profile.variant, "sampler": json.dumps(profile.sampler)}
+        for config in _configs()
+        for name, profile in config.profiles.items()
+    ]
+
+
+def _dimensions(results: Path) -> list[Entry]:
+    return [
+        {"name": name, "benchmark": config.name, "group": dimension.group, "judge": dimension.role or "pixels"}
+        for config in _configs()
+        for name, dimension in config.dimensions.items()
+    ]
+
+
+def _baselines(results: Path) -> list[Entry]:
+    from nova_eval.pipeline import report_inputs
+
+    return [
+        {"name": row.model, "benchmark": benchmark, "source": row.source}
+        for benchmark in benchmark_names()
+        for row in report_inputs(benchmark)[1]
+    ]
+
+
+def _configs() -> list[BenchmarkConfig]:
+    return [load_benchmark_config(name) for name in benchmark_names()]
+
+
+def _runs(results: Path) -> list[Entry]:
+    rows: list[Entry] = []
+    for path in sorted((results / "runs").glob("*/*/manifest.json")):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            fraction = manifest.get("coverage", {}).get("fraction")
+            coverage = "" if fraction is None else f"{100 * fraction:.1f} % decided"
+            rows.append(
+                {
+                    "name": manifest["run"],
+                    "status": manifest["status"],
+                    "variant": manifest["spec"]["variant"],
+                    "coverage": coverage,
+                    "started": manifest.get("started", ""),
+                }
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            rows.append({"name": f"{path.parent.parent.name}/{path.parent.name}", "status": "manifest cannot be read"})
+    return rows
+
+
+_LISTS: dict[str, Callable[[Path], list[Entry]]] = {
+    "benchmarks": _benchmarks,
+    "samplers": lambda results: [{"name": name} for name in SAMPLERS],
+    "judges": lambda results: [{"name": name} for name in JUDGES],
+    "profiles": _profiles,
+    "dimensions": _dimensions,
+    "baselines": _baselines,
+    "runs": _runs,
+}

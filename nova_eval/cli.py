@@ -1,0 +1,307 @@
+"""The command line: verbs, options and exit codes. Data goes to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Group, Parameter
+
+import nova_eval
+from nova_eval import errors
+
+app = App(
+    name="nova-eval",
+    help="Sample a generator, score every sample, and compare the result with published baselines.",
+    version=nova_eval.__version__,
+    default_parameter=Parameter(negative=""),
+)
+prompts_app = App(name="prompts", help="Fetch or verify the pinned official prompt files.")
+app.command(prompts_app)
+bench_app = App(name="bench", help="Measure speed; every ratio is taken side by side in one run.")
+app.command(bench_app)
+
+Format = Literal["terminal", "md", "csv", "tex"]
+_WHAT, _HOW, _WHERE = Group("What is sampled"), Group("Which part, and how it is scored"), Group("Where and how fast")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunFlags:
+    """Options of every verb that works on a run. Unset ones come from the profile."""
+
+    sampler: Annotated[str | None, Parameter(group=_WHAT)] = None
+    "What is under test: a name from `list samplers`, name:argument (folder:DIR, nova:CHECKPOINT), or file.py:Class."
+    profile: Annotated[str | None, Parameter(group=_WHAT)] = None
+    "Named defaults: mini (embedded world, minutes on two cores) or paper (the published protocol)."
+    variant: Annotated[str | None, Parameter(group=_WHAT)] = None
+    "Which prompts: official, rewritten, or sprites (the embedded world's own)."
+    seed: Annotated[int | None, Parameter(group=_WHAT)] = None
+    "Seed of the run; every sample's own seed follows from it, the prompt and the index."
+    scoring: Annotated[Literal["official", "corrected"] | None, Parameter(group=_HOW)] = None
+    "official reproduces published numbers with the official code's defects, corrected repairs them."
+    samples_per_prompt: Annotated[str | None, Parameter(group=_HOW)] = None
+    "A number (default 5), or official for the benchmark's own count."
+    limit: Annotated[int | None, Parameter(group=_HOW)] = None
+    "At most this many prompts, spread evenly over the dimensions."
+    metrics: Annotated[tuple[str, ...] | None, Parameter(group=_HOW, consume_multiple=True)] = None
+    "Only these dimensions."
+    shard: Annotated[str | None, Parameter(group=_WHERE)] = None
+    "Only part i of n, as i/n; parts share one results folder."
+    results: Annotated[Path | None, Parameter(group=_WHERE)] = None
+    "Folder that holds runs (default: results)."
+    workers: Annotated[int | None, Parameter(group=_WHERE)] = None
+    "Processes (default: one per device, or one per core for light samplers)."
+    device: Annotated[str | None, Parameter(group=_WHERE)] = None
+    "cpu, cuda, cuda:1 … (default: what is there)."
+    offline: Annotated[bool | None, Parameter(group=_WHERE)] = None
+    "Open no network connection."
+    mirror: Annotated[Path | None, Parameter(group=_WHERE)] = None
+    "Folder with official files as owner/repository/commit/path."
+    set: Annotated[tuple[str, ...], Parameter(group=_WHERE)] = ()
+    "Override any value: --set sampler.height=128. May be repeated."
+    config: Annotated[Path | None, Parameter(group=_WHERE)] = None
+    "TOML file with the same keys as these options and a [sampler] table."
+
+
+_Run = Annotated[RunFlags, Parameter(name="*")]
+_DEFAULT = RunFlags()
+
+
+@app.command
+def run(benchmark: str, /, *, flags: _Run = _DEFAULT, json: bool = False) -> int:
+    """Sample, score and print the table. Run it again to go on after any interruption.
+
+    Parameters
+    ----------
+    benchmark
+        A name from `list benchmarks`.
+    json
+        Print one JSON object (run, coverage, metrics) instead of the table.
+    """
+    from nova_eval import pipeline
+
+    opened = _open(benchmark, flags)
+    return _finish(opened, pipeline.run(opened), json=json)
+
+
+@app.command
+def sample(benchmark: str, /, *, flags: _Run = _DEFAULT) -> int:
+    """Only make the samples."""
+    from nova_eval import pipeline
+
+    opened = _open(benchmark, flags)
+    pipeline.run(opened, scoring=False)
+    left = pipeline.outline(opened)
+    _talk(f"{left['samples_done']} of {left['samples']} samples in {opened.store.folder}")
+    return errors.OK if left["samples_done"] == left["samples"] else errors.INCOMPLETE
+
+
+@app.command
+def score(benchmark: str, /, *, flags: _Run = _DEFAULT, json: bool = False) -> int:
+    """Only score the samples that are there, and print the table.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object instead of the table.
+    """
+    from nova_eval import pipeline
+
+    opened = _open(benchmark, flags)
+    return _finish(opened, pipeline.run(opened, sampling=False), json=json)
+
+
+@app.command
+def plan(benchmark: str, /, *, flags: _Run = _DEFAULT, json: bool = False) -> int:
+    """Say what `run` would do with these options, and what it would cost, without doing it.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object instead of lines.
+    """
+    from nova_eval import pipeline
+
+    outline = pipeline.outline(_open(benchmark, flags))
+    if json:
+        _print_json(outline)
+    else:
+        for name, value in outline.items():
+            print(f"{name.replace('_', ' ')}: {value if not isinstance(value, dict) else jsonlib.dumps(value)}")
+    return errors.OK
+
+
+@app.command
+def table(
+    *runs: str,
+    format: Format = "terminal",
+    baselines: bool = True,
+    latency: bool = False,
+    columns: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
+    results: Path = Path("results"),
+    json: bool = False,
+) -> int:
+    """Print finished or unfinished runs as a table, published rows beside them.
+
+    Parameters
+    ----------
+    runs
+        Run folders, or names from `list runs`.
+    format
+        terminal, md, csv or tex.
+    baselines
+        Show published rows where the runs' prompts allow it.
+    latency
+        Add seconds per sample, frames per second and the device.
+    columns
+        Only these dimensions.
+    json
+        Print a list of the runs' JSON objects.
+    """
+    from nova_eval import show
+
+    print(
+        show.tables(
+            [show.find(name, results) for name in runs],
+            format=format,
+            baselines=baselines,
+            latency=latency,
+            columns=columns,
+            as_json=json,
+        ),
+        end="",
+    )
+    return errors.OK
+
+
+@app.command(name="list")
+def list_(
+    what: Literal["benchmarks", "samplers", "judges", "profiles", "runs", "baselines", "dimensions"],
+    /,
+    *,
+    results: Path = Path("results"),
+    json: bool = False,
+) -> int:
+    """List what is known by name.
+
+    Parameters
+    ----------
+    json
+        Print a JSON list instead of lines.
+    """
+    from nova_eval import catalogue
+
+    rows = catalogue.entries(what, results)
+    if json:
+        _print_json(rows)
+    else:
+        for row in rows:
+            print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+    return errors.OK
+
+
+@prompts_app.command(name="fetch")
+def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: bool = False) -> int:
+    """Get a benchmark's official prompt files, over HTTPS or from --mirror, and verify their sha256."""
+    from nova_eval import prompts
+
+    for path in prompts.fetch(benchmark, mirror=mirror, offline=offline):
+        _talk(f"verified: {path}")
+    return errors.OK
+
+
+@prompts_app.command(name="verify")
+def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
+    """Check the official prompt files that are already here."""
+    from nova_eval import prompts
+
+    wrong = 0
+    for check in prompts.verify(benchmark, mirror=mirror):
+        print(f"{check.source}: {check.problem or 'ok'}")
+        wrong += bool(check.problem)
+    return errors.PREREQUISITE if wrong else errors.OK
+
+
+@app.command
+def doctor(*, json: bool = False) -> int:
+    """Say what this machine has, what works, and how to get what is missing."""
+    from nova_eval import diagnosis
+
+    findings = diagnosis.examine()
+    if json:
+        _print_json([finding.as_dict() for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{'ok     ' if finding.ok else 'missing'}  {finding.name}: {finding.detail}")
+            if finding.remedy and not finding.ok:
+                print(f"         {finding.remedy}")
+    return errors.PREREQUISITE if any(finding.required and not finding.ok for finding in findings) else errors.OK
+
+
+@app.command
+def parity(folder: Path, /, *, json: bool = False) -> int:
+    """Run recorded outputs of the official code against this install; exit 1 if any differs.
+
+    Parameters
+    ----------
+    folder
+        A folder of recorded cases, or one of its parts.
+    json
+        Print a JSON list instead of lines.
+    """
+    from nova_eval import parity as cases
+
+    return cases.report(folder, as_json=json)
+
+
+@bench_app.command(name="store")
+def bench_store(*, samples: int = 1000, resume: int = 10_000, json: bool = False) -> int:
+    """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run.
+
+    Parameters
+    ----------
+    samples
+        Samples in the timed run.
+    resume
+        Samples of the finished run whose resumption is timed.
+    """
+    from nova_eval.benches import store
+
+    figures = store.measure(samples, resume)
+    if json:
+        _print_json(figures)
+    else:
+        print("\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in figures.items()))
+    return errors.OK
+
+
+def _open(benchmark: str, flags: RunFlags) -> Any:
+    from nova_eval import arguments, opening
+
+    own = {name: value for name, value in vars(flags).items() if name not in ("set", "config")}
+    spec, options, config = arguments.resolve(benchmark, own, flags.set, flags.config)
+    return opening.open_run(spec, options, config, _talk)
+
+
+def _finish(opened: Any, outcome: Any, *, json: bool) -> int:
+    """Prints the result. Incomplete is exit code 3; a shard answers for its own part only."""
+    from nova_eval import show
+
+    _talk(f"run folder: {opened.store.folder}")
+    if json:
+        _print_json({**show.as_json(outcome.summary), "folder": str(opened.store.folder)})
+    else:
+        print(show.one_run(outcome.summary), end="")
+    return errors.INCOMPLETE if outcome.share_unscored else errors.OK
+
+
+def _print_json(value: Any) -> None:
+    print(jsonlib.dumps(value, ensure_ascii=False, indent=2, allow_nan=False, default=str))
+
+
+def _talk(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

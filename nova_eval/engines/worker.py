@@ -1,0 +1,247 @@
+"""What one process does with one unit: sample and store, or decode once and let every scorer look."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nova_eval import media
+from nova_eval.benchmarks import load_benchmark
+from nova_eval.config import RunSpec
+from nova_eval.errors import MediaError, NovaEvalError
+from nova_eval.identity import sample_seed
+from nova_eval.judges import JUDGES
+from nova_eval.protocols import Frames, Item, Sampler, Scorer
+from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
+from nova_eval.samplers import SAMPLERS
+from nova_eval.store import RunStore, ShardWriter
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerPlan:
+    """One scorer of a run: ``folder`` names its scores, ``judge`` the judge that answers (None: pixels suffice)."""
+
+    name: str
+    folder: str
+    judge: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker process must know; picklable."""
+
+    folder: Path
+    spec: RunSpec
+    scoring: str
+    prompts: Mapping[str, Prompt]
+    scorers: tuple[ScorerPlan, ...]
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleUnit:
+    """Samples to make."""
+
+    keys: tuple[SampleKey, ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreUnit:
+    """Samples to score, each with the names of the scorers that have not looked at it yet."""
+
+    work: tuple[tuple[Sample, tuple[str, ...]], ...]
+
+    def __len__(self) -> int:
+        return len(self.work)
+
+
+Unit = SampleUnit | ScoreUnit
+
+
+@dataclass(frozen=True, slots=True)
+class UnitReport:
+    """How a unit went. Rows are on disk when this is sent."""
+
+    done: int
+    failed: int = 0
+    last_failure: str = ""
+
+
+class Worker:
+    """Loads the sampler at its first sample unit and drops it before the first judge: they need not fit together."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._store = RunStore(job.folder)
+        self._sampler: Sampler | None = None
+        self._judges: dict[str, Any] = {}
+        self._scorers: dict[str, Scorer] = {
+            scorer.name: scorer for scorer in load_benchmark(job.spec.benchmark).scorers(job.scoring)
+        }
+        self._plans = {plan.name: plan for plan in job.scorers}
+        self._sample_writer = self._store.sample_writer()
+        self._score_writers: dict[str, ShardWriter] = {}
+
+    def do(self, unit: Unit) -> UnitReport:
+        """Does a unit. Raises NovaEvalError only where going on is pointless: no weights, no disk, bad settings."""
+        return self._sample(unit.keys) if isinstance(unit, SampleUnit) else self._score(unit.work)
+
+    def close(self) -> None:
+        self._sample_writer.close()
+        for writer in self._score_writers.values():
+            writer.close()
+
+    # --- sampling ---------------------------------------------------------------------------------------------------
+
+    def _sample(self, keys: Sequence[SampleKey]) -> UnitReport:
+        sampler = self._sampler = self._sampler or self._load_sampler()
+        started = time.perf_counter()
+        try:
+            made: list[Frames | Failure] = list(self._call(sampler, keys))
+        except Exception as error:
+            if _is_final(error):
+                raise
+            # One bad sample must not take its neighbours along: each is independent of the batch by contract.
+            made = [self._alone(sampler, key) for key in keys]
+        seconds = (time.perf_counter() - started) / len(keys)
+        rows = [
+            result if isinstance(result, Failure) else self._stored(sampler, key, result, seconds)
+            for key, result in zip(keys, made, strict=True)
+        ]
+        self._sample_writer.append_samples(rows)
+        failures = [row for row in rows if isinstance(row, Failure)]
+        return UnitReport(len(rows), len(failures), failures[-1].reason if failures else "")
+
+    def _call(self, sampler: Sampler, keys: Sequence[SampleKey]) -> Sequence[Frames]:
+        prompts = [self._job.prompts[key.prompt_id] for key in keys]
+        frames = sampler.sample(prompts, [sample_seed(self._job.spec.seed, key) for key in keys])
+        if len(frames) != len(keys):
+            raise ValueError(f"the sampler returned {len(frames)} results for {len(keys)} prompts")
+        return frames
+
+    def _alone(self, sampler: Sampler, key: SampleKey) -> Frames | Failure:
+        try:
+            return self._call(sampler, [key])[0]
+        except Exception as error:
+            if _is_final(error):
+                raise
+            return Failure(key, f"sampler failed: {_brief(error)}")
+
+    def _stored(self, sampler: Sampler, key: SampleKey, frames: Frames, seconds: float) -> Sample | Failure:
+        if frames.dtype != "uint8" or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
+            return Failure(key, f"sampler returned {frames.dtype} {frames.shape}, not uint8 (T, H, W, 3)")
+        video = sampler.info.modality == "video"
+        fps = float(sampler.info.fps) if video else 0.0
+        data = media.encode_video(frames, fps, self._job.spec.codec) if video else media.encode_image(frames[0])
+        name = self._store.media_name(key, ".mp4" if video else ".png")
+        self._store.write(name, data)
+        count, height, width, _ = frames.shape
+        return Sample(
+            key=key,
+            seed=sample_seed(self._job.spec.seed, key),
+            path=name,
+            digest=hashlib.sha256(data).hexdigest(),
+            bytes=len(data),
+            width=int(width),
+            height=int(height),
+            frames=int(count),
+            fps=fps,
+            seconds=round(seconds, 6),
+        )
+
+    def _load_sampler(self) -> Sampler:
+        sampler: Any = SAMPLERS.get(self._job.spec.sampler.name)
+        loaded: Sampler = sampler(**self._job.spec.sampler.settings)
+        move = getattr(loaded, "to", None)
+        if move is not None:
+            move(self._job.device)
+        return loaded
+
+    # --- scoring ----------------------------------------------------------------------------------------------------
+
+    def _score(self, work: Sequence[tuple[Sample, tuple[str, ...]]]) -> UnitReport:
+        self._drop_sampler()
+        items: dict[SampleKey, Item] = {}
+        unreadable: dict[SampleKey, str] = {}
+        for sample, _ in work:
+            try:
+                clip = media.read(self._whole_file(sample))
+                items[sample.key] = Item(self._job.prompts[sample.key.prompt_id], sample, clip)
+            except MediaError as error:
+                unreadable[sample.key] = str(error)
+        failed: dict[SampleKey, str] = dict(unreadable)
+        for plan in self._job.scorers:
+            samples = [sample for sample, names in work if plan.name in names]
+            if not samples:
+                continue
+            scores = [Score(s.key, plan.name, None, reason=unreadable[s.key]) for s in samples if s.key in unreadable]
+            scores += self._scores(plan, [items[s.key] for s in samples if s.key in items])
+            by_key = {sample.key: sample for sample in samples}
+            self._writer(plan).append_scores((score, by_key[score.key]) for score in scores)
+            failed.update((score.key, score.reason) for score in scores if score.value is None and score.weight > 0)
+        return UnitReport(len(work), len(failed), next(iter(failed.values()), ""))
+
+    def _scores(self, plan: ScorerPlan, items: Sequence[Item]) -> list[Score]:
+        if not items:
+            return []
+        scorer, judge = self._scorers[plan.name], self._judge(plan.judge)
+        try:
+            return list(scorer.score(items, judge))
+        except Exception as error:
+            if len(items) == 1:
+                return [Score(items[0].sample.key, plan.name, None, reason=_brief(error))]
+            return [score for item in items for score in self._scores(plan, [item])]
+
+    def _judge(self, name: str | None) -> Any:
+        if name is None:
+            return None
+        if name not in self._judges:
+            judge: Any = JUDGES.get(name)
+            self._judges[name] = judge().to(self._job.device)
+        return self._judges[name]
+
+    def _writer(self, plan: ScorerPlan) -> ShardWriter:
+        if plan.name not in self._score_writers:
+            self._score_writers[plan.name] = self._store.score_writer(plan.folder)
+        return self._score_writers[plan.name]
+
+    def _whole_file(self, sample: Sample) -> Path:
+        path = self._job.folder / sample.path
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise MediaError(f"{path.name}: cannot be read ({error.strerror})") from error
+        if digest != sample.digest:
+            raise MediaError(
+                f"{sample.path}: not the bytes that were sampled",
+                remedy="delete the file and run again to make it anew",
+            )
+        return path
+
+    def _drop_sampler(self) -> None:
+        if self._sampler is None:
+            return
+        self._sampler = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether no sample can be made after this: bad settings or a missing prerequisite, not one bad sample."""
+    return isinstance(error, NovaEvalError) and not isinstance(error, MediaError)
+
+
+def _brief(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] if isinstance(error, NovaEvalError) else f"{type(error).__name__}: {text}"[:300]

@@ -1,0 +1,244 @@
+"""An open run: what was asked for, what it is called, where it lies, and which scorers and samples it has."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nova_eval.benchmarks import load_benchmark
+from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec, load_benchmark_config
+from nova_eval.engines.worker import ScorerPlan
+from nova_eval.errors import CorruptStoreError, NovaEvalError, UsageError
+from nova_eval.identity import digest, file_digest
+from nova_eval.judges import JUDGES
+from nova_eval.plan import wanted_keys
+from nova_eval.prompts import load_suite, select
+from nova_eval.protocols import Benchmark, Listing, MediaSource, SamplerInfo, Scorer
+from nova_eval.records import Prompt, Sample, SampleKey
+from nova_eval.samplers import SAMPLERS
+from nova_eval.store import RunStore
+
+Say = Callable[[str], None]
+
+
+class ExternalMedia:
+    """Files that somebody else made, looked at once a command."""
+
+    def __init__(self, source: MediaSource, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> None:
+        self._source, self._prompts, self._wanted = source, prompts, wanted
+
+    @cached_property
+    def listing(self) -> Listing:
+        return self._source.locate(self._prompts, self._wanted)
+
+    @cached_property
+    def digests(self) -> dict[SampleKey, str]:
+        """sha256 of each file that was found: a file that changed since the last run is another sample."""
+        return {key: file_digest(path) for key, path in self.listing.found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The scorers whose judge is at hand, and why the others' is not (by scorer name)."""
+
+    plans: tuple[ScorerPlan, ...]
+    unavailable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that is open. ``prompts`` and ``wanted`` are the part asked for, ``suite`` all there are.
+
+    ``light`` says that neither its sampler nor its judges use an accelerator or much memory.
+    """
+
+    spec: RunSpec
+    options: RunOptions
+    config: BenchmarkConfig
+    benchmark: Benchmark
+    suite: tuple[Prompt, ...]
+    suite_facts: Mapping[str, Any]
+    prompts: tuple[Prompt, ...]
+    wanted: tuple[SampleKey, ...]
+    info: SamplerInfo
+    external: ExternalMedia | None
+    judging: Judging
+    light: bool
+    store: RunStore
+    say: Say = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.spec.benchmark}/{self.store.folder.name}"
+
+    @property
+    def model(self) -> str:
+        return self.store.folder.name.rpartition("-")[0]
+
+    @property
+    def scorers(self) -> dict[str, Scorer]:
+        """The rules that apply to at least one of the prompts asked for."""
+        return scorers_of(self.benchmark, self.options, self.prompts)
+
+
+def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say = lambda text: None) -> Run:
+    """Loads the suite and the sampler's identity and finds the run's folder. Nothing is written."""
+    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
+    maker: Any = SAMPLERS.get(spec.sampler.name)
+    sampler = maker(**spec.sampler.settings)
+    info: SamplerInfo = sampler.info
+    if info.modality != config.modality:
+        raise UsageError(
+            f"sampler {info.name!r} makes {info.modality}s, {spec.benchmark} judges {config.modality}s",
+            remedy="choose another --sampler or benchmark",
+        )
+    prompts, wanted = _asked_for(suite.prompts, config, options)
+    benchmark = load_benchmark(spec.benchmark)
+    judge_set = config.judges[config.variants[spec.variant].judges]
+    judging, light_judges = _judging(scorers_of(benchmark, options, prompts), judge_set)
+    # A sampler's settings count as its info states them, defaults included.
+    asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
+    identity = digest({"spec": asked, "sampler": info, "suite": suite.digest})
+    folder = options.results / "runs" / spec.benchmark / f"{_slug(info.name)}-{identity[:8]}"
+    return Run(
+        spec=spec,
+        options=options,
+        config=config,
+        benchmark=benchmark,
+        suite=suite.prompts,
+        suite_facts={
+            "digest": suite.digest,
+            "source": suite.source,
+            "prompts": len(suite.prompts),
+            "notes": list(suite.notes),
+        },
+        prompts=prompts,
+        wanted=wanted,
+        info=info,
+        external=ExternalMedia(sampler, suite.prompts, wanted) if isinstance(sampler, MediaSource) else None,
+        judging=judging,
+        light=light_judges and bool(getattr(sampler, "light", False)),
+        store=RunStore(folder),
+        say=say,
+    )
+
+
+def reopen(folder: Path) -> Run:
+    """A run as its manifest tells it, for reading: needs neither its sampler nor its judges, and no official files."""
+    store = RunStore(folder)
+    manifest = store.manifest()
+    if manifest is None:
+        raise UsageError(f"{folder} is not a run: it has no manifest.json", remedy="see `nova-eval list runs`")
+    try:
+        spec = RunSpec.model_validate(manifest["spec"])
+        options = RunOptions.model_validate(manifest["options"])
+        info = SamplerInfo(**manifest["sampler"])
+        suite = tuple(_prompt(line) for line in (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines())
+        plans = tuple(ScorerPlan(name, where, None) for name, where in manifest["scorers"].items())
+        judging = Judging(plans, manifest["unavailable"])
+    except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptStoreError(f"{folder}: manifest.json or prompts.jsonl cannot be read ({reason})") from error
+    config = load_benchmark_config(spec.benchmark)
+    prompts, wanted = _asked_for(suite, config, options)
+    return Run(
+        spec=spec,
+        options=options,
+        config=config,
+        benchmark=load_benchmark(spec.benchmark),
+        suite=suite,
+        suite_facts=manifest.get("suite", {}),
+        prompts=prompts,
+        wanted=wanted,
+        info=info,
+        external=None,
+        judging=judging,
+        light=True,
+        store=store,
+        say=lambda text: None,
+    )
+
+
+def current_samples(opened: Run) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
+    """The samples that stand, and why others that are wanted do not."""
+    if opened.external is None:
+        return opened.store.samples()
+    rows, failures = opened.store.sample_rows()
+    listing, digests = opened.external.listing, opened.external.digests
+    standing = {
+        key: row
+        for key, found in digests.items()
+        for row in rows.get(key, ())
+        if row.digest == found and row.path == str(listing.found[key])
+    }
+    reasons = {key: f"unreadable: {reason}" for key, reason in listing.unreadable.items()}
+    reasons.update((key, "the file is missing") for key in listing.missing)
+    return standing, {**failures, **reasons}
+
+
+def scorers_of(benchmark: Benchmark, options: RunOptions, prompts: Iterable[Prompt]) -> dict[str, Scorer]:
+    """The benchmark's rules under the scoring asked for that apply to at least one of ``prompts``, by name."""
+    texts = list(prompts)
+    return {
+        scorer.name: scorer
+        for scorer in benchmark.scorers(options.scoring)
+        if any(scorer.accepts(prompt) for prompt in texts)
+    }
+
+
+def _asked_for(
+    suite: Sequence[Prompt], config: BenchmarkConfig, options: RunOptions
+) -> tuple[tuple[Prompt, ...], tuple[SampleKey, ...]]:
+    prompts = select(_serving(suite, options.metrics), options.limit)
+    return prompts, tuple(wanted_keys(prompts, config, options))
+
+
+def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
+    """The prompts that serve one of ``metrics`` (all without any), with only those tags."""
+    if not metrics:
+        return list(prompts)
+    kept = ((prompt, tuple(tag for tag in prompt.tags if tag in metrics)) for prompt in prompts)
+    return [replace(prompt, tags=tags) for prompt, tags in kept if tags]
+
+
+def _judging(scorers: Mapping[str, Scorer], judge_set: Mapping[str, str]) -> tuple[Judging, bool]:
+    """Finds every judge's digest, which names its scores; a judge that cannot be had makes its scorers unavailable."""
+    digests: dict[str, str] = {}
+    plans: list[ScorerPlan] = []
+    unavailable: dict[str, str] = {}
+    light = True
+    for name, scorer in scorers.items():
+        judge = None if scorer.role is None else judge_set.get(scorer.role)
+        suffix = "pixels"
+        try:
+            if scorer.role is not None:
+                if judge is None:
+                    raise UsageError(f"no judge is named for the role {scorer.role!r}")
+                if judge not in digests:
+                    if judge not in JUDGES:
+                        raise UsageError(f"judge {judge!r} is not part of this version of nova_eval")
+                    made: Any = JUDGES.get(judge)()
+                    digests[judge] = made.digest
+                    light = light and bool(getattr(made, "light", False))
+                suffix = digests[judge][:8]
+        except NovaEvalError as error:
+            unavailable[name] = str(error)
+            continue
+        plans.append(ScorerPlan(name, f"{name}@{scorer.version}-{suffix}", judge))
+    return Judging(tuple(plans), unavailable), light
+
+
+def _prompt(line: str) -> Prompt:
+    row = json.loads(line)
+    return Prompt(row["id"], row["text"], tuple(row["tags"]), row["reference"], row["rewritten"])
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "model"

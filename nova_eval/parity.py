@@ -1,0 +1,107 @@
+"""Recorded outputs of reference code against this install: finds the recordings in a folder and replays them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from nova_eval.errors import UsageError
+from nova_eval.records import ParityResult
+from nova_eval.registry import Registry
+
+Cases: TypeAlias = Callable[[Path], Iterator[ParityResult]]
+
+FAMILIES: Registry[Cases] = Registry(
+    "parity family",
+    {"vbench": "nova_eval.benchmarks.vbench.parity:cases", "nova": "nova_eval.nova.parity:cases"},
+)
+
+_RECORDINGS = ("rules.json", "index.json", "expected.json", "golden.json")
+_DEPTH = 2  # the root of all recordings, a benchmark's folder, a judge's folder
+_VBENCH_SECTIONS = frozenset(
+    {"object_class", "multiple_objects", "color", "spatial_relationship", "scene"}
+    | {"human_action", "final_score", "frame_sampling", "position_score"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """A folder of recordings and the family of cases that can replay it."""
+
+    family: str
+    folder: Path
+    cases: Cases
+
+
+def find_kits(folder: Path) -> tuple[list[Kit], list[str]]:
+    """The kits at or below ``folder``, and the recordings (or sections of them) for which this version has no runner.
+
+    Raises UsageError for a folder without recordings and for a recording that is not JSON.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"no such folder: {folder}", remedy="give a folder of recorded reference outputs")
+    kits, not_covered = [], []
+    for path in _recordings(folder):
+        name = str(path.relative_to(folder))
+        family, uncovered = _recognise(path)
+        try:
+            if family is None:
+                not_covered.append(name)
+                continue
+            kits.append(Kit(family, path.parent, FAMILIES.get(family)))
+            not_covered += [f"{name} {section!r}" for section in uncovered]
+        except ModuleNotFoundError:  # Registry reports packages that are missing; this is a part of nova_eval
+            not_covered.append(name)
+    if not kits and not not_covered:
+        names = ", ".join(_RECORDINGS)
+        raise UsageError(f"{folder} holds no recorded reference outputs", remedy=f"expected one of {names}")
+    return kits, not_covered
+
+
+def run_parity(folder: Path) -> Iterator[ParityResult]:
+    """Replays every recording that this version can, kit by kit.
+
+    What it cannot is logged in one line as not covered and never counts as passed; UsageError when nothing is left.
+    """
+    kits, not_covered = find_kits(folder)
+    line = f"not covered by this version: {', '.join(not_covered)}"
+    if not kits:
+        raise UsageError(f"nothing in {folder} can be replayed; {line}")
+    if not_covered:
+        logging.getLogger(__name__).warning(line)
+    return _replay(kits)
+
+
+def _replay(kits: Sequence[Kit]) -> Iterator[ParityResult]:
+    for kit in kits:
+        yield from kit.cases(kit.folder)
+
+
+def _recordings(folder: Path) -> list[Path]:
+    levels = ["/".join(["*"] * depth + [name]) for depth in range(_DEPTH + 1) for name in _RECORDINGS]
+    return sorted(path for level in levels for path in folder.glob(level) if path.is_file())
+
+
+def _recognise(path: Path) -> tuple[str | None, list[str]]:
+    """The family of a recording by its content, and the sections of it that the family does not know."""
+    if path.name not in {"rules.json", "index.json"}:
+        return None, []
+    content = _read(path)
+    if not isinstance(content, Mapping) or not content:
+        return None, []
+    if path.name == "rules.json" and not _VBENCH_SECTIONS.isdisjoint(content):
+        return "vbench", sorted(set(content) - _VBENCH_SECTIONS)
+    if path.name == "index.json" and all((path.parent / str(name)).is_dir() for name in content):
+        return "nova", []
+    return None, []
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", remedy="restore the recording") from error

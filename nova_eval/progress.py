@@ -1,0 +1,106 @@
+"""Progress of long work on stderr: a live bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+_PLAIN_LINE_EVERY_SECONDS = 10.0
+
+
+class Progress(Protocol):
+    def advance(self, done: int, failed: int = 0) -> None:
+        """Counts finished items."""
+        ...
+
+
+@contextmanager
+def progress(label: str, total: int, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
+    """Shows ``label``, how many of ``total`` are done, the rate and the time left; nothing when nothing is to do."""
+    if quiet or not total:
+        yield _Silent()
+    elif sys.stderr.isatty():
+        with _bar(label, total, unit) as bar:
+            yield bar
+    else:
+        lines = _Lines(label, total, unit)
+        yield lines
+        lines.finish()
+
+
+class _Silent:
+    def advance(self, done: int, failed: int = 0) -> None:
+        return None
+
+
+class _Lines:
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self._label, self._total, self._unit = label, total, unit
+        self._done = self._failed = 0
+        self._started = self._last = time.monotonic()
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        self._done += done
+        self._failed += failed
+        if time.monotonic() - self._last >= _PLAIN_LINE_EVERY_SECONDS:
+            self._last = time.monotonic()
+            self._say(left=True)
+
+    def finish(self) -> None:
+        self._say(left=False)
+
+    def _say(self, *, left: bool) -> None:
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        rate = self._done / elapsed
+        text = f"{self._label} {self._done}/{self._total}, {rate:.1f} {self._unit}/s"
+        if self._failed:
+            text += f", {self._failed} failed"
+        if left and rate:
+            text += f", {_clock((self._total - self._done) / rate)} left"
+        elif not left:
+            text += f", took {_clock(elapsed)}"
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _bar(label: str, total: int, unit: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(f"{{task.fields[rate]}} {unit}/s"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total, rate="–", failed="")
+
+        class _Task:
+            failures = 0
+
+            def advance(self, done: int, failed: int = 0) -> None:
+                self.failures += failed
+                speed = bar.tasks[task].speed
+                bar.update(
+                    task,
+                    advance=done,
+                    rate=f"{speed:.1f}" if speed else "–",
+                    failed=f"[red]{self.failures} failed" if self.failures else "",
+                )
+
+        yield _Task()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,87 @@
+"""Runs as people and programs read them: tables on the terminal, files for papers, JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nova_eval.errors import UsageError, unknown
+from nova_eval.opening import reopen
+from nova_eval.pipeline import report_inputs
+from nova_eval.records import RunSummary
+from nova_eval.report.comparison import comparison_table
+from nova_eval.report.files import to_json
+from nova_eval.report.formats import render
+from nova_eval.report.grid import Table
+from nova_eval.report.tables import latency_table, run_table
+from nova_eval.report.terminal import render_terminal
+from nova_eval.summary import summarise
+
+_WIDTH_WITHOUT_TERMINAL = 120
+
+
+def one_run(summary: RunSummary) -> str:
+    """The run's own table, what its sampling cost, and published rows beside it where its prompts allow it."""
+    spec, baselines = report_inputs(summary.benchmark)
+    pages = [run_table(summary, spec)]
+    if summary.latency is not None:
+        pages.append(latency_table([summary]))
+    if baselines and spec.variant(summary.variant).baselines:
+        pages.append(comparison_table([summary], baselines, spec))
+    return "\n".join(_on_terminal(page) for page in pages)
+
+
+def as_json(summary: RunSummary) -> dict[str, Any]:
+    """The object of ``--json``."""
+    return to_json(summary)
+
+
+def find(name: str, results: Path) -> Path:
+    """A run's folder from its path, from ``benchmark/run`` or from ``run``. Did-you-mean among the runs there are."""
+    for folder in (Path(name), results / "runs" / name, *sorted((results / "runs").glob(f"*/{name}"))):
+        if (folder / "manifest.json").exists():
+            return folder
+    known = [f"{path.parent.parent.name}/{path.parent.name}" for path in (results / "runs").glob("*/*/manifest.json")]
+    raise unknown("run", name, known, remedy=f"(looked in {results}; choose another with --results)")
+
+
+def tables(
+    folders: Sequence[Path],
+    *,
+    format: str,
+    baselines: bool,
+    latency: bool,
+    columns: Sequence[str] | None,
+    as_json: bool,
+) -> str:
+    """Runs of one benchmark side by side; one run without baselines gives its own table."""
+    if not folders:
+        raise UsageError("no run was named", remedy="for example: nova-eval table results/runs/vbench/<run>")
+    summaries = [summarise(reopen(folder)).summary for folder in folders]
+    if as_json:
+        objects = [
+            {**to_json(summary), "folder": str(folder)} for summary, folder in zip(summaries, folders, strict=True)
+        ]
+        return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    benchmarks = {summary.benchmark for summary in summaries}
+    if len(benchmarks) > 1:
+        raise UsageError(f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}")
+    spec, published = report_inputs(summaries[0].benchmark)
+    published = published if baselines and spec.variant(summaries[0].variant).baselines else ()
+    if len(summaries) == 1 and not published and columns is None:
+        pages = [run_table(summaries[0], spec)]
+    else:
+        pages = [comparison_table(summaries, published, spec, columns=columns)]
+    if latency:
+        pages.append(latency_table(summaries, published))
+    return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
+
+
+def _on_terminal(table: Table) -> str:
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else _WIDTH_WITHOUT_TERMINAL
+    return render_terminal(table, width, color=terminal)

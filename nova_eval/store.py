@@ -1,0 +1,282 @@
+"""A run on disk: append-only JSON-line shards, files that appear whole or not at all, one writer a file.
+
+Layout of a run folder::
+
+    manifest.json  prompts.jsonl  samples/<writer>.jsonl  media/<prompt>/<index>.{png,mp4}
+    scores/<scorer>@<version>-<judge8>/<writer>.jsonl  tables/  logs/
+
+A row promises what it says: the media file behind a sample's row was whole and on disk before the row was. Every line
+ends in its own checksum. A torn last line (the writer was killed) is ignored, any other broken line is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from nova_eval.errors import CorruptStoreError, PrerequisiteError
+from nova_eval.identity import canonical_json
+from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
+
+SCHEMA = 1
+_CHECK = ',"crc":"'  # the last field of every line; the checksum covers all bytes before it
+
+
+class RunStore:
+    """The rows and files of one run folder. Any number of processes may write to it at the same time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    # --- manifest and prompts ---------------------------------------------------------------------------------------
+
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest, ``None`` before the run was started. Raises CorruptStoreError when it cannot be read."""
+        path = self.folder / "manifest.json"
+        if not path.exists():
+            return None
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise CorruptStoreError(
+                f"{path}: not a manifest ({error})", remedy="restore it or use another --results"
+            ) from error
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            raise CorruptStoreError(
+                f"{path}: schema {_schema_of(manifest)}, this version of nova_eval reads {SCHEMA}",
+                remedy="read it with the version it names, or use another --results",
+            )
+        return manifest
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replaces the manifest as a whole."""
+        text = json.dumps({"schema": SCHEMA, **manifest}, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+        self.write("manifest.json", (text + "\n").encode())
+
+    def write_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Writes the suite once; a suite already there is left alone."""
+        if not (self.folder / "prompts.jsonl").exists():
+            self.write("prompts.jsonl", "".join(canonical_json(prompt) + "\n" for prompt in prompts).encode())
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return."""
+        target = self.folder / name
+        with _clear_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(f".{target.name}.{_writer()}.tmp")
+            try:
+                with temporary.open("wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        return target
+
+    def media_name(self, key: SampleKey, suffix: str) -> str:
+        """Where a sample's media goes, relative to the run folder."""
+        return f"media/{key.prompt_id}/{key.index}{suffix}"
+
+    def sweep(self) -> None:
+        """Removes temporary files that dead processes of this machine left behind."""
+        for path in self.folder.glob("**/.*.tmp"):
+            host, _, pid = path.name.removesuffix(".tmp").rsplit(".", 1)[-1].rpartition("-")
+            if host == _host() and pid.isdigit() and not _alive(int(pid)):
+                path.unlink(missing_ok=True)
+
+    # --- rows -------------------------------------------------------------------------------------------------------
+
+    def sample_rows(self) -> tuple[dict[SampleKey, list[Sample]], dict[SampleKey, str]]:
+        """Every sample row by key, and why the keys that failed (and only failed) did."""
+        samples: dict[SampleKey, list[Sample]] = {}
+        failures: dict[SampleKey, str] = {}
+        for path, number, row in _rows(self.folder / "samples"):
+            with _clear_row(path, number):
+                key = _key(row["key"])
+                if "failed" in row:
+                    failures[key] = min(failures.get(key, row["failed"]), row["failed"])
+                else:
+                    samples.setdefault(key, []).append(Sample(**{**row, "key": key}))
+        return samples, {key: reason for key, reason in failures.items() if key not in samples}
+
+    def samples(self) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
+        """The samples whose media is still there in full, and the failures. Lost or cut media is wanted again."""
+        rows, failures = self.sample_rows()
+        whole: dict[SampleKey, Sample] = {}
+        for key, candidates in rows.items():
+            size = _size(self.folder / candidates[0].path)
+            whole.update((key, sample) for sample in candidates[::-1] if sample.bytes == size)
+        return whole, failures
+
+    def scores(self, name: str, samples: Mapping[SampleKey, Sample]) -> dict[tuple[SampleKey, str], Score]:
+        """The scores under ``scores/<name>`` of these samples, by key and metric; scores of other bytes do not count.
+
+        Of several rows for one pair a value wins over a reason, so that a retried sample is scored once and for all.
+        """
+        found: dict[tuple[SampleKey, str], Score] = {}
+        for path, number, row in _rows(self.folder / "scores" / name):
+            with _clear_row(path, number):
+                key = _key(row["key"])
+                sample = samples.get(key)
+                if sample is None or row.pop("of") != sample.digest:
+                    continue
+                score = Score(**{**row, "key": key})
+                other = found.get((key, score.metric))
+                if other is None or _rank(score) < _rank(other):
+                    found[key, score.metric] = score
+        return found
+
+    def sample_writer(self) -> ShardWriter:
+        return ShardWriter(self.folder / "samples")
+
+    def score_writer(self, name: str) -> ShardWriter:
+        return ShardWriter(self.folder / "scores" / name)
+
+
+class ShardWriter:
+    """Appends rows to a file that nobody else writes. The file is made at the first row."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stream: IO[bytes] | None = None
+
+    def append_samples(self, rows: Iterable[Sample | Failure]) -> None:
+        """Writes rows and returns when they are on disk."""
+        self._append(
+            {"key": list(row.key), "failed": row.reason} if isinstance(row, Failure) else _plain_row(row)
+            for row in rows
+        )
+
+    def append_scores(self, rows: Iterable[tuple[Score, Sample]]) -> None:
+        """Writes scores, each with the digest of the bytes it speaks of, and returns when they are on disk."""
+        self._append({**_plain_row(score), "of": sample.digest} for score, sample in rows)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _append(self, rows: Iterable[dict[str, Any]]) -> None:
+        data = b"".join(_line(row) for row in rows)
+        if not data:
+            return
+        with _clear_errors(self._folder):
+            stream = self._stream or self._open()
+            self._stream = stream
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _open(self) -> IO[bytes]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for attempt in count():  # a process number may come back: never append to somebody else's torn line
+            name = _writer() + (f"-{attempt}" if attempt else "") + ".jsonl"
+            try:
+                return (self._folder / name).open("xb")
+            except FileExistsError:
+                continue
+        raise AssertionError("unreachable")
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    body = canonical_json(row)[:-1]
+    return f'{body}{_CHECK}{zlib.crc32(body.encode()):08x}"}}\n'.encode()
+
+
+def _rows(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    """Every whole row of a folder's shards with its file and line number, in the order of file names."""
+    for path in sorted(folder.glob("*.jsonl")):
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise CorruptStoreError(f"{path}: cannot be read ({error.strerror})") from error
+        for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline was never promised
+            body, mark, check = line.rpartition(_CHECK.encode())
+            if not mark or check[8:] != b'"}' or check[:8] != b"%08x" % zlib.crc32(body):
+                raise _broken(path, number)
+            try:
+                yield path, number, json.loads(body + b"}")
+            except ValueError as error:
+                raise _broken(path, number) from error
+
+
+def _broken(path: Path, number: int) -> CorruptStoreError:
+    return CorruptStoreError(
+        f"{path}, line {number}: not a whole row",
+        remedy="repair the line or move the file away and run again: only what that file held is made anew",
+    )
+
+
+@contextmanager
+def _clear_row(path: Path, number: int) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken(path, number) from error
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PrerequisiteError(
+            f"cannot write {path}: {error.strerror or error}",
+            remedy="free space, fix permissions or use another --results, then run again: finished work is kept",
+        ) from error
+
+
+def _plain_row(row: Sample | Score) -> dict[str, Any]:
+    return {**asdict(row), "key": list(row.key)}
+
+
+def _key(value: Sequence[Any]) -> SampleKey:
+    prompt_id, index = value
+    return SampleKey(str(prompt_id), int(index))
+
+
+def _rank(score: Score) -> tuple[bool, str]:
+    """Decided rows first; then by text, so that the winner does not depend on which file was read first."""
+    decided = score.value is not None or score.weight == 0
+    return (not decided, canonical_json(score))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _schema_of(manifest: Any) -> Any:
+    return manifest.get("schema") if isinstance(manifest, dict) else None
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "_") or "host"
+
+
+def _writer() -> str:
+    return f"{_host()}-{os.getpid()}"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
