@@ -1,0 +1,163 @@
+"""From rows to metrics: one row a wanted pair, weighted means clustered by prompt, linear composites of them.
+
+Everything here is pure and independent of the order of rows, to the last bit: sums are rounded once (``math.fsum``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nova_eval.identity import canonical_json
+from nova_eval.records import Coverage, Interval, Metric, Missing, SampleKey, Score
+
+NOT_SCORED = "not scored yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A weighted mean ``Σ w·v / Σ w``, or a linear combination of such means.
+
+    ``influence`` holds, prompt by prompt, how far the prompt pulls the value; the squares sum to the value's variance.
+    It is empty when fewer than two prompts entered. ``freedom`` is the degrees of freedom of that variance.
+    """
+
+    value: float | None
+    influence: Mapping[str, float] = field(default_factory=dict)
+    freedom: int = 0
+    keys: frozenset[SampleKey] = frozenset()
+    unscored: int = 0
+    excluded: int = 0
+    reason: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return self.value is not None and self.unscored == 0
+
+
+def complete(pairs: Iterable[tuple[SampleKey, str]], scores: Iterable[Score]) -> list[Score]:
+    """Exactly one row for each wanted (sample, metric) pair, in the order of ``pairs``; missing ones are unscored.
+
+    Of several rows for one pair a decided one wins, then the first by its JSON text, whatever their order.
+    """
+    found: dict[tuple[SampleKey, str], Score] = {}
+    for score in scores:
+        pair = (SampleKey(*score.key), score.metric)
+        other = found.get(pair)
+        if other is None or _rank(score) < _rank(other):
+            found[pair] = score
+    return [
+        found.get((key, metric)) or Score(key, metric, None, reason=NOT_SCORED)
+        for key, metric in dict.fromkeys((SampleKey(*key), metric) for key, metric in pairs)
+    ]
+
+
+def estimate(rows: Sequence[Score]) -> Estimate:
+    """The weighted mean over the rows with a number, its uncertainty clustered by prompt.
+
+    The ratio estimator R = Σ S_p / Σ W_p over prompts, with S_p = Σ w·v and W_p = Σ w, has the linearised variance
+    n/(n − 1) · Σ (S_p − R·W_p)² / (Σ W_p)².
+    """
+    values: dict[str, list[float]] = defaultdict(list)
+    weights: dict[str, list[float]] = defaultdict(list)
+    keys = set()
+    for row in rows:
+        if row.value is not None and row.weight > 0:
+            values[row.key.prompt_id].append(row.weight * row.value)
+            weights[row.key.prompt_id].append(row.weight)
+            keys.add(row.key)
+    unscored = sum(row.value is None and row.weight > 0 for row in rows)
+    excluded = sum(row.weight == 0 for row in rows)
+    if not keys:
+        return Estimate(None, unscored=unscored, excluded=excluded, reason=_why_empty(rows, unscored, excluded))
+    total = math.fsum(weight for group in weights.values() for weight in group)
+    mean = math.fsum(value for group in values.values() for value in group) / total
+    n = len(values)
+    influence = {}
+    if n > 1:
+        scale = math.sqrt(n / (n - 1)) / total
+        influence = {
+            prompt: (math.fsum(values[prompt]) - mean * math.fsum(weights[prompt])) * scale for prompt in sorted(values)
+        }
+    return Estimate(mean, influence, n - 1, frozenset(keys), unscored, excluded)
+
+
+def composite(name: str, terms: Mapping[str, tuple[float, Estimate]], offset: float = 0.0) -> Estimate:
+    """``offset + Σ coefficient · value``. A prompt that serves several terms moves them together.
+
+    Stated only when every term is complete; otherwise ``reason`` names what is missing. The degrees of freedom are
+    those of the term with the fewest, which errs on the wide side.
+    """
+    keys = frozenset().union(*(term.keys for _, term in terms.values()))
+    counts = sum(term.unscored for _, term in terms.values()), sum(term.excluded for _, term in terms.values())
+    if not terms or not all(term.complete for _, term in terms.values()):
+        gaps = [f"{label} ({_gap(term)})" for label, (_, term) in terms.items() if not term.complete]
+        reason = f"{name} needs every part: missing {', '.join(gaps) or 'all'}"
+        return Estimate(None, keys=keys, unscored=counts[0], excluded=counts[1], reason=reason)
+    value = math.fsum([offset, *(coefficient * (term.value or 0.0) for coefficient, term in terms.values())])
+    freedom = min(term.freedom for _, term in terms.values())
+    pulls: dict[str, list[float]] = defaultdict(list)
+    if freedom > 0:
+        for coefficient, term in terms.values():
+            for prompt, pull in term.influence.items():
+                pulls[prompt].append(coefficient * pull)
+    influence = {prompt: math.fsum(pulls[prompt]) for prompt in sorted(pulls)}
+    return Estimate(value, influence, freedom, keys, *counts)
+
+
+def interval(part: Estimate) -> Interval | None:
+    """The two-sided 95 % interval (Student's t), ``None`` below two prompts."""
+    if part.value is None or not part.influence:
+        return None
+    from scipy.special import stdtrit
+
+    error = math.sqrt(math.fsum(pull * pull for pull in part.influence.values()))
+    reach = float(stdtrit(part.freedom, 0.975)) * error
+    return Interval(part.value - reach, part.value + reach)
+
+
+def metric(name: str, part: Estimate, higher_is_better: bool = True) -> Metric:
+    """The record of an estimate."""
+    return Metric(
+        name=name,
+        value=part.value,
+        interval=interval(part),
+        prompts=len({key.prompt_id for key in part.keys}),
+        samples=len(part.keys),
+        unscored=part.unscored,
+        excluded=part.excluded,
+        higher_is_better=higher_is_better,
+        reason=part.reason,
+    )
+
+
+def coverage_of(rows: Sequence[Score]) -> Coverage:
+    """How many of the wanted pairs are decided, and why the others are not, by metric and reason."""
+    missing = Counter((row.metric, row.reason) for row in rows if row.value is None and row.weight > 0)
+    return Coverage(
+        wanted=len(rows),
+        scored=sum(row.value is not None and row.weight > 0 for row in rows),
+        excluded=sum(row.weight == 0 for row in rows),
+        missing=tuple(Missing(name, number, reason) for (name, reason), number in sorted(missing.items())),
+    )
+
+
+def _rank(score: Score) -> tuple[bool, str]:
+    return (score.value is None and score.weight > 0, canonical_json(score))
+
+
+def _gap(part: Estimate) -> str:
+    return part.reason or f"{part.unscored} unscored"
+
+
+def _why_empty(rows: Sequence[Score], unscored: int, excluded: int) -> str:
+    if not rows:
+        return "no prompt of this run serves it"
+    if unscored == 0:
+        return f"the rule leaves out all {excluded} samples"
+    reason, number = Counter(row.reason for row in rows if row.value is None and row.weight > 0).most_common(1)[0]
+    return (
+        f"{unscored} unscored: {reason}" if number == unscored else f"{unscored} unscored: {reason}, and other reasons"
+    )
