@@ -44,7 +44,7 @@ class VideoVAE(Protocol):
         """(B, 3, T, H, W) in [−1, 1] → (B, C, t, h, w), sampled from the posterior.
 
         One normal draw in float32, of the whole latent shape from one generator, or of (C, t, h, w) from each
-        sample's own in a sequence.
+        sample's own in a sequence. Nothing is drawn where the network has no variance (``double_z: false``).
         """
         ...
 
@@ -121,10 +121,10 @@ def save_vae(vae: VideoVAE, folder: Path) -> None:
 def to_uint8(pixels: Tensor) -> Tensor:
     """(B, 3, T, H, W) in [−1, 1] → uint8 (B, T, H, W, 3): 127.5·x + 127.5, clamped, truncated.
 
-    UsageError where the network overflowed (NaN or infinity).
+    UsageError where a pixel is NaN: the network overflowed.
     """
-    if not torch.isfinite(pixels).all():
-        raise UsageError(f"decoded pixels overflow {pixels.dtype}", remedy="decode in bfloat16 or float32")
+    if torch.isnan(pixels).any():
+        raise UsageError(f"the autoencoder overflowed in {pixels.dtype}", remedy="decode in bfloat16 or float32")
     return pixels.permute(0, 2, 3, 4, 1).float().mul(127.5).add_(127.5).clamp_(0, 255).to(torch.uint8)
 
 
@@ -149,8 +149,8 @@ class _Autoencoder:
         return next(self.network.module.parameters())
 
     @torch.no_grad()
-    def _posterior(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation in float32; the deviation is zero where the encoder gives the mean only."""
+    def _posterior(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean and standard deviation in float32; None where the encoder gives the mean only."""
         if pixels.ndim != 5 or pixels.shape[3] % self.spatial_stride or pixels.shape[4] % self.spatial_stride:
             raise UsageError(
                 f"cannot encode pixels of shape {tuple(pixels.shape)}",
@@ -158,7 +158,7 @@ class _Autoencoder:
             )
         moments = torch.cat([self.network.moments(clip) for clip in pixels.to(self._weight).chunk(len(pixels))]).float()
         if moments.shape[1] == self.latent_channels:
-            return moments, torch.zeros_like(moments)
+            return moments, None
         mean, logvar = moments.chunk(2, dim=1)
         return mean, logvar.clamp(-30, 20).mul(0.5).exp()
 
@@ -168,6 +168,8 @@ class _Autoencoder:
 
     def encode(self, pixels: Tensor, generator: Generators) -> Tensor:
         mean, deviation = self._posterior(pixels)
+        if deviation is None:
+            return self._scaled(mean)
         if isinstance(generator, torch.Generator):
             noise = torch.randn(mean.shape, generator=generator, device=generator.device)
         else:

@@ -119,7 +119,10 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Doubles space; doubles time too (T → 2T − 1, the first frame stays single) where the kernel spans time."""
+    """Doubles space; doubles time too (T → 2T − 1, the first frame stays single) where the kernel spans time.
+
+    Interpolation in time blends neighbours, so a frame sees a quarter of the next one: a tile is not strictly causal.
+    """
 
     def __init__(self, channels: int, conv: Conv, kernel: int | tuple[int, int, int]) -> None:
         super().__init__()
