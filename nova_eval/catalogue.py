@@ -11,7 +11,6 @@ from nova_eval.config import BenchmarkConfig, benchmark_names, load_benchmark_co
 from nova_eval.judges import JUDGES
 from nova_eval.samplers import SAMPLERS
 
-
 Entry = dict[str, Any]
 
 

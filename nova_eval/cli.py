@@ -253,9 +253,16 @@ def parity(folder: Path, /, *, json: bool = False) -> int:
     json
         Print a JSON list instead of lines.
     """
-    from nova_eval import parity as cases
+    from nova_eval import show
+    from nova_eval.parity import find_kits, run_parity
 
-    return cases.report(folder, as_json=json)
+    results = list(run_parity(folder))
+    not_covered = find_kits(folder)[1]
+    if json:
+        _print_json(show.parity_json(results, not_covered))
+    else:
+        print(show.parity_lines(results, not_covered))
+    return errors.OK if results and all(result.passed for result in results) else errors.GATE_FAILED
 
 
 @bench_app.command(name="store")

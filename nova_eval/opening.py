@@ -82,10 +82,13 @@ class Run:
     def model(self) -> str:
         return self.store.folder.name.rpartition("-")[0]
 
-    @property
-    def scorers(self) -> dict[str, Scorer]:
-        """The rules that apply to at least one of the prompts asked for."""
-        return scorers_of(self.benchmark, self.options, self.prompts)
+    def pairs(self, keys: Sequence[SampleKey] | None = None) -> list[tuple[SampleKey, str]]:
+        """The (sample, scorer name) pairs that the metrics need of ``keys`` (default: of all that is wanted)."""
+        needed = self.benchmark.pairs(self.prompts, self.wanted)
+        if keys is None:
+            return list(needed)
+        places = {key: place for place, key in enumerate(keys)}
+        return sorted((pair for pair in needed if pair[0] in places), key=lambda pair: places[pair[0]])
 
 
 def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say = lambda text: None) -> Run:
@@ -102,7 +105,9 @@ def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: S
     prompts, wanted = _asked_for(suite.prompts, config, options)
     benchmark = load_benchmark(spec.benchmark)
     judge_set = config.judges[config.variants[spec.variant].judges]
-    judging, light_judges = _judging(scorers_of(benchmark, options, prompts), judge_set)
+    needed = {name for _, name in benchmark.pairs(prompts, wanted)}
+    scorers = [scorer for scorer in benchmark.scorers(options.scoring) if scorer.name in needed]
+    judging, light_judges = _judging(scorers, judge_set)
     # A sampler's settings count as its info states them, defaults included.
     asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
     identity = digest({"spec": asked, "sampler": info, "suite": suite.digest})
@@ -183,16 +188,6 @@ def current_samples(opened: Run) -> tuple[dict[SampleKey, Sample], dict[SampleKe
     return standing, {**failures, **reasons}
 
 
-def scorers_of(benchmark: Benchmark, options: RunOptions, prompts: Iterable[Prompt]) -> dict[str, Scorer]:
-    """The benchmark's rules under the scoring asked for that apply to at least one of ``prompts``, by name."""
-    texts = list(prompts)
-    return {
-        scorer.name: scorer
-        for scorer in benchmark.scorers(options.scoring)
-        if any(scorer.accepts(prompt) for prompt in texts)
-    }
-
-
 def _asked_for(
     suite: Sequence[Prompt], config: BenchmarkConfig, options: RunOptions
 ) -> tuple[tuple[Prompt, ...], tuple[SampleKey, ...]]:
@@ -208,13 +203,13 @@ def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
     return [replace(prompt, tags=tags) for prompt, tags in kept if tags]
 
 
-def _judging(scorers: Mapping[str, Scorer], judge_set: Mapping[str, str]) -> tuple[Judging, bool]:
+def _judging(scorers: Sequence[Scorer], judge_set: Mapping[str, str]) -> tuple[Judging, bool]:
     """Finds every judge's digest, which names its scores; a judge that cannot be had makes its scorers unavailable."""
     digests: dict[str, str] = {}
     plans: list[ScorerPlan] = []
     unavailable: dict[str, str] = {}
     light = True
-    for name, scorer in scorers.items():
+    for scorer in scorers:
         judge = None if scorer.role is None else judge_set.get(scorer.role)
         suffix = "pixels"
         try:
@@ -229,9 +224,9 @@ def _judging(scorers: Mapping[str, Scorer], judge_set: Mapping[str, str]) -> tup
                     light = light and bool(getattr(made, "light", False))
                 suffix = digests[judge][:8]
         except NovaEvalError as error:
-            unavailable[name] = str(error)
+            unavailable[scorer.name] = str(error)
             continue
-        plans.append(ScorerPlan(name, f"{name}@{scorer.version}-{suffix}", judge))
+        plans.append(ScorerPlan(scorer.name, f"{scorer.name}@{scorer.version}-{suffix}", judge))
     return Judging(tuple(plans), unavailable), light
 
 

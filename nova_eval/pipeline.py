@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_eval import environment, media
-from nova_eval.config import data_folder
+from nova_eval.config import data_folder, load_benchmark_config
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.worker import Job, SampleUnit, ScoreUnit
 from nova_eval.errors import MediaError
@@ -136,18 +136,15 @@ def outline(opened: Run) -> dict[str, Any]:
 def report_inputs(benchmark: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:
     """What tables of a benchmark need beside runs: its dimensions and units, and the published rows."""
     from nova_eval.report.baselines import load_baselines
-    from nova_eval.report.spec import load_spec
+    from nova_eval.report.spec import report_spec
 
-    folder = data_folder("benchmarks") / benchmark
-    spec = load_spec(folder / "benchmark.toml")
-    published = folder / "baselines.csv"
+    spec = report_spec(load_benchmark_config(benchmark))
+    published = data_folder("benchmarks") / benchmark / "baselines.csv"
     return spec, load_baselines(published, spec) if published.exists() else ()
 
 
 def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
-    """This shard's samples with the scorers that apply and have not decided yet."""
-    prompts = {prompt.id: prompt for prompt in opened.prompts}
-    scorers = opened.scorers
+    """The samples of this shard with the scorers that have to look at them and have not decided yet."""
     decided = {
         plan.name: {
             key
@@ -156,17 +153,11 @@ def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sa
         }
         for plan in opened.judging.plans
     }
-    work = []
-    for key in share(opened.wanted, opened.options):
-        if key in samples:
-            names = tuple(
-                plan.name
-                for plan in opened.judging.plans
-                if key not in decided[plan.name] and scorers[plan.name].accepts(prompts[key.prompt_id])
-            )
-            if names:
-                work.append((samples[key], names))
-    return work
+    names: dict[SampleKey, list[str]] = {}
+    for key, name in opened.pairs(share(opened.wanted, opened.options)):
+        if key in samples and name in decided and key not in decided[name]:
+            names.setdefault(key, []).append(name)
+    return [(samples[key], tuple(todo)) for key, todo in names.items()]
 
 
 def _record(opened: Run, external: ExternalMedia) -> None:
@@ -238,7 +229,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
 
 
 def _write_tables(opened: Run, outcome: Outcome) -> None:
-    from nova_eval.report.files import write_tables
+    from nova_eval.report.export import write_tables
     from nova_eval.report.parquet import write_scores
 
     spec, baselines = report_inputs(opened.spec.benchmark)

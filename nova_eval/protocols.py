@@ -211,10 +211,18 @@ class Benchmark(Protocol):
         """The rules under ``scoring``: ``"official"`` (published defects included) or ``"corrected"``."""
         ...
 
-    def reduce(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> list[Metric]:
+    def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterable[tuple[SampleKey, str]]:
+        """Every (sample, scorer name) pair that the metrics need."""
+        ...
+
+    def reduce(
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
+    ) -> list[Metric]:
         """Metrics over the wanted samples, composites last. Pure, and independent of the order of ``scores``."""
         ...
 
-    def coverage(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> Coverage:
+    def coverage(
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
+    ) -> Coverage:
         """How much of what is wanted is decided, and why the rest is not."""
         ...

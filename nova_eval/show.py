@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nova_eval.errors import UsageError, unknown
 from nova_eval.opening import reopen
 from nova_eval.pipeline import report_inputs
-from nova_eval.records import RunSummary
+from nova_eval.records import ParityResult, RunSummary
 from nova_eval.report.comparison import comparison_table
-from nova_eval.report.files import to_json
+from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
 from nova_eval.report.grid import Table
 from nova_eval.report.tables import latency_table, run_table
@@ -79,6 +81,38 @@ def tables(
     if latency:
         pages.append(latency_table(summaries, published))
     return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
+
+
+def parity_lines(results: Sequence[ParityResult], not_covered: Sequence[str]) -> str:
+    """A line a case: verdict, name, largest difference, tolerance; then the count, and what was not replayed."""
+    width = max((len(result.case) for result in results), default=0)
+    lines = [
+        f"{'pass' if result.passed else 'FAIL'}  {result.case:<{width}}  "
+        f"difference {result.difference:.3g}, tolerance {result.tolerance:.3g} ({result.unit})"
+        + (f"  {result.note}" if result.note else "")
+        for result in results
+    ]
+    passed = sum(result.passed for result in results)
+    lines.append(f"{passed} passed, {len(results) - passed} failed")
+    lines += [f"not covered by this version: {name}" for name in not_covered]
+    return "\n".join(lines)
+
+
+def parity_json(results: Sequence[ParityResult], not_covered: Sequence[str]) -> dict[str, Any]:
+    """The same for programs; a difference that is not a finite number is ``None``."""
+    cases = [
+        {**asdict(result), "difference": _finite(result.difference), "passed": result.passed} for result in results
+    ]
+    return {
+        "passed": sum(result.passed for result in results),
+        "failed": sum(not result.passed for result in results),
+        "cases": cases,
+        "not_covered": list(not_covered),
+    }
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _on_terminal(table: Table) -> str:

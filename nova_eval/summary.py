@@ -26,7 +26,8 @@ def summarise(opened: Run) -> Outcome:
     """What the rows on disk say now of the samples that are wanted."""
     samples, absent = current_samples(opened)
     rows = _wanted_rows(opened, samples, absent)
-    metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows)
+    scoring = opened.options.scoring
+    metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)
     if opened.options.metrics:
         metrics = [metric for metric in metrics if metric.name in opened.options.metrics]
     variant = opened.config.variants[opened.spec.variant]
@@ -35,33 +36,32 @@ def summarise(opened: Run) -> Outcome:
         model=opened.model,
         benchmark=opened.spec.benchmark,
         variant=opened.spec.variant,
-        scoring=opened.options.scoring,
+        scoring=scoring,
         samples_per_prompt=str(opened.options.samples_per_prompt),
         prompts=len(opened.prompts),
         samples=sum(key in samples for key in opened.wanted),
         metrics=tuple(metrics),
-        coverage=opened.benchmark.coverage(opened.prompts, opened.wanted, rows),
+        coverage=opened.benchmark.coverage(opened.prompts, opened.wanted, rows, scoring),
         latency=_latency(opened, [samples[key] for key in opened.wanted if key in samples]),
         notes=(variant.note,) if variant.note else (),
     )
-    own = opened.benchmark.coverage(opened.prompts, share(opened.wanted, opened.options), rows)
+    own = opened.benchmark.coverage(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
     return Outcome(summary, tuple(rows), samples, own.unscored)
 
 
 def _wanted_rows(opened: Run, samples: dict[SampleKey, Sample], absent: dict[SampleKey, str]) -> list[Score]:
     """The score rows of the wanted samples, and a reason in place of each one that cannot be there."""
-    prompts = {prompt.id: prompt for prompt in opened.prompts}
     wanted = set(opened.wanted)
     rows = []
     for plan in opened.judging.plans:
         found = opened.store.scores(plan.folder, samples)
         rows += [row for (key, _), row in sorted(found.items()) if key in wanted]
     unavailable = opened.judging.unavailable
-    for name, scorer in opened.scorers.items():
-        for key in opened.wanted:
-            if (key not in samples or name in unavailable) and scorer.accepts(prompts[key.prompt_id]):
-                reason = unavailable[name] if name in unavailable else absent.get(key, "not sampled yet")
-                rows.append(Score(key, name, None, reason=reason))
+    for key, name in opened.pairs():
+        if name in unavailable:
+            rows.append(Score(key, name, None, reason=unavailable[name]))
+        elif key not in samples:
+            rows.append(Score(key, name, None, reason=absent.get(key, "not sampled yet")))
     return rows
 
 

@@ -44,9 +44,16 @@ class NullBenchmark:
     def scorers(self, scoring: str) -> Sequence[Scorer]:
         return [NullScorer()]
 
-    def reduce(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> list[Metric]:
+    def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterable[tuple[SampleKey, str]]:
+        return [(key, "null") for key in wanted]
+
+    def reduce(
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
+    ) -> list[Metric]:
         values = [score.value for score in scores if score.value is not None]
         return [Metric("null", sum(values) / len(values) if values else None, samples=len(values))]
 
-    def coverage(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> Coverage:
+    def coverage(
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
+    ) -> Coverage:
         return Coverage(len(wanted), sum(score.value is not None for score in scores), 0)
