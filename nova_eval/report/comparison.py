@@ -125,7 +125,7 @@ def _of_run(summary: RunSummary, label: str, first: RunSummary, spec: ReportSpec
         source=summary.run,
         differs=tuple(differs),
         marks=DIFFERS if differs else "",
-        remarks=tuple(differs),
+        remarks=(*differs, *_absent(summary.metrics, spec.names, spec)),
         partial=frozenset(name for name, m in known.items() if m.unscored),
     )
 
@@ -237,7 +237,7 @@ def _footnotes(
         if coverage.unscored:
             covered = share(coverage.scored + coverage.excluded, coverage.wanted)
             notes.append(f"{label}: coverage {covered}, {coverage.unscored} of {coverage.wanted} unscored.")
-        notes += [f"{MISSING} {label}: {line}" for line in _absent(summary.metrics, names, spec)]
+        notes += [f"{MISSING} {label}: {line}." for line in _absent(summary.metrics, names, spec)]
     if any(name not in row.values for row in published for name in names):
         notes.append(f"{MISSING} in a published row: not printed by its source.")
     notes += _recomputed(published, spec)
@@ -258,7 +258,7 @@ def _absent(metrics: Sequence[Metric], names: Sequence[str], spec: ReportSpec) -
             reasons.setdefault("not part of this run", []).append(spec.label(name).lower())
         elif metric.value is None:
             reasons.setdefault(metric.reason or "no reason recorded", []).append(spec.label(name).lower())
-    return [f"{', '.join(labels)}: {reason}." for reason, labels in reasons.items()]
+    return [f"{', '.join(labels)}: {reason}" for reason, labels in reasons.items()]
 
 
 def _contradicted(found: Contradiction, spec: ReportSpec) -> str:

@@ -12,7 +12,7 @@ from nova_eval.errors import unknown
 from nova_eval.report.grid import Cell, Column, Datum, Table
 
 WIDE = 9
-"""A LaTeX table of more columns than this is scaled to the line."""
+"""A LaTeX table of more columns than this spans the page, its notes in the smallest type."""
 
 
 def render(table: Table, format: str) -> str:
@@ -51,32 +51,42 @@ def to_csv(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A ``table`` environment with booktabs rules; wide tables need graphicx too."""
+    """A ``table`` environment with booktabs rules, shrunk by graphicx where it is wider than the line."""
     columns, rows = table.select("page")
     wide = len(columns) > WIDE
     align = "".join("r" if column.align == "right" else "l" for column in columns)
-    packages = "booktabs,graphicx" if wide else "booktabs"
     environment = "table*" if wide else "table"
     notes = [f"\\textbf{{Bold}}: {_latex(table.strong_means)}"] if table.strong_means else []
     notes += [_latex(note) for note in table.footnotes]
-    body = [f"\\begin{{tabular}}{{{align}}}", "\\toprule", _ampersands([_latex_title(c) for c in columns]), "\\midrule"]
+    body = [
+        _SHRINK,
+        f"\\begin{{tabular}}{{{align}}}",
+        "\\toprule",
+        _ampersands([_latex_title(c) for c in columns]),
+        "\\midrule",
+    ]
     for row in rows:
         body += ["\\midrule"] if row.ruled else []
         body.append(_ampersands([_strong(_latex(c.text), c, "\\textbf{", "}") for c in row.cells]))
-    body += ["\\bottomrule", "\\end{tabular}"]
+    body += ["\\bottomrule", "\\end{tabular}}"]
     lines = [
-        f"% \\usepackage{{{packages}}}",
+        "% \\usepackage{booktabs,graphicx}",
         f"\\begin{{{environment}}}[tp]",
         "\\centering",
         f"\\caption{{{_latex(table.title)}}}",
-        *(["\\resizebox{\\linewidth}{!}{%", *body[:-1], f"{body[-1]}}}"] if wide else body),
+        *body,
     ]
     if notes:
-        lines += ["\\par\\smallskip", "\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright"]
-        lines += [f"{note}\\par" for note in notes]
+        lines += [
+            "\\par\\smallskip",
+            f"\\begin{{minipage}}{{\\linewidth}}\\{'tiny' if wide else 'footnotesize'}\\raggedright",
+        ]
+        lines += [f"{note}\\quad" if wide else f"{note}\\par" for note in notes]
         lines += ["\\end{minipage}"]
     return "\n".join([*lines, f"\\end{{{environment}}}"]) + "\n"
 
+
+_SHRINK = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
 
 RENDERERS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
 

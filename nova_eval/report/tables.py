@@ -147,7 +147,7 @@ def _run_cells(metric: Metric, span: str, summary: RunSummary, spec: ReportSpec)
         Cell("", low),
         Cell("", high),
         Cell("", spec.unit),
-        *(Cell("", number) if composite else count(number) for number in numbers),
+        *(Cell("", number or None) if composite else count(number) for number in numbers),
         Cell("" if composite else share(decided, decided + metric.unscored)),
         Cell("", "yes" if metric.higher_is_better else "no"),
         Cell("", summary.run),

@@ -21,6 +21,9 @@ PROSE = 14
 GAP = 2
 """Blanks between two columns."""
 
+_PAD = "\ue000"
+"""Stands for a blank until the page is laid out, because right justification drops blanks."""
+
 
 def render_terminal(table: Table, width: int, *, color: bool = False) -> str:
     """The page at ``width`` columns. Emphasis is bold with ``color``, else a star; ends with one line break."""
@@ -49,7 +52,8 @@ def render_terminal(table: Table, width: int, *, color: bool = False) -> str:
         console.print()
     for note in notes:
         console.print(Text(note, style="dim"))
-    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines()) + "\n"
+    lines = stream.getvalue().replace(_PAD, " ").rstrip().splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _page(table: Table, color: bool) -> Table:
@@ -141,7 +145,7 @@ def _grid(page: Table, width: int) -> RichTable:
 
 
 def _starred(cell: Cell) -> Cell:
-    return Cell(f"{cell.text}*", cell.datum) if cell.strong else Cell(f"{cell.text} ", cell.datum)
+    return Cell(f"{cell.text}*", cell.datum) if cell.strong else Cell(f"{cell.text}{_PAD}", cell.datum)
 
 
 def _title(column: Column) -> str:

@@ -1,0 +1,130 @@
+"""Runs beside published rows: what differs is marked, and only what compares competes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from nova_eval.errors import UsageError
+from nova_eval.records import Coverage, Metric
+from nova_eval.report.comparison import comparison_table
+
+
+def _cells(table, label):
+    keys = [column.key for column in table.columns]
+    row = next(row for row in table.rows if row.cells[0].datum == label)
+    return dict(zip(keys, row.cells, strict=True))
+
+
+def _strong(table, name):
+    index = [column.key for column in table.columns].index(name)
+    return [row.cells[0].datum for row in table.rows if row.cells[index].strong]
+
+
+class TestMarks:
+    def test_each_row_says_how_it_departs_from_the_run(self, summary, published, spec):
+        table = comparison_table([summary], published, spec)
+        assert [row.cells[0].text for row in table.rows] == ["mini", "Plain & Co_1", "Rewriter †", "Odd ‡§"]
+        rules = "official prompts, samples per prompt: official, official scoring"
+        assert f"† differs from mini ({rules}): rewritten prompts (Rewriter)." in table.footnotes
+        assert "§ Odd: total is printed as 79.00, its printed quality and semantic give 78.00." in table.footnotes
+
+    def test_original_prompts_differ_from_a_rewritten_run(self, summary, published, spec):
+        table = comparison_table([replace(summary, variant="rewritten")], published, spec)
+        assert _cells(table, "Plain & Co_1")["model"].text.endswith("†")
+        assert _cells(table, "Rewriter")["model"].text == "Rewriter"
+
+    def test_another_number_of_samples_marks_every_row_that_does_not_state_it(self, summary, published, spec):
+        same = replace(published[0], samples_per_prompt="2", model="Same")
+        table = comparison_table([replace(summary, samples_per_prompt="2")], [*published, same], spec)
+        assert [row.cells[0].text for row in table.rows[1:]] == ["Plain & Co_1 †", "Rewriter †", "Odd †‡§", "Same"]
+        assert "official number of samples (published rows except Same)" in table.footnotes[0]
+
+    def test_corrected_scoring_never_mixes_with_published_numbers(self, summary, published, spec):
+        table = comparison_table([replace(summary, scoring="corrected")], published, spec)
+        assert all("†" in row.cells[0].text for row in table.rows[1:])
+        assert "official scoring (every published row)" in table.footnotes[0]
+
+    def test_evaluator_and_unverified_rows(self, summary, published, spec):
+        rows = [
+            replace(published[0], model="Long", protocol=("VBench-Long",)),
+            replace(published[0], model="Heard", verified=False, source="unverified"),
+        ]
+        table = comparison_table([summary], rows, spec)
+        assert [row.cells[0].text for row in table.rows[1:]] == ["Long †", "Heard ¶"]
+        assert _cells(table, "Heard")["note"].datum == "unverified"
+
+    def test_sources_are_numbered_once_each(self, summary, published, spec):
+        table = comparison_table([summary], published, spec)
+        assert [row.cells[-2].text for row in table.rows] == ["", "[1]", "[1]", "[2]"]
+        assert table.footnotes[-2:] == ("[1] Paper, Table 1", "[2] Blog")
+
+
+class TestEmphasis:
+    def test_only_unmarked_rows_compete(self, summary, published, spec):
+        table = comparison_table([summary], published, spec)
+        assert _strong(table, "sharp") == ["Plain & Co_1"]
+
+    def test_a_column_with_one_competitor_has_no_best(self, summary, published, spec):
+        table = comparison_table([summary], published, spec)
+        assert _strong(table, "total") == []
+
+    def test_partial_values_are_marked_and_do_not_compete(self, summary, spec):
+        low = replace(summary, model="low", metrics=(Metric("steady", 0.1, samples=8),), coverage=Coverage(8, 8, 0))
+        also = replace(low, model="also", metrics=(Metric("steady", 0.2, samples=8),))
+        table = comparison_table([summary, low, also], [], spec)
+        assert _cells(table, "mini")["steady"].text == "50.00 ‖"
+        assert _strong(table, "steady") == ["also"]
+
+    def test_values_equal_as_shown_tie(self, summary, published, spec):
+        run = replace(summary, metrics=(Metric("sharp", 0.500999, samples=8),))
+        third = replace(published[0], model="Third", values={"sharp": Decimal("40.00")})
+        assert _strong(comparison_table([run], [published[0], third], spec), "sharp") == ["mini", "Plain & Co_1"]
+
+    def test_lower_is_better_where_the_benchmark_says_so(self, summary, published, spec):
+        flipped = replace(spec, dimensions=(replace(spec.dimensions[0], higher_is_better=False), *spec.dimensions[1:]))
+        assert _strong(comparison_table([summary], published, flipped), "sharp") == ["mini"]
+
+
+class TestWhatMayShareATable:
+    def test_a_closed_variant_shows_no_published_numbers_and_says_why(self, summary, published, spec):
+        table = comparison_table([replace(summary, variant="sprites")], published, spec)
+        assert [row.cells[0].text for row in table.rows] == ["mini"]
+        assert "compare with each other only" in table.footnotes
+        assert "Published numbers are not shown beside sprites prompts." in table.footnotes
+
+    def test_a_closed_variant_does_not_meet_another(self, summary, spec):
+        with pytest.raises(UsageError, match=r"used sprites prompts.*make two tables"):
+            comparison_table([summary, replace(summary, variant="sprites")], [], spec)
+
+    def test_two_benchmarks_do_not_meet(self, summary, spec):
+        with pytest.raises(UsageError, match=r"ran other.*ran toy"):
+            comparison_table([summary, replace(summary, benchmark="other")], [], spec)
+
+    def test_a_run_under_another_protocol_is_marked(self, summary, spec):
+        table = comparison_table([summary, replace(summary, model="more", samples_per_prompt="3")], [], spec)
+        assert [row.cells[0].text for row in table.rows] == ["mini", "more †"]
+        assert "samples per prompt: 3 (more)" in table.footnotes[0]
+
+    def test_two_runs_of_one_model_are_told_apart(self, summary, spec):
+        table = comparison_table([summary, replace(summary, run="toy/mini-89ab")], [], spec)
+        assert [row.cells[0].text for row in table.rows] == ["mini (0123abcd)", "mini (89ab)"]
+
+
+class TestColumns:
+    def test_chosen_columns_in_the_order_asked_for(self, summary, published, spec):
+        table = comparison_table([summary], published, spec, columns=["total", "sharp"])
+        assert [column.key for column in table.columns[3:5]] == ["total", "sharp"]
+
+    def test_unknown_columns_get_the_nearest(self, summary, published, spec):
+        with pytest.raises(UsageError, match="unknown column 'sharpe'; did you mean 'sharp'"):
+            comparison_table([summary], published, spec, columns=["sharpe"])
+
+    def test_missing_values_are_dashes_with_a_reason(self, summary, published, spec):
+        table = comparison_table([summary], published, spec)
+        assert _cells(table, "mini")["total"].text == "–"
+        assert "– mini: semantic, total: color is missing." in table.footnotes
+        assert "– in a published row: not printed by its source." in table.footnotes
+        assert "mini: coverage 70.8 %, 7 of 24 unscored." in table.footnotes
