@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from torch import Tensor
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import digest, file_digest
 from nova_eval.nova.prompt_cache import PromptCache, PromptKey
-from nova_eval.nova.weight_files import read_weights, weights_digest
+from nova_eval.nova.weight_files import fill, read_weights, weights_digest
 
 _log = logging.getLogger(__name__)
 
 
 class TextEncoder:
-    """Tokenizer and text encoder of one checkpoint. Weights are read when the first prompt is not in the cache.
+    """Tokenizer and text encoder of one checkpoint. Weights are read at the first prompt that is not in the cache.
 
     ``dim`` is the width of an embedding, ``max_length`` the most tokens that a prompt keeps.
     """
@@ -112,11 +113,13 @@ class TextEncoder:
         hidden: Tensor = self._network(torch.tensor([ids], device=self.device), use_cache=False).last_hidden_state
         return hidden[0]
 
+    @cached_property
+    def _digests(self) -> tuple[str, str]:
+        encoder = digest([weights_digest(self.folder / "text_encoder"), self.config])
+        return encoder, file_digest(self.folder / "tokenizer" / "tokenizer.json")
+
     def _key(self, prompt: str) -> PromptKey:
-        weights = weights_digest(self.folder / "text_encoder")
-        tokenizer = _tokenizer_digest(self.folder / "tokenizer")
-        config = digest(self.config)
-        return PromptKey(digest([weights, config]), tokenizer, str(self.dtype), self.max_length, prompt)
+        return PromptKey(*self._digests, dtype=str(self.dtype), max_length=self.max_length, text=prompt)
 
     def _warn_of_cut(self, prompt: str, length: int) -> None:
         if prompt not in self._warned:
@@ -138,36 +141,27 @@ def pad_with_table(embeds: Sequence[Tensor], table: Tensor, length: int) -> Tens
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The byte-level BPE in ``tokenizer.json``, or ``vocab.json`` with ``merges.txt``; never pads, never cuts."""
-    from tokenizers import ByteLevelBPETokenizer, Tokenizer
+    """The byte-level BPE in ``tokenizer.json``; it never pads and never cuts."""
+    from tokenizers import Tokenizer
 
+    file = folder / "tokenizer.json"
     try:
-        if (folder / "tokenizer.json").is_file():
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        else:
-            tokenizer = ByteLevelBPETokenizer.from_file(str(folder / "vocab.json"), str(folder / "merges.txt"))
+        tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:
-        raise PrerequisiteError(
-            f"{folder}: unreadable tokenizer ({error})", remedy="expected tokenizer.json"
-        ) from error
+        raise PrerequisiteError(f"{file}: unreadable tokenizer ({error})") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
 
 
-def _tokenizer_digest(folder: Path) -> str:
-    names = ("tokenizer.json", "vocab.json", "merges.txt")
-    return digest({name: file_digest(folder / name) for name in names if (folder / name).is_file()})
-
-
 def _load_phi(folder: Path, config: dict[str, Any], dtype: torch.dtype, device: str) -> Any:
     from transformers import PhiConfig, PhiModel
 
-    known = {key: value for key, value in config.items() if key not in ("architectures", "torch_dtype", "dtype")}
+    names = config.keys() - {"architectures", "torch_dtype", "dtype"}
+    phi = PhiConfig(**{name: config[name] for name in names}, attn_implementation="sdpa")
+    with torch.device("meta"):
+        network = PhiModel(phi)
+    network.rotary_emb = type(network.rotary_emb)(phi)  # its table is computed, not stored
     weights = {name.removeprefix("model."): tensor for name, tensor in read_weights(folder).items()}
-    network = PhiModel._from_config(PhiConfig(**known), dtype=dtype, attn_implementation="sdpa")
-    wanted = network.state_dict().keys()
-    if missing := sorted(wanted - weights.keys()):
-        raise UsageError(f"{folder}: {len(missing)} weights are missing, {missing[0]} among them")
-    network.load_state_dict({name: weights[name].to(dtype) for name in wanted})
+    fill(network, {name: tensor for name, tensor in weights.items() if not name.startswith("lm_head.")}, folder, dtype)
     return network.requires_grad_(False).eval().to(device)

@@ -183,7 +183,7 @@ class TestCausality:
         assert as_matrix.shape[2] == 1
 
     def test_only_group_norms_and_interpolation_look_ahead(self):
-        """Facts of the reference: norms of 3D blocks pool over a whole tile, and interpolation in time blends neighbours.
+        """Facts of the reference: norms of 3D blocks pool over a tile, and interpolation in time blends neighbours.
 
         Without norms the encoder is causal; the decoder's frames 6 to 8 see a quarter, twice, of the latent frame 3.
         """
