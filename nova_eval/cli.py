@@ -139,7 +139,7 @@ def plan(benchmark: str, /, *, flags: _Run = _DEFAULT, json: bool = False) -> in
 def table(
     *runs: str,
     format: Format = "terminal",
-    baselines: bool = True,
+    baselines: Literal["some", "all", "none"] = "some",
     latency: bool = False,
     columns: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
     results: Path = Path("results"),
@@ -154,7 +154,7 @@ def table(
     format
         terminal, md, csv or tex.
     baselines
-        Show published rows where the runs' prompts allow it.
+        Published rows beside the runs, where their prompts allow it: the benchmark's choice, all, or none.
     latency
         Add seconds per sample, frames per second and the device.
     columns

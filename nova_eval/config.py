@@ -112,6 +112,7 @@ class Profile(_Frozen):
 
 class Report(_Frozen):
     unit: Literal["percent", "fraction"] = "percent"
+    beside: tuple[str, ...] = ()  # the published rows shown unless all are asked for
 
 
 class BenchmarkConfig(_Frozen):

@@ -229,11 +229,12 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
 
 
 def _write_tables(opened: Run, outcome: Outcome) -> None:
-    from nova_eval.report.export import write_tables
+    from nova_eval.report.export import write_latency, write_tables
     from nova_eval.report.parquet import write_scores
 
     spec, baselines = report_inputs(opened.spec.benchmark)
     write_tables(outcome.summary, spec, baselines, opened.store.folder / "tables")
+    write_latency(outcome.summary, spec, baselines, opened.store.folder / "logs")
     write_scores(opened.store, outcome.rows, outcome.samples, opened.prompts)
 
 

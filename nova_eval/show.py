@@ -11,14 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nova_eval.config import load_benchmark_config
 from nova_eval.errors import UsageError, unknown
 from nova_eval.opening import reopen
 from nova_eval.pipeline import report_inputs
 from nova_eval.records import ParityResult, RunSummary
+from nova_eval.report.baselines import BaselineRow, select_baselines
 from nova_eval.report.comparison import comparison_table
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
 from nova_eval.report.grid import Table
+from nova_eval.report.spec import ReportSpec
 from nova_eval.report.tables import latency_table, run_table
 from nova_eval.report.terminal import render_terminal
 from nova_eval.summary import summarise
@@ -28,11 +31,11 @@ _WIDTH_WITHOUT_TERMINAL = 120
 
 def one_run(summary: RunSummary) -> str:
     """The run's own table, what its sampling cost, and published rows beside it where its prompts allow it."""
-    spec, baselines = report_inputs(summary.benchmark)
+    spec, baselines = _inputs(summary, "some")
     pages = [run_table(summary, spec)]
     if summary.latency is not None:
         pages.append(latency_table([summary]))
-    if baselines and spec.variant(summary.variant).baselines:
+    if baselines:
         pages.append(comparison_table([summary], baselines, spec))
     return "\n".join(_on_terminal(page) for page in pages)
 
@@ -55,7 +58,7 @@ def tables(
     folders: Sequence[Path],
     *,
     format: str,
-    baselines: bool,
+    baselines: str,
     latency: bool,
     columns: Sequence[str] | None,
     as_json: bool,
@@ -72,8 +75,7 @@ def tables(
     benchmarks = {summary.benchmark for summary in summaries}
     if len(benchmarks) > 1:
         raise UsageError(f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}")
-    spec, published = report_inputs(summaries[0].benchmark)
-    published = published if baselines and spec.variant(summaries[0].variant).baselines else ()
+    spec, published = _inputs(summaries[0], baselines)
     if len(summaries) == 1 and not published and columns is None:
         pages = [run_table(summaries[0], spec)]
     else:
@@ -81,6 +83,15 @@ def tables(
     if latency:
         pages.append(latency_table(summaries, published))
     return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
+
+
+def _inputs(first: RunSummary, baselines: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:
+    """The benchmark's dimensions, and the published rows that may stand beside runs like ``first``."""
+    spec, published = report_inputs(first.benchmark)
+    if baselines == "none" or not spec.variant(first.variant).baselines:
+        return spec, ()
+    chosen = load_benchmark_config(first.benchmark).report.beside
+    return spec, select_baselines(published, chosen) if baselines == "some" and chosen else published
 
 
 def parity_lines(results: Sequence[ParityResult], not_covered: Sequence[str]) -> str:

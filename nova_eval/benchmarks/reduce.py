@@ -93,8 +93,8 @@ def composite(name: str, terms: Mapping[str, tuple[float, Estimate]], offset: fl
     keys = frozenset().union(*(term.keys for _, term in terms.values()))
     counts = sum(term.unscored for _, term in terms.values()), sum(term.excluded for _, term in terms.values())
     if not terms or not all(term.complete for _, term in terms.values()):
-        gaps = [f"{label} ({_gap(term)})" for label, (_, term) in terms.items() if not term.complete]
-        reason = f"{name} needs every part: missing {', '.join(gaps) or 'all'}"
+        gaps = [label for label, (_, term) in terms.items() if not term.complete]
+        reason = f"needs every part; not complete: {', '.join(gaps) or 'all'}"
         return Estimate(None, keys=keys, unscored=counts[0], excluded=counts[1], reason=reason)
     value = math.fsum([offset, *(coefficient * (term.value or 0.0) for coefficient, term in terms.values())])
     freedom = min(term.freedom for _, term in terms.values())
@@ -146,10 +146,6 @@ def coverage_of(rows: Sequence[Score]) -> Coverage:
 
 def _rank(score: Score) -> tuple[bool, str]:
     return (score.value is None and score.weight > 0, canonical_json(score))
-
-
-def _gap(part: Estimate) -> str:
-    return part.reason or f"{part.unscored} unscored"
 
 
 def _why_empty(rows: Sequence[Score], unscored: int, excluded: int) -> str:

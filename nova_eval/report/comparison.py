@@ -236,7 +236,8 @@ def _footnotes(
         coverage = summary.coverage
         if coverage.unscored:
             covered = share(coverage.scored + coverage.excluded, coverage.wanted)
-            notes.append(f"{label}: coverage {covered}, {coverage.unscored} of {coverage.wanted} unscored.")
+            unscored = f"{coverage.unscored} of {coverage.wanted} unscored"
+            notes.append(f"{label}: coverage {covered}, {unscored}; its own table says why.")
         notes += [f"{MISSING} {label}: {line}." for line in _absent(summary.metrics, names, spec)]
     if any(name not in row.values for row in published for name in names):
         notes.append(f"{MISSING} in a published row: not printed by its source.")
@@ -250,13 +251,14 @@ def _footnotes(
 
 
 def _absent(metrics: Sequence[Metric], names: Sequence[str], spec: ReportSpec) -> list[str]:
+    """Why a cell is empty, where the run's coverage does not say it."""
     known = {metric.name: metric for metric in metrics}
     reasons: dict[str, list[str]] = {}
     for name in names:
         metric = known.get(name)
         if metric is None:
             reasons.setdefault("not part of this run", []).append(spec.label(name).lower())
-        elif metric.value is None:
+        elif metric.value is None and not (metric.unscored or name in spec.composites):
             reasons.setdefault(metric.reason or "no reason recorded", []).append(spec.label(name).lower())
     return [f"{', '.join(labels)}: {reason}" for reason, labels in reasons.items()]
 

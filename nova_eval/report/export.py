@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,21 @@ from nova_eval.report.tables import latency_table, run_table
 def write_tables(
     summary: RunSummary, spec: ReportSpec, baselines: Sequence[BaselineRow], folder: Path
 ) -> tuple[Path, ...]:
-    """``table.*`` and ``comparison.*`` as md, csv and tex, and ``latency.md``; each appears whole or not at all.
-
-    Two equal runs give equal bytes in all but ``latency.md``.
-    """
+    """``table.*`` and ``comparison.*`` as md, csv and tex; each appears whole. Two equal runs give equal bytes."""
     pages: dict[str, Table] = {
         "table": run_table(summary, spec),
         "comparison": comparison_table([summary], baselines, spec),
     }
     texts = {f"{name}.{ending}": draw(table) for name, table in pages.items() for ending, draw in RENDERERS.items()}
+    return _write(folder, texts)
+
+
+def write_latency(
+    summary: RunSummary, spec: ReportSpec, baselines: Sequence[BaselineRow], folder: Path
+) -> tuple[Path, ...]:
+    """``latency.md``, which differs between two equal runs."""
     published = baselines if spec.variant(summary.variant).baselines else ()
-    texts["latency.md"] = to_markdown(latency_table([summary], published))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            _replace(folder / name, text)
-    except OSError as error:
-        raise PrerequisiteError(f"cannot write tables to {folder}: {error.strerror}") from error
-    return tuple(folder / name for name in texts)
+    return _write(folder, {"latency.md": to_markdown(latency_table([summary], published))})
 
 
 def to_json(summary: RunSummary) -> dict[str, Any]:
@@ -70,6 +67,16 @@ def to_json(summary: RunSummary) -> dict[str, Any]:
         },
         "notes": list(summary.notes),
     }
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _replace(folder / name, text)
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write tables to {folder}: {error.strerror}") from error
+    return tuple(folder / name for name in texts)
 
 
 def _metric(metric: Metric) -> dict[str, Any]:

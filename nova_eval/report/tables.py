@@ -120,10 +120,10 @@ def unscored_lines(coverage: Coverage, spec: ReportSpec) -> list[str]:
 
 
 def absent_lines(metrics: Sequence[Metric], spec: ReportSpec) -> list[str]:
-    """Why there is no value: each distinct reason once, with the metrics it stopped."""
+    """Why there is no value where ``unscored_lines`` does not say it: each reason once, with the metrics it stopped."""
     reasons: dict[str, list[str]] = {}
     for metric in metrics:
-        if metric.value is None:
+        if metric.value is None and (metric.name in spec.composites or not metric.unscored):
             reasons.setdefault(metric.reason or "no reason recorded", []).append(spec.label(metric.name))
     return [f"{MISSING} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
 

@@ -44,7 +44,7 @@ class FolderSampler:
         settings: dict[str, object] = {"folder": str(self.folder)}
         if self._prefer:
             settings["prefer"] = list(self._prefer)
-        self.info = SamplerInfo(name="folder", modality="video", settings=settings)
+        self.info = SamplerInfo(name=self.folder.name or "folder", modality="video", settings=settings)
         self._looked_at: dict[tuple[Path, int, int], str] = {}
 
     def locate(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], *, decode: bool = True) -> Listing:

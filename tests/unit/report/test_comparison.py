@@ -125,6 +125,5 @@ class TestColumns:
     def test_missing_values_are_dashes_with_a_reason(self, summary, published, spec):
         table = comparison_table([summary], published, spec)
         assert _cells(table, "mini")["total"].text == "–"
-        assert "– mini: semantic, total: color is missing." in table.footnotes
         assert "– in a published row: not printed by its source." in table.footnotes
-        assert "mini: coverage 70.8 %, 7 of 24 unscored." in table.footnotes
+        assert "mini: coverage 70.8 %, 7 of 24 unscored; its own table says why." in table.footnotes

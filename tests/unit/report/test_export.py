@@ -11,7 +11,7 @@ import pytest
 
 from nova_eval.config import load_benchmark_config
 from nova_eval.errors import PrerequisiteError
-from nova_eval.report.export import to_json, write_tables
+from nova_eval.report.export import to_json, write_latency, write_tables
 from nova_eval.report.spec import report_spec
 
 TABLES = {f"{name}.{ending}" for name in ("table", "comparison") for ending in ("md", "csv", "tex")}
@@ -20,15 +20,19 @@ TABLES = {f"{name}.{ending}" for name in ("table", "comparison") for ending in (
 class TestFiles:
     def test_all_formats_and_no_leftovers(self, tmp_path, summary, spec, published):
         paths = write_tables(summary, spec, published, tmp_path / "tables")
-        assert {path.name for path in paths} == TABLES | {"latency.md"}
-        assert {path.name for path in (tmp_path / "tables").iterdir()} == TABLES | {"latency.md"}
+        assert {path.name for path in paths} == TABLES
+        assert {path.name for path in (tmp_path / "tables").iterdir()} == TABLES
 
     def test_equal_runs_give_equal_bytes_however_long_they_took(self, tmp_path, summary, spec, published):
         write_tables(summary, spec, published, tmp_path / "a")
         write_tables(replace(summary, latency=None), spec, published, tmp_path / "b")
         for name in TABLES:
             assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-        assert (tmp_path / "a" / "latency.md").read_bytes() != (tmp_path / "b" / "latency.md").read_bytes()
+
+    def test_latency_is_a_page_of_its_own(self, tmp_path, summary, spec, published):
+        (page,) = write_latency(summary, spec, published, tmp_path)
+        assert page.name == "latency.md"
+        assert "one A100" in page.read_text(encoding="utf-8")
 
     def test_an_old_table_stays_whole_when_the_new_one_cannot_be_put_in_place(
         self, tmp_path, summary, spec, published, monkeypatch

@@ -42,7 +42,7 @@ class TestOneRun:
         assert color["value"] == Cell("–", None)
         assert color["interval"].text == ""
         assert color["note"].datum == "no weights | for 50 % of_it"
-        assert "– Color: no weights | for 50 % of_it." in table.footnotes
+        assert "Unscored 6 × no weights | for 50 % of_it (Color 6)." in table.footnotes
         assert "– Semantic, Total: color is missing." in table.footnotes
 
     def test_each_reason_for_unscored_once_most_frequent_first_with_counts(self, summary, spec):

@@ -54,7 +54,7 @@ class TestCompleteFolder:
         sampler = FolderSampler(str(complete / ".." / complete.name))
         assert isinstance(sampler, MediaSource)
         assert sampler.info.settings == {"folder": str(complete.resolve())}
-        assert (sampler.info.name, sampler.info.modality) == ("folder", "video")
+        assert (sampler.info.name, sampler.info.modality) == (complete.name, "video")
 
     def test_decomposed_unicode_and_sub_folders_are_found(self, tmp_path, videos):
         inside = tmp_path / "scene" / "deep"

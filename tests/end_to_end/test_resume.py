@@ -1,0 +1,101 @@
+"""Invariance: killed, cut into shards, spread or shuffled, a run holds the same in the end."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import facts, nova_eval, only_run
+
+SMALL = ("run", "vbench", "--limit", "8", "--samples-per-prompt", "2")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    results = tmp_path_factory.mktemp("undisturbed")
+    done = nova_eval(*SMALL, "--results", results, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    return facts(only_run(results))
+
+
+def kill_and_finish(results: Path, kills: int, seed: int) -> dict[str, Any]:
+    """Starts the run again and again and ends it with SIGKILL after a random time, then lets it finish."""
+    pick = random.Random(seed)
+    command = [
+        sys.executable,
+        "-m",
+        "nova_eval",
+        *SMALL,
+        "--results",
+        str(results),
+        "--workers",
+        "1",
+        "--set",
+        "batch=1",
+    ]
+    hits = 0
+    while hits < kills:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(pick.uniform(0.3, 2.5))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        hits += 1
+    done = nova_eval(*SMALL, "--results", results, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    return facts(only_run(results))
+
+
+def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
+    undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    assert kill_and_finish(tmp_path, kills=6, seed=1) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_run_killed_thirty_times_ends_like_an_undisturbed_one(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    assert kill_and_finish(tmp_path, kills=30, seed=2) == undisturbed
+
+
+@pytest.mark.parametrize("shards", [2, 7])
+def test_shards_add_up_to_the_whole(undisturbed: dict[str, Any], tmp_path: Path, shards: int) -> None:
+    for shard in range(1, shards + 1):
+        done = nova_eval(*SMALL, "--results", tmp_path, "--shard", f"{shard}/{shards}", "--workers", 1)
+        assert done.returncode == 0, done.stderr
+    done = nova_eval(*SMALL, "--results", tmp_path, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert facts(only_run(tmp_path)) == undisturbed
+
+
+def test_two_processes_and_a_shuffled_order_change_nothing(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    done = nova_eval(*SMALL, "--results", tmp_path, "--workers", 2, "--set", "order=shuffled:3", "--set", "batch=3")
+    assert done.returncode == 0, done.stderr
+    assert facts(only_run(tmp_path)) == undisturbed
+
+
+def test_a_second_run_makes_nothing_anew(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    nova_eval(*SMALL, "--results", tmp_path, "--workers", 1)
+    before = {path: path.stat().st_mtime_ns for path in only_run(tmp_path).glob("media/**/*.mp4")}
+    done = nova_eval(*SMALL, "--results", tmp_path, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in only_run(tmp_path).glob("media/**/*.mp4")} == before
+    assert "sampling" not in done.stderr
+    assert "scoring" not in done.stderr
+
+
+def test_a_longer_run_goes_on_from_a_shorter_one(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    shorter = nova_eval("run", "vbench", "--limit", 3, "--samples-per-prompt", 1, "--results", tmp_path, "--workers", 1)
+    assert shorter.returncode == 0, shorter.stderr
+    done = nova_eval(*SMALL, "--results", tmp_path, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert "sampling 13/13" in done.stderr
+    assert facts(only_run(tmp_path)) == undisturbed
