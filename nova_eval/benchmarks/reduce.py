@@ -84,7 +84,7 @@ def estimate(rows: Sequence[Score]) -> Estimate:
     return Estimate(mean, influence, n - 1, frozenset(keys), unscored, excluded)
 
 
-def composite(name: str, terms: Mapping[str, tuple[float, Estimate]], offset: float = 0.0) -> Estimate:
+def composite(terms: Mapping[str, tuple[float, Estimate]], offset: float = 0.0) -> Estimate:
     """``offset + Σ coefficient · value``. A prompt that serves several terms moves them together.
 
     Stated only when every term is complete; otherwise ``reason`` names what is missing. The degrees of freedom are
@@ -153,7 +153,8 @@ def _why_empty(rows: Sequence[Score], unscored: int, excluded: int) -> str:
         return "no prompt of this run serves it"
     if unscored == 0:
         return f"the rule leaves out all {excluded} samples"
-    reason, number = Counter(row.reason for row in rows if row.value is None and row.weight > 0).most_common(1)[0]
+    reasons = Counter(row.reason for row in rows if row.value is None and row.weight > 0)
+    reason, number = min(reasons.items(), key=lambda item: (-item[1], item[0]))
     return (
         f"{unscored} unscored: {reason}" if number == unscored else f"{unscored} unscored: {reason}, and other reasons"
     )

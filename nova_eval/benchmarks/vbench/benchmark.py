@@ -147,7 +147,7 @@ class VBench:
 
     def _group(self, group: str, parts: dict[str, Estimate]) -> Estimate:
         slopes, offset = group_terms(self.config, group)
-        return composite(group, {name: (slope, parts[name]) for name, slope in slopes.items()}, offset)
+        return composite({name: (slope, parts[name]) for name, slope in slopes.items()}, offset)
 
     def _total(self, parts: dict[str, Estimate], shares: dict[str, float]) -> Estimate:
         terms: dict[str, tuple[float, Estimate]] = {}
@@ -156,7 +156,7 @@ class VBench:
             slopes, group_offset = group_terms(self.config, group)
             offset += share * group_offset
             terms |= {name: (share * slope, parts[name]) for name, slope in slopes.items()}
-        return composite("total", terms, offset)
+        return composite(terms, offset)
 
 
 def _by_prompt(prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[Prompt, list[SampleKey]]]:
