@@ -46,6 +46,7 @@ class DiffusersSampler:
     (``true_cfg_scale=4``). ``frames=1`` makes a video pipeline a sampler of images. ``fps`` is the rate at which clips
     are shown, and is told to pipelines that ask for a frame rate. Every sample has its own CPU generator, so its draws
     do not depend on the batch; kernels may still round differently in batches of another size, hence ``batch_size`` 1.
+    (Video pipelines that fold frames into the batch refuse larger batches under schedulers that draw at every step.)
 
     Files are located, or downloaded unless ``offline``, at once; the pipeline is loaded with the first sample. No code
     that comes with a model is run. Raises UsageError for settings the pipeline does not know, PrerequisiteError for

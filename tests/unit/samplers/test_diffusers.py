@@ -51,6 +51,7 @@ def text_parts(folder):
 def save_pipeline(folder, kind):
     from diffusers import (
         AutoencoderKL,
+        DDIMScheduler,
         DDPMScheduler,
         StableDiffusionPipeline,
         TextToVideoSDPipeline,
@@ -69,12 +70,10 @@ def save_pipeline(folder, kind):
     )
     shape = {"block_out_channels": (8, 8), "norm_num_groups": 4, "cross_attention_dim": 16, "layers_per_block": 1}
     shared = {
+        "scheduler": DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1),
         "vae": vae,
         "text_encoder": text_encoder,
         "tokenizer": tokenizer,
-        "scheduler": DDPMScheduler(
-            clip_sample=False, steps_offset=1
-        ),  # ancestral: it draws at every step, from the samples' generators
     }
     if kind == "image":
         unet = UNet2DConditionModel(
@@ -87,6 +86,8 @@ def save_pipeline(folder, kind):
         pipeline = StableDiffusionPipeline(
             unet=unet, safety_checker=None, feature_extractor=None, requires_safety_checker=False, **shared
         )
+        # Ancestral: it draws at every step, from the samples' own generators.
+        pipeline.scheduler = DDPMScheduler(clip_sample=False, steps_offset=1)
     else:
         unet = UNet3DConditionModel(
             down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
