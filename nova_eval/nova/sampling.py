@@ -1,0 +1,268 @@
+"""From text features to latents: frame by frame, set of tokens by set of tokens, diffusion step by diffusion step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from nova_eval.errors import UsageError
+from nova_eval.nova.denoiser import Predict, fuse
+from nova_eval.nova.draws import Draws
+from nova_eval.nova.layers import KeyValueCache, patchify, unpatchify
+from nova_eval.nova.positions import Rotary
+from nova_eval.nova.schedule import Schedule, Step
+from nova_eval.nova.stages import Stages
+from nova_eval.nova.transformer import NovaTransformer, View, take_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Classifier-free guidance: ``u + scale · (c − u)``, on when ``scale`` > 1.
+
+    ``trunc``: no guidance once the diffusion time is below it. ``renorm`` r < 1: the guided prediction is multiplied by
+    ‖c‖ / ‖guided‖ clamped to [r, 1].
+    """
+
+    scale: float = 5.0
+    renorm: float = 1.0
+    trunc: float = 0.0
+
+    @property
+    def on(self) -> bool:
+        return self.scale > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to sample: sizes in pixels, ``latent_frames`` T, numbers of steps, guidance, and motion."""
+
+    height: int
+    width: int
+    latent_frames: int = 1
+    ar_steps: int = 64
+    diffusion_steps: int = 25
+    guidance: Guidance = Guidance()
+    motion_flow: float | None = 5.0
+    fps: float | None = None
+    flow_shift: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("latent_frames", "ar_steps", "diffusion_steps"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}", remedy="give 1 or more")
+
+
+def tokens_per_step(tokens: int, ar_steps: int) -> list[int]:
+    """How many of ``tokens`` each autoregressive step predicts: differences of round(tokens · cos(π/2 · k/steps)).
+
+    Rounding is to even at halves. Steps that would predict nothing are left out.
+    """
+    left = [round(tokens * math.cos(0.5 * math.pi * k / ar_steps)) for k in range(ar_steps + 1)]
+    return [before - after for before, after in pairwise(left) if before > after]
+
+
+@torch.inference_mode()
+def sample_latents(
+    model: NovaTransformer,
+    schedule: Schedule,
+    prompt_embeds: Tensor,
+    draws: Draws,
+    plan: Plan,
+    *,
+    given: Tensor | None = None,
+    history: Tensor | None = None,
+    stages: Stages | None = None,
+) -> Tensor:
+    """Latents (B, C, T, h, w), scaled, in the model's ``exact_dtype``, of B samples.
+
+    ``prompt_embeds`` (B, text_token_len, token_dim), or (2B, …) with the unconditional rows last when guidance is on.
+    ``given`` (B, C, t, h, w): the first t frames, copied and not generated.
+    ``history`` (B, C, T, h, w): teacher forcing. Every set of tokens is generated from these values in place of what
+    was generated before it, so that deviations do not grow along the sequence.
+    """
+    run = _Run(model, schedule, prompt_embeds, draws=draws, plan=plan, stages=stages or Stages(model.device))
+    return run.video(given, history)
+
+
+class _Run:
+    """One call of ``sample_latents``: everything that stays the same over frames and steps, computed once."""
+
+    def __init__(
+        self,
+        model: NovaTransformer,
+        schedule: Schedule,
+        prompt_embeds: Tensor,
+        *,
+        draws: Draws,
+        plan: Plan,
+        stages: Stages,
+    ) -> None:
+        config = model.config
+        self.model, self.draws, self.plan, self.stages = model, draws, plan, stages
+        self.batch = draws.batch
+        self.rows = 2 * self.batch if plan.guidance.on else self.batch
+        if len(prompt_embeds) != self.rows:
+            raise UsageError(
+                f"{len(prompt_embeds)} rows of prompt embeddings for {self.batch} samples, not {self.rows}"
+            )
+        self.grid = config.grid(plan.height, plan.width)
+        self.latent_size = config.latent_size(plan.height, plan.width)
+        self.tokens = self.grid[0] * self.grid[1]
+        self.counts = tokens_per_step(self.tokens, plan.ar_steps)
+        self.steps = schedule.steps(plan.diffusion_steps, plan.flow_shift)
+        times = torch.tensor([step.timestep for step in self.steps], dtype=torch.float32, device=model.device)
+        self.times = model.image_decoder.timestep(times)
+        self.predict: Predict = fuse(model.image_decoder)
+        flow = None if plan.motion_flow is None else [plan.motion_flow] * self.rows
+        fps = None if plan.fps is None else [plan.fps] * self.rows
+        self.prefix = model.prefix(prompt_embeds, flow, fps)
+        positions = model.spatial_positions(self.grid)
+        self.rotary = positions if isinstance(positions, Rotary) else None
+        self.added = None if isinstance(positions, Rotary) else positions
+        mask_token = model.mask_embed.mask_token.expand(self.tokens, -1)
+        self.masked = (mask_token if self.added is None else mask_token + self.added).expand(self.rows, -1, -1)
+        places = torch.arange(config.image_dim * self.latent_size[0] * self.latent_size[1])
+        self.places = patchify(places.view(config.image_dim, *self.latent_size), config.patch)
+
+    def video(self, given: Tensor | None, history: Tensor | None) -> Tensor:
+        """All frames, (B, C, T, h, w)."""
+        model, config = self.model, self.model.config
+        ready = [] if given is None else list(given.to(model.device, model.exact_dtype).unbind(2))
+        grid = self.grid[0] // 2, self.grid[1] // 2
+        positions = model.temporal_positions(self.plan.latent_frames, grid)
+        cache = None
+        if self.plan.latent_frames > 1:
+            capacity = self.prefix.shape[1] + self.plan.latent_frames * grid[0] * grid[1]
+            heads, width = config.temporal.heads, config.temporal.width
+            cache = KeyValueCache(config.temporal.depth, (self.rows, heads, capacity, width // heads), self.prefix)
+        order: Tensor | None = None
+        frames: list[Tensor] = []
+        first = previous = None
+        for t in range(self.plan.latent_frames):
+            with self.stages.time("temporal"):
+                condition = self.temporal(t, previous, grid, positions[t], cache)
+                first = condition if first is None else first
+                condition = model.mix(first, condition) if t else condition
+            if t < len(ready):
+                previous = ready[t]
+            else:
+                if order is None:
+                    order = self.draws.uniform(self.tokens).argsort(dim=1, stable=True)
+                recorded = None if history is None else history[:, :, t].to(model.device, model.exact_dtype)
+                frames.append(self.frame(condition, order, recorded))
+                previous = frames[-1] if recorded is None else recorded
+                continue
+            frames.append(previous)
+        return torch.stack(frames, dim=2)
+
+    def temporal(
+        self,
+        t: int,
+        previous: Tensor | None,
+        grid: tuple[int, int],
+        position: Tensor | Rotary,
+        cache: KeyValueCache | None,
+    ) -> Tensor:
+        """The temporal encoder's outputs for frame ``t``: (rows, M, width)."""
+        x = self.model.frame_tokens(previous, self.batch, grid)
+        rotary = position if isinstance(position, Rotary) else None
+        x = x if isinstance(position, Rotary) else x + position
+        x = x.repeat(self.rows // self.batch, 1, 1)
+        if t == 0:
+            x = torch.cat([self.prefix, x], dim=1)
+            rotary = None if rotary is None else rotary.after_prefix(self.prefix.shape[1])
+        return self.model.video_encoder(x, rotary, cache=cache)[:, -grid[0] * grid[1] :]
+
+    def frame(self, condition: Tensor, order: Tensor, recorded: Tensor | None) -> Tensor:
+        """One frame given the temporal encoder's outputs: (B, C, h, w), each set of tokens from ``recorded`` ones."""
+        model, config = self.model, self.model.config
+        repeats = self.rows // self.batch
+        order_there = order.to(model.device)
+        truth = None if recorded is None else patchify(recorded, config.patch)
+        known = self.prefix.new_zeros(self.batch, self.tokens, config.token_dim, dtype=model.exact_dtype)
+        visible = self.prefix.new_empty(self.batch, 0, self.prefix.shape[-1])
+        start = 0
+        for count in self.counts:
+            ids = order_there[:, start : start + count]
+            with self.stages.time("spatial"):
+                seen = order_there[:, :start].repeat(repeats, 1)
+                view = View(condition, self.masked, seen, visible.repeat(repeats, 1, 1), self.rotary)
+                z = model.image_encoder.at(ids.repeat(repeats, 1), view)
+            with self.stages.time("denoise"):
+                tokens = self.denoise(z, order[:, start : start + count])
+                known.scatter_(1, ids.unsqueeze(-1).expand_as(tokens), tokens)
+                shown = tokens if truth is None else take_tokens(truth, ids)
+                fresh = model.image_encoder.patch_embed(shown.to(model.dtype))
+                if self.added is not None:
+                    fresh = fresh + self.added[ids]
+                visible = torch.cat([visible, fresh], dim=1)
+            start += count
+        self.stages.steps += len(self.counts)
+        return unpatchify(known, config.patch, self.grid)
+
+    def denoise(self, z: Tensor, ids: Tensor) -> Tensor:
+        """Clean values of the chosen tokens: ``z`` (rows, n, width), ``ids`` (B, n) on the CPU → (B, n, token_dim)."""
+        guidance = self.plan.guidance
+        noise, others = self.noise(ids)
+        x, drawn = noise[0], 0
+        condition = self.model.image_decoder.condition(z)
+        for step, time in zip(self.steps, self.times, strict=True):
+            guided = guidance.on and not step.timestep < guidance.trunc
+            if not guided and len(condition) != self.batch:
+                condition = condition[: self.batch]
+            prediction = self.predict(x.to(condition.dtype), condition + time).to(x.dtype)
+            drawn += step.draws
+            if guided:
+                conditional, unconditional = prediction.chunk(2)
+                prediction = torch.add(unconditional, conditional - unconditional, alpha=guidance.scale)
+                if others is not None:
+                    factor = others.renorm(conditional, prediction, guidance.renorm)
+                    prediction = prediction * factor
+                    others.update(step, factor, drawn)
+            x = step.keep * x + step.take * prediction
+            if step.draws:
+                x = x.add_(noise[drawn], alpha=step.std)
+        return x
+
+    def noise(self, ids: Tensor) -> tuple[Tensor, Others | None]:
+        """Every draw of one autoregressive step at the chosen tokens, (1 + draws, B, n, token_dim), and the rest.
+
+        As the reference draws for the whole frame, so does this. What the other tokens get is thrown away, except
+        under renormalised guidance, whose norms count them.
+        """
+        shape = (self.model.config.image_dim, *self.latent_size)
+        full = self.draws.normal(1 + sum(step.draws for step in self.steps), shape).flatten(2)
+        where = self.places[ids].flatten(1).to(full.device)
+        picked = full.gather(2, where.expand(len(full), -1, -1)).unflatten(-1, (ids.shape[1], -1))
+        others = None
+        if self.plan.guidance.on and self.plan.guidance.renorm < 1:
+            others = Others(full.scatter(2, where.expand(len(full), -1, -1), 0.0).to(self.model.device))
+        return picked.to(self.model.device, self.model.exact_dtype), others
+
+
+class Others:
+    """The tokens of a frame that are not being denoised, which the reference carries along as their own prediction.
+
+    Only the norms in renormalised guidance see them: what the network would predict for them is never computed, and the
+    noisy values stand in its place. ``noise`` (1 + draws, B, values) is zero at the chosen tokens.
+    """
+
+    def __init__(self, noise: Tensor) -> None:
+        self.noise = noise
+        self.x = noise[0]
+
+    def renorm(self, conditional: Tensor, guided: Tensor, floor: float) -> Tensor:
+        """‖conditional‖ / ‖guided‖ over the whole frame, clamped to [floor, 1]: (B, 1, 1)."""
+        rest = self.x.square().sum(1)
+        norms = [(prediction.square().sum((1, 2)) + rest).sqrt() for prediction in (conditional, guided)]
+        return (norms[0] / norms[1]).clamp(floor, 1)[:, None, None]
+
+    def update(self, step: Step, factor: Tensor, drawn: int) -> None:
+        """One guided diffusion step, like that of the chosen tokens; ``drawn`` counts the draws so far."""
+        self.x = (step.keep + step.take * factor[:, :, 0]) * self.x
+        if step.draws:
+            self.x = self.x.add(self.noise[drawn], alpha=step.std)
