@@ -1,0 +1,123 @@
+"""The pinned weight files by name, where they lie on this machine, and the digest of what lies there."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from nova_eval.errors import PrerequisiteError, unknown
+from nova_eval.identity import file_digest
+
+CACHE_VARIABLE = "NOVA_EVAL_CACHE"
+FOLDER_VARIABLE = "NOVA_EVAL_WEIGHTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of ``weights.toml``.
+
+    ``sha256`` is the publisher's checksum: 64 digits, or the prefix that the published file name carries, or "".
+    ``bytes`` is approximate. ``wrapping`` is what ``load_state_dict`` takes.
+    """
+
+    name: str
+    file: str
+    urls: tuple[str, ...]
+    bytes: int
+    licence: str
+    origin: str
+    wrapping: str
+    used_by: tuple[str, ...]
+    sha256: str = ""
+
+
+@lru_cache(maxsize=1)
+def entries() -> dict[str, Entry]:
+    """Every entry of ``weights.toml`` by name, in the order of the file."""
+    table = tomllib.loads((Path(__file__).parent / "weights.toml").read_text(encoding="utf-8"))
+    return {name: _entry(name, row) for name, row in table.items()}
+
+
+def _entry(name: str, row: dict[str, Any]) -> Entry:
+    return Entry(name=name, **{**row, "urls": tuple(row["urls"]), "used_by": tuple(row["used_by"])})
+
+
+def entry(name: str) -> Entry:
+    """The entry called ``name``. UsageError, with the nearest name, when there is none."""
+    if name not in entries():
+        raise unknown("weights", name, entries())
+    return entries()[name]
+
+
+def cache_folder() -> Path:
+    """``$NOVA_EVAL_CACHE/weights``, by default under ``~/.cache/nova_eval``."""
+    root = os.environ.get(CACHE_VARIABLE)
+    return (Path(root).expanduser() if root else Path.home() / ".cache" / "nova_eval") / "weights"
+
+
+def find(name: str) -> Path | None:
+    """Where the file lies: in ``$NOVA_EVAL_WEIGHTS`` (files placed by hand), else in the cache, else ``None``."""
+    file = entry(name).file
+    own = os.environ.get(FOLDER_VARIABLE)
+    folders = [Path(own).expanduser(), cache_folder()] if own else [cache_folder()]
+    return next((folder / file for folder in folders if (folder / file).is_file()), None)
+
+
+def locate(name: str, *, offline: bool = True) -> Path:
+    """The file called ``name``; without ``offline`` it is downloaded where it is missing.
+
+    PrerequisiteError, naming the command that brings it, when it is nowhere.
+    """
+    path = find(name)
+    if path is None and not offline:
+        from nova_eval.weights.fetching import fetch
+
+        path = fetch([name])[0]
+    if path is None:
+        raise PrerequisiteError(f"weights {name} are missing", remedy=f"python -m nova_eval weights fetch {name}")
+    return path
+
+
+def locate_first(names: Iterable[str]) -> Path:
+    """The first of several equivalent files that is present. PrerequisiteError names the first when none is."""
+    choices = list(names)
+    return next((path for path in map(find, choices) if path is not None), None) or locate(choices[0])
+
+
+def digest(path: Path) -> str:
+    """sha256 (hex) of a file's bytes, remembered beside it for as long as its size and time of change stay."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, modified: int) -> str:
+    note = path.with_name(f".{path.name}.sha256.json")
+    try:
+        remembered = json.loads(note.read_text(encoding="utf-8"))
+        if (remembered["bytes"], remembered["modified"]) == (size, modified):
+            return str(remembered["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing remembered, or nothing that can be read
+    found = file_digest(path)
+    remember(path, found)
+    return found
+
+
+def remember(path: Path, sha256: str) -> None:
+    """Notes the digest of ``path`` beside it. A folder that cannot be written is left as it is."""
+    status = path.stat()
+    note = path.with_name(f".{path.name}.sha256.json")
+    temporary = note.with_name(f"{note.name}.{os.getpid()}")
+    row = {"sha256": sha256, "bytes": status.st_size, "modified": status.st_mtime_ns}
+    try:
+        temporary.write_text(json.dumps(row), encoding="utf-8")
+        os.replace(temporary, note)
+    except OSError:
+        temporary.unlink(missing_ok=True)

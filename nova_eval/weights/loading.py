@@ -1,0 +1,137 @@
+"""Tensors out of published weight files without running what else is in them, and into a module by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nova_eval.errors import PrerequisiteError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_PARALLEL_PREFIX = "module."  # what torch's DataParallel puts before every name
+
+
+def load_state_dict(path: Path, wrapping: str = "plain") -> dict[str, Tensor]:
+    """The tensors of a weight file by name, on the CPU, in the types they are stored in.
+
+    ``wrapping`` is ``"plain"``, ``"in:KEY"`` (the names lie under KEY) or ``"torchscript"``; a ``.safetensors`` file
+    needs none. A ``module.`` before every name is taken off. No code of the file is run: archives are opened with
+    ``weights_only=True``, or by a reader that knows tensors and nothing else. PrerequisiteError when the file is
+    unreadable or does not have this form.
+    """
+    try:
+        found = _read(path, wrapping)
+    except PrerequisiteError:
+        raise
+    except Exception as error:
+        raise PrerequisiteError(
+            f"{path} cannot be read as weights ({type(error).__name__}: {_brief(error)})",
+            remedy="fetch it again: python -m nova_eval weights fetch",
+        ) from error
+    if found and all(name.startswith(_PARALLEL_PREFIX) for name in found):
+        found = {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in found.items()}
+    return found
+
+
+def apply(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    ignore: Iterable[str] = (),
+    rename: Callable[[str], str | None] | Mapping[str, str] | None = None,
+    where: str = "",
+) -> None:
+    """Copies ``state`` into ``module``, every name of both accounted for.
+
+    ``rename`` gives the module's name for a name of the file (a mapping that lacks a name leaves it; a function may
+    answer None to drop it). ``ignore`` holds regular expressions (whole names, after renaming) of entries that may be
+    missing or extra. PrerequisiteError lists what is missing, extra or of another shape in one line.
+    """
+    renamed = _renamed(state, rename)
+    wanted = module.state_dict()
+    patterns = [re.compile(pattern) for pattern in ignore]
+
+    def counts(name: str) -> bool:
+        return not any(pattern.fullmatch(name) for pattern in patterns)
+
+    missing = sorted(name for name in wanted.keys() - renamed.keys() if counts(name))
+    extra = sorted(name for name in renamed.keys() - wanted.keys() if counts(name))
+    common = [name for name in wanted if name in renamed]
+    misshapen = [
+        f"{name} {tuple(renamed[name].shape)} for {tuple(wanted[name].shape)}"
+        for name in common
+        if renamed[name].shape != wanted[name].shape
+    ]
+    problems = [
+        f"{len(names)} {kind}: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
+        for kind, names in (("missing", missing), ("unknown", extra), ("of another shape", misshapen))
+        if names
+    ]
+    if problems:
+        raise PrerequisiteError(
+            f"the weights {where or 'given'} do not fit {type(module).__name__}: {'; '.join(problems)}".replace(
+                "  ", " "
+            ),
+            remedy="it is not the published file: python -m nova_eval weights verify",
+        )
+    module.load_state_dict({name: renamed[name] for name in common}, strict=False)
+
+
+def _renamed(
+    state: Mapping[str, Tensor], rename: Callable[[str], str | None] | Mapping[str, str] | None
+) -> dict[str, Tensor]:
+    if rename is None:
+        return dict(state)
+    to: Callable[[str], str | None]
+    to = rename if callable(rename) else lambda name: rename.get(name, name)
+    return {new: tensor for name, tensor in state.items() if (new := to(name)) is not None}
+
+
+def _read(path: Path, wrapping: str) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise PrerequisiteError(f"no weights at {path}")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return dict(load_file(path))
+    if wrapping == "torchscript":
+        from nova_eval.weights.archives import read_torchscript
+
+        return read_torchscript(path)
+    kind, _, key = wrapping.partition(":")
+    if kind not in {"plain", "in"} or (kind == "in") != bool(key):
+        raise UsageError(f"unknown wrapping {wrapping!r}", remedy="plain, in:KEY or torchscript")
+    return _tensors(path, _unpickled(path), key)
+
+
+def _unpickled(path: Path) -> Any:
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # other objects lie beside the tensors
+        from nova_eval.weights.archives import read_tensors_only
+
+        return read_tensors_only(path)
+
+
+def _tensors(path: Path, content: Any, key: str) -> dict[str, Tensor]:
+    import torch
+
+    if key:
+        if not isinstance(content, Mapping) or key not in content:
+            raise PrerequisiteError(f"{path} holds no {key!r}", remedy="it is not the published file")
+        content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise PrerequisiteError(f"{path} is not a mapping of names to tensors", remedy="it is not the published file")
+    return {str(name): tensor for name, tensor in content.items()}
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
