@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import sys
 
-from nova_eval.errors import INTERRUPTED, NovaEvalError
+from nova_eval.errors import INTERRUPTED, USAGE, NovaEvalError
 
 
 def main() -> None:
     """Entry point of the command line."""
+    from cyclopts import CycloptsError
+
     from nova_eval.cli import app
 
     try:
-        code = app(result_action="return_value")
+        code = app(result_action="return_value", exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print(f"nova-eval: {' '.join(str(error).split())}", file=sys.stderr)
+        code = USAGE
     except NovaEvalError as error:
         print(f"nova-eval: {error}", file=sys.stderr)
         code = error.exit_code

@@ -93,7 +93,6 @@ class Run:
 
 def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say = lambda text: None) -> Run:
     """Loads the suite and the sampler's identity and finds the run's folder. Nothing is written."""
-    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
     maker: Any = SAMPLERS.get(spec.sampler.name)
     sampler = maker(**spec.sampler.settings)
     info: SamplerInfo = sampler.info
@@ -102,6 +101,7 @@ def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: S
             f"sampler {info.name!r} makes {info.modality}s, {spec.benchmark} judges {config.modality}s",
             remedy="choose another --sampler or benchmark",
         )
+    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
     prompts, wanted = _asked_for(suite.prompts, config, options)
     benchmark = load_benchmark(spec.benchmark)
     judge_set = config.judges[config.variants[spec.variant].judges]
