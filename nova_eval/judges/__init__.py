@@ -10,5 +10,7 @@ JUDGES: Registry[type[Judge]] = Registry(
     {
         "sprites": "nova_eval.sprites.judges:SpritesJudge",
         "sprites_background": "nova_eval.sprites.judges:SpritesBackgroundEncoder",
+        "umt_l16": "nova_eval.judges.umt:UMT",
+        "viclip_l14": "nova_eval.judges.viclip:ViCLIP",
     },
 )
