@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,6 +77,8 @@ def sample_latents(
     given: Tensor | None = None,
     history: Tensor | None = None,
     stages: Stages | None = None,
+    predict: Predict | None = None,
+    fixed_shapes: bool = False,
 ) -> Tensor:
     """Latents (B, C, T, h, w), scaled, in the model's ``exact_dtype``, of B samples.
 
@@ -83,9 +86,41 @@ def sample_latents(
     ``given`` (B, C, t, h, w): the first t frames, copied and not generated.
     ``history`` (B, C, T, h, w): teacher forcing. Every set of tokens is generated from these values in place of what
     was generated before it, so that deviations do not grow along the sequence.
+    ``predict``: the fused denoiser, when it is kept between calls. ``fixed_shapes`` gives every call of it the same
+    number of tokens (the longest step's; surplus ones are computed and dropped), as captured graphs need.
     """
     run = _Run(model, schedule, prompt_embeds, draws=draws, plan=plan, stages=stages or Stages(model.device))
+    run.predict = predict or fuse(model.image_decoder)
+    run.padded = max(run.counts) if fixed_shapes else 0
     return run.video(given, history)
+
+
+def extrapolate(
+    model: NovaTransformer,
+    schedule: Schedule,
+    prompt_embeds: Tensor,
+    draws: Draws,
+    plan: Plan,
+    *,
+    total: int,
+    overlap: int = 1,
+    **options: Any,
+) -> Tensor:
+    """``total`` latent frames, window after window of ``plan.latent_frames``: (B, C, total, h, w).
+
+    Every window after the first is given the last ``overlap`` frames and continues them; options as in
+    ``sample_latents``. Each window draws its own order of tokens.
+    """
+    if not 1 <= overlap < plan.latent_frames:
+        raise UsageError(f"overlap {overlap} is not within 1 … {plan.latent_frames - 1}, the window's frames but one")
+    given = options.pop("given", None)
+    video = sample_latents(model, schedule, prompt_embeds, draws, plan, given=given, **options)
+    while video.shape[2] < total:
+        window = sample_latents(
+            model, schedule, prompt_embeds, draws, plan, given=video[:, :, -overlap:].clone(), **options
+        )
+        video = torch.cat([video, window[:, :, overlap:]], dim=2)
+    return video[:, :, :total]
 
 
 class _Run:
@@ -116,7 +151,8 @@ class _Run:
         self.steps = schedule.steps(plan.diffusion_steps, plan.flow_shift)
         times = torch.tensor([step.timestep for step in self.steps], dtype=torch.float32, device=model.device)
         self.times = model.image_decoder.timestep(times)
-        self.predict: Predict = fuse(model.image_decoder)
+        self.predict: Predict
+        self.padded = 0
         flow = None if plan.motion_flow is None else [plan.motion_flow] * self.rows
         fps = None if plan.fps is None else [plan.fps] * self.rows
         self.prefix = model.prefix(prompt_embeds, flow, fps)
@@ -188,12 +224,14 @@ class _Run:
         start = 0
         for count in self.counts:
             ids = order_there[:, start : start + count]
+            here = order[:, start : start + count]
+            asked = _pad_last(ids, self.padded)
             with self.stages.time("spatial"):
                 seen = order_there[:, :start].repeat(repeats, 1)
                 view = View(condition, self.masked, seen, visible.repeat(repeats, 1, 1), self.rotary)
-                z = model.image_encoder.at(ids.repeat(repeats, 1), view)
+                z = model.image_encoder.at(asked.repeat(repeats, 1), view)
             with self.stages.time("denoise"):
-                tokens = self.denoise(z, order[:, start : start + count])
+                tokens = self.denoise(z, _pad_last(here, self.padded), count)[:, :count]
                 known.scatter_(1, ids.unsqueeze(-1).expand_as(tokens), tokens)
                 shown = tokens if truth is None else take_tokens(truth, ids)
                 fresh = model.image_encoder.patch_embed(shown.to(model.dtype))
@@ -204,8 +242,11 @@ class _Run:
         self.stages.steps += len(self.counts)
         return unpatchify(known, config.patch, self.grid)
 
-    def denoise(self, z: Tensor, ids: Tensor) -> Tensor:
-        """Clean values of the chosen tokens: ``z`` (rows, n, width), ``ids`` (B, n) on the CPU → (B, n, token_dim)."""
+    def denoise(self, z: Tensor, ids: Tensor, count: int) -> Tensor:
+        """Clean values of the chosen tokens: ``z`` (rows, n, width), ``ids`` (B, n) on the CPU → (B, n, token_dim).
+
+        Those from ``count`` on repeat the last chosen one.
+        """
         guidance = self.plan.guidance
         noise, others = self.noise(ids)
         x, drawn = noise[0], 0
@@ -220,7 +261,7 @@ class _Run:
                 conditional, unconditional = prediction.chunk(2)
                 prediction = torch.add(unconditional, conditional - unconditional, alpha=guidance.scale)
                 if others is not None:
-                    factor = others.renorm(conditional, prediction, guidance.renorm)
+                    factor = others.renorm(conditional[:, :count], prediction[:, :count], guidance.renorm)
                     prediction = prediction * factor
                     others.update(step, factor, drawn)
             x = step.keep * x + step.take * prediction
@@ -240,8 +281,15 @@ class _Run:
         picked = full.gather(2, where.expand(len(full), -1, -1)).unflatten(-1, (ids.shape[1], -1))
         others = None
         if self.plan.guidance.on and self.plan.guidance.renorm < 1:
-            others = Others(full.scatter(2, where.expand(len(full), -1, -1), 0.0).to(self.model.device))
+            rest = full.scatter(2, where.expand(len(full), -1, -1), 0.0)
+            others = Others(rest.to(self.model.device, self.model.exact_dtype))
         return picked.to(self.model.device, self.model.exact_dtype), others
+
+
+def _pad_last(ids: Tensor, length: int) -> Tensor:
+    """(B, n) → (B, max(n, length)), the last id repeated."""
+    short = length - ids.shape[1]
+    return ids if short <= 0 else torch.cat([ids, ids[:, -1:].expand(-1, short)], dim=1)
 
 
 class Others:

@@ -1,0 +1,305 @@
+"""Text to image, text to video and image to video, from a checkpoint.
+
+Five lines make a clip::
+
+    from nova_eval.media import write_video
+    from nova_eval.nova import NovaPipeline
+    pipe = NovaPipeline.from_pretrained("BAAI/nova-d48w1024-osp480")
+    [clip] = pipe.generate(["a red fox runs through snow"], [1], latent_frames=9, ar_steps=128, guidance_scale=7.0)
+    write_video("fox.mp4", clip, fps=12)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nova_eval.errors import UsageError
+from nova_eval.nova import checkpoint
+from nova_eval.nova.batching import batch_size as size_of_batches
+from nova_eval.nova.batching import in_batches
+from nova_eval.nova.denoiser import Predict, fuse
+from nova_eval.nova.draws import Draws, SeededDraws, SharedDraws
+from nova_eval.nova.pictures import first_frames
+from nova_eval.nova.sampling import Guidance, Plan, extrapolate, sample_latents
+from nova_eval.nova.schedule import Schedule
+from nova_eval.nova.stages import Stages, StageTimes
+from nova_eval.nova.text import TextEncoder, pad_with_table
+from nova_eval.nova.transformer import NovaTransformer
+from nova_eval.nova.vae import VideoVAE, load_vae, save_vae, to_uint8
+from nova_eval.protocols import Frames
+
+_log = logging.getLogger(__name__)
+_VIDEO_FRAMES = 9  # latent frames of the paper's clips: 33 pixel frames
+
+
+@dataclass
+class NovaPipeline:
+    """The parts of one checkpoint, ready to sample.
+
+    ``offload`` keeps on the device only the part that works: the text encoder is freed after the prompts, transformer
+    and autoencoder take turns. ``draw_on_device`` draws noise on the model's device instead of the CPU, which is faster
+    on a GPU, but a seed then gives another sample there. ``compile`` captures the denoiser on a GPU and does nothing on
+    a CPU. ``times`` is the cost of the last ``generate``.
+    """
+
+    transformer: NovaTransformer
+    schedule: Schedule
+    vae: VideoVAE
+    text: TextEncoder
+    folder: Path
+    device: str = "cpu"
+    offload: bool = False
+    draw_on_device: bool = False
+    compile: bool = False
+    times: StageTimes | None = None
+    _predict: Predict | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_id: str | Path,
+        *,
+        dtype: str | torch.dtype = "auto",
+        device: str = "auto",
+        offline: bool = False,
+        vae_dtype: str | torch.dtype = "auto",
+        prompt_cache: Path | None = None,
+        offload: bool = False,
+        draw_on_device: bool = False,
+        compile: bool = False,
+    ) -> NovaPipeline:
+        """From a local folder or a hub id; ``offline`` opens no socket. ``device`` "auto" takes a GPU where there is one.
+
+        ``dtype`` "auto" is float16 on a GPU and float32 on a CPU. ``vae_dtype`` "auto" is float32 where the
+        autoencoder's configuration asks for it (``force_upcast``) and ``dtype`` elsewhere. ``prompt_cache`` is a folder
+        in which prompt embeddings are kept.
+        """
+        folder = checkpoint.locate(path_or_id, offline=offline)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        kind = checkpoint.dtype_named(dtype, device)
+        upcast = checkpoint.read_json(folder / "vae" / "config.json").get("force_upcast", True)
+        vae_kind = kind if vae_dtype == "auto" else checkpoint.dtype_named(vae_dtype, device)
+        if vae_dtype == "auto" and upcast:
+            vae_kind = torch.promote_types(kind, torch.float32)
+        resting = "cpu" if offload else device
+        transformer = checkpoint.load_transformer(folder, dtype=kind, device=resting)
+        length = transformer.config.text_token_len
+        text = TextEncoder.load(folder, dtype=kind, device=device, max_length=length, cache=prompt_cache)
+        if text.dim != transformer.config.text_token_dim:
+            raise UsageError(
+                f"{folder}: text encoder width {text.dim}, transformer expects {transformer.config.text_token_dim}",
+                remedy="the parts belong to different checkpoints",
+            )
+        vae = load_vae(folder / "vae", dtype=vae_kind, device=resting)
+        return cls(
+            transformer,
+            checkpoint.load_schedule(folder),
+            vae,
+            text,
+            folder,
+            device=device,
+            offload=offload,
+            draw_on_device=draw_on_device,
+            compile=compile,
+        )
+
+    def save_checkpoint(self, folder: str | Path) -> None:
+        """Writes all parts in the official layout; ``from_pretrained`` reads them back."""
+        target = Path(folder)
+        checkpoint.save_transformer(self.transformer, target / "transformer")
+        checkpoint.save_schedule(self.schedule, target / "scheduler")
+        save_vae(self.vae, target / "vae")
+        for part in ("text_encoder", "tokenizer"):
+            checkpoint.copy_part(self.folder / part, target / part)
+        checkpoint.save_index(target, str(self.vae.config["_class_name"]), self.schedule)
+
+    @property
+    def digest(self) -> str:
+        """Changes when anything in the checkpoint that shapes a sample changes."""
+        return checkpoint.checkpoint_digest(self.folder)
+
+    def to(self, device: str) -> NovaPipeline:
+        """Moves every part; ``"cpu"`` frees the accelerator."""
+        self.device = device
+        self._predict = None
+        self.transformer.to(device)
+        self.vae.to(device=device)
+        self.text.to(device)
+        return self
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int] | None = None,
+        *,
+        height: int | None = None,
+        width: int | None = None,
+        latent_frames: int | None = None,
+        ar_steps: int = 64,
+        diffusion_steps: int = 25,
+        guidance_scale: float = 5.0,
+        negative_prompt: str | Sequence[str] = "",
+        motion_flow: float | None = 5.0,
+        fps: float | None = None,
+        image: Any = None,
+        guidance_renorm: float = 1.0,
+        guidance_trunc: float = 0.0,
+        flow_shift: float | None = None,
+        total_latent_frames: int | None = None,
+        overlap: int = 1,
+        batch_size: int | str = "auto",
+        generator: torch.Generator | None = None,
+    ) -> list[Frames]:
+        """One uint8 (T, H, W, 3) array per prompt; T = 1 for an image.
+
+        The task follows from what is given: an ``image`` is the first frame of a video (image-to-video, 9 latent frames
+        unless said), ``latent_frames`` > 1 is text-to-video, otherwise text-to-image. T latent frames are
+        4·(T − 1) + 1 pixel frames under the video autoencoder. ``total_latent_frames`` continues a clip beyond
+        ``latent_frames``, window after window, each given the last ``overlap`` frames of the one before.
+
+        ``seeds`` has one integer a prompt, and a sample depends on its own only: what it is next to does not matter (to
+        the bit at batch size 1, which "auto" takes on a CPU; up to rounding otherwise). ``generator`` instead of seeds
+        draws for all prompts in one tensor, as one call of the reference pipeline does.
+
+        ``motion_flow`` None leaves the motion tokens out. ``fps`` is the frame rate the model is told (default 12).
+        Prompts longer than the model's text length are cut, with a warning that says how much was kept.
+        """
+        latent_frames = latent_frames or (1 if image is None else _VIDEO_FRAMES)
+        size = self.transformer.config.image_size
+        plan = Plan(
+            height=size[0] if height is None else height,
+            width=size[1] if width is None else width,
+            latent_frames=latent_frames,
+            ar_steps=ar_steps,
+            diffusion_steps=diffusion_steps,
+            guidance=Guidance(float(guidance_scale), float(guidance_renorm), float(guidance_trunc)),
+            motion_flow=motion_flow,
+            fps=fps,
+            flow_shift=flow_shift,
+        )
+        self._check(prompts, seeds, plan, image, generator)
+        stages = Stages(torch.device(self.device))
+        embeds, negative = self._embed(prompts, negative_prompt, plan, stages)
+        pictures = None if image is None else first_frames(image, len(prompts), plan.height, plan.width)
+        longer = {"total": total_latent_frames, "overlap": overlap} if total_latent_frames else {}
+
+        def work(part: slice) -> list[Frames]:
+            rows = embeds[part] if negative is None else torch.cat([embeds[part], negative[part]])
+            draws = self._draws(seeds, part, generator, len(embeds[part]))
+            given = None if pictures is None else self._encode(pictures[part], draws, stages)
+            latents = self._sample(rows, draws, plan, longer=longer, given=given, stages=stages)
+            return self.decode(latents, stages)
+
+        asked = len(prompts) if generator is not None else batch_size
+        weight = self.transformer.mask_embed.mask_token.element_size()
+        fitting = size_of_batches(asked, torch.device(self.device), self.transformer.config, plan, weight)
+        clips = [clip for batch in in_batches(len(prompts), fitting, work) for clip in batch]
+        self.times = stages.times()
+        return clips
+
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """(B, text_token_len, token_dim): text features, the stored table behind each prompt's own tokens."""
+        table = self.transformer.text_embed.weight
+        return pad_with_table(self.text.encode(prompts), table, self.transformer.config.text_token_len)
+
+    def decode(self, latents: Tensor, stages: Stages | None = None) -> list[Frames]:
+        """Scaled latents (B, C, T, h, w) → one uint8 (T', H, W, 3) array a sample, decoded one by one."""
+        stages = stages or Stages(torch.device(self.device))
+        with self._on_device("vae"), stages.time("vae"):
+            return [self._pixels(clip) for clip in latents.split(1)]
+
+    def _pixels(self, latents: Tensor) -> Frames:
+        pieces = [to_uint8(piece)[0].cpu() for piece in self.vae.decode_tiles(latents)]
+        frames: Frames = torch.cat(pieces).numpy()
+        return frames
+
+    def _encode(self, pictures: Tensor, draws: Draws, stages: Stages) -> Tensor:
+        """The latents (B, C, 1, h, w) of given first frames; a shared generator draws once for one picture."""
+        with self._on_device("vae"), stages.time("vae"):
+            if isinstance(draws, SharedDraws):
+                latents = self.vae.encode(pictures[:1].to(self.device), draws.generator)
+                return latents.expand(len(pictures), -1, -1, -1, -1)
+            assert isinstance(draws, SeededDraws)
+            return self.vae.encode(pictures.to(self.device), draws.generators)
+
+    def _sample(self, rows: Tensor, draws: Draws, plan: Plan, *, longer: dict[str, Any], **options: Any) -> Tensor:
+        """Latents; ``longer`` says how far beyond the plan's frames, if at all."""
+        with self._on_device("transformer"):
+            captured = self.compile and self.device.startswith("cuda")
+            if self._predict is None:
+                self._predict = fuse(self.transformer.image_decoder)
+                if captured:
+                    self._predict = torch.compile(self._predict, mode="reduce-overhead")
+            options |= {"predict": self._predict, "fixed_shapes": captured}
+            arguments = (self.transformer, self.schedule, rows, draws, plan)
+            return extrapolate(*arguments, **longer, **options) if longer else sample_latents(*arguments, **options)
+
+    def _embed(
+        self, prompts: Sequence[str], negative: str | Sequence[str], plan: Plan, stages: Stages
+    ) -> tuple[Tensor, Tensor | None]:
+        """Embeddings of the prompts, and of what guidance turns away from when it is on."""
+        negatives = [negative] * len(prompts) if isinstance(negative, str) else list(negative)
+        if len(negatives) != len(prompts):
+            raise UsageError(f"{len(negatives)} negative prompts for {len(prompts)} prompts")
+        with stages.time("text"):
+            embeds = self.embed(prompts)
+            away = self.embed(negatives) if plan.guidance.on else None
+        if self.offload:
+            self.text.release()
+        return embeds, away
+
+    def _draws(self, seeds: Sequence[int] | None, part: slice, generator: torch.Generator | None, batch: int) -> Draws:
+        if generator is not None:
+            return SharedDraws(generator, batch)
+        assert seeds is not None
+        return SeededDraws(seeds[part], self.device if self.draw_on_device else "cpu")
+
+    def _check(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int] | None,
+        plan: Plan,
+        image: Any,
+        generator: torch.Generator | None,
+    ) -> None:
+        """UsageError for what cannot be sampled."""
+        if isinstance(prompts, str):
+            raise UsageError("prompts is one string", remedy="give a list of prompts")
+        if (seeds is None) == (generator is None):
+            raise UsageError("give seeds or a generator", remedy="seeds: one integer a prompt")
+        if seeds is not None and len(seeds) != len(prompts):
+            raise UsageError(f"{len(seeds)} seeds for {len(prompts)} prompts", remedy="give one seed a prompt")
+        config = self.transformer.config
+        config.grid(plan.height, plan.width)
+        if plan.latent_frames > 1 and not config.has_motion:
+            raise UsageError(
+                f"{self.folder.name} makes images; {plan.latent_frames} latent frames are a video",
+                remedy="set latent_frames to 1, or take a video checkpoint",
+            )
+        if image is not None and plan.latent_frames == 1:
+            raise UsageError("an image and one latent frame leave nothing to generate", remedy="give latent_frames > 1")
+
+    @contextmanager
+    def _on_device(self, part: str) -> Iterator[None]:
+        """The part on the device while the body runs; with ``offload`` it goes back to the CPU after it."""
+        if not self.offload or self.device == "cpu":
+            yield
+            return
+        moving: Any = getattr(self, part)
+        moving.to(device=self.device)
+        try:
+            yield
+        finally:
+            moving.to(device="cpu")
+            if part == "transformer":
+                self._predict = None  # its fused weights live on the device
+            torch.cuda.empty_cache()
