@@ -17,7 +17,7 @@ from nova_eval.benchmarks.vbench.flicker import temporal_flickering
 from nova_eval.benchmarks.vbench.flow import dynamic_degree, static_filter
 from nova_eval.benchmarks.vbench.interpolation import motion_smoothness
 from nova_eval.benchmarks.vbench.quality import aesthetic_quality, imaging_quality
-from nova_eval.benchmarks.vbench.rule import Rule
+from nova_eval.benchmarks.vbench.rule import Rule, corrected
 from nova_eval.benchmarks.vbench.scene import scene
 from nova_eval.benchmarks.vbench.spatial import spatial_relationship
 from nova_eval.benchmarks.vbench.text import appearance_style, video_text
@@ -58,14 +58,7 @@ _REPAIRS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _repaired(rule: Rule) -> Rule:
-    if rule.name not in _REPAIRS:
-        return rule
-    better = rule.with_settings(**_REPAIRS[rule.name])
-    return Rule(better.name, better.role, better.rule, f"{rule.version}-corrected", better.tag)
-
-
-CORRECTED = tuple(_repaired(rule) for rule in OFFICIAL)
+CORRECTED = corrected(OFFICIAL, _REPAIRS)
 """The same rules with the defects repaired. A rule without a defect is the official one, and its rows serve both."""
 
 

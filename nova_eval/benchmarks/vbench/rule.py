@@ -1,79 +1,36 @@
-"""What the sixteen rules share: the scorer around a rule, the rows it may return, and which frames it looks at."""
+"""Which frames of a clip the sixteen rules look at, and what the suite stores beside a prompt; re-exports the rule."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from nova_eval.benchmarks.rule import Rule, corrected, count, left_out, mean, scored, unscored
 from nova_eval.errors import MediaError
 from nova_eval.protocols import Frames, Item
 from nova_eval.records import Prompt, Score
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A scorer made of one function ``rule(item, judge) -> Score``. ``tag`` marks the prompts that it applies to.
-
-    Items are looked at one by one, so a score cannot depend on the group. What the judge raises passes through.
-    """
-
-    name: str
-    role: str | None
-    rule: Callable[..., Score]
-    version: str = "1"
-    tag: str = ""
-
-    def accepts(self, prompt: Prompt) -> bool:
-        return (self.tag or self.name) in prompt.tags
-
-    def score(self, items: Sequence[Item], judge: Any) -> Iterator[Score]:
-        for item in items:
-            yield self.rule(item, judge)
-
-    def with_settings(self, **settings: Any) -> Rule:
-        """The same rule with other keyword settings (``frames=None``: the frames given are those to look at)."""
-        return replace(self, rule=partial(self.rule, **settings))
-
-
-def scored(
-    item: Item, metric: str, value: float, weight: float = 1.0, detail: Mapping[str, Any] | None = None
-) -> Score:
-    """A row with a number, or the reason why a judge's number is none."""
-    if not math.isfinite(value):
-        return unscored(item, metric, "the judge gave no finite number")
-    return Score(item.sample.key, metric, float(value), float(weight), detail=detail or {})
-
-
-def unscored(item: Item, metric: str, reason: str) -> Score:
-    """A row that lowers coverage."""
-    return Score(item.sample.key, metric, None, reason=reason)
-
-
-def left_out(item: Item, metric: str, reason: str) -> Score:
-    """A row that the rule itself keeps out of the mean."""
-    return Score(item.sample.key, metric, None, weight=0.0, reason=reason)
+__all__ = [
+    "Rule",
+    "auxiliary",
+    "corrected",
+    "count",
+    "left_out",
+    "mean",
+    "middle_frames",
+    "middle_indices",
+    "scored",
+    "too_short",
+    "unscored",
+]
 
 
 def too_short(item: Item, metric: str, needed: int) -> Score:
     """The row for a clip with fewer frames than the rule can work on."""
     return unscored(item, metric, f"the clip has {count(len(item.clip), 'frame')}, the rule needs {needed}")
-
-
-def count(number: int, noun: str) -> str:
-    """``1 frame``, ``2 frames``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def mean(values: Iterable[float]) -> float:
-    """The mean of at least one number, rounded once."""
-    numbers = [float(value) for value in values]
-    return math.fsum(numbers) / len(numbers)
 
 
 def middle_indices(wanted: int, length: int) -> list[int]:
