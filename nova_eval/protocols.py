@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Frames: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
+Mask: TypeAlias = NDArray[np.bool_]
 
 
 # --- samplers -------------------------------------------------------------------------------------------------------
@@ -79,12 +80,16 @@ class MediaSource(Protocol):
 
 
 class Detection(NamedTuple):
-    """One region of a frame: ``label`` is the object's name, ``caption`` a description where the judge gives one."""
+    """One region of a frame: ``label`` is the object's name, ``caption`` a description where the judge gives one.
+
+    ``mask`` (H, W) says which pixels of the frame belong to it, where the judge knows.
+    """
 
     label: str
     box: tuple[float, float, float, float]
     score: float = 1.0
     caption: str = ""
+    mask: Mask | None = None
 
 
 @runtime_checkable
@@ -123,6 +128,19 @@ class Detector(Judge, Protocol):
         ...
 
 
+class ColorClassifier(Judge, Protocol):
+    def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
+        """(H, W, 3) and objects in it → the colour of each, from its box and mask and given its label.
+
+        One of red, orange, yellow, green, blue, purple, pink, brown, black and white.
+        """
+        ...
+
+
+class ColoredObjectDetector(Detector, ColorClassifier, Protocol):
+    """Finds objects, with masks, and names their colours."""
+
+
 class DenseCaptioner(Judge, Protocol):
     def describe(self, frames: Frames) -> list[list[Detection]]:
         """(N, H, W, 3) → the regions of each frame with label and caption, highest score first."""
@@ -152,6 +170,28 @@ class SceneCaptioner(Judge, Protocol):
 
     def caption(self, frames: Frames) -> list[str]:
         """(N, H, W, 3) → one caption a frame."""
+        ...
+
+
+class DepthModel(Judge, Protocol):
+    def depth(self, frames: Frames) -> Floats:
+        """(N, H, W, 3) → (N, H, W) nearness of each pixel in 0 … 1 over the frame's own range: larger is nearer."""
+        ...
+
+
+class DepthDetector(Detector, DepthModel, Protocol):
+    """Finds objects, and says how near each pixel is."""
+
+
+class VisualQuestionAnswerer(Judge, Protocol):
+    def answer(self, frames: Frames, questions: Sequence[str]) -> list[list[str]]:
+        """(N, H, W, 3) and Q questions → N lists of Q answers in words, exactly as the judge gives them."""
+        ...
+
+
+class YesNoAnswerer(Judge, Protocol):
+    def probability_of_yes(self, frames: Frames, questions: Sequence[str]) -> Floats:
+        """(N, H, W, 3) and Q questions → (N, Q) probability of yes against no."""
         ...
 
 
