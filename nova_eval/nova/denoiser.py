@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,8 @@ class Projector(nn.Module):
         self.fc2 = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.silu(self.fc1(x)))
+        out: Tensor = self.fc2(F.silu(self.fc1(x)))
+        return out
 
 
 class Modulation(nn.Module):
@@ -35,7 +36,8 @@ class Modulation(nn.Module):
         self.proj = nn.Linear(width, parts * width)
 
     def forward(self, condition: Tensor) -> tuple[Tensor, ...]:
-        return self.proj(F.silu(condition)).chunk(self.parts, dim=-1)
+        modulation: Tensor = self.proj(F.silu(condition))
+        return modulation.chunk(self.parts, dim=-1)
 
 
 class DenoiserBlock(nn.Module):
@@ -70,11 +72,13 @@ class Denoiser(nn.Module):
 
     def timestep(self, t: Tensor) -> Tensor:
         """(…,) diffusion times → (…, width)."""
-        return self.time_cond_embed.timestep_proj(cos_sin(t).to(self.head.weight.dtype))
+        embedded: Tensor = self.time_cond_embed.timestep_proj(cos_sin(t).to(self.head.weight.dtype))
+        return embedded
 
     def condition(self, z: Tensor) -> Tensor:
         """(…, N, condition width) outputs of the spatial stack → (…, N, width)."""
-        return self.time_cond_embed.condition_proj(z)
+        condition: Tensor = self.time_cond_embed.condition_proj(z)
+        return condition
 
     def forward(self, tokens: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """Noisy ``tokens`` (B, N, token_dim) at times ``t`` (B, N) or (), given ``z`` (B, N, condition width)."""
@@ -82,10 +86,15 @@ class Denoiser(nn.Module):
 
     def from_embedded(self, x: Tensor, condition: Tensor) -> Tensor:
         """Embedded noisy tokens (B, N, width) under ``condition`` (B, N, width) → (B, N, token_dim)."""
-        for block in self.blocks:
+        for block in self.stack():
             x = block(x, *block.norm1(condition))
         scale, shift = self.norm(condition)
-        return self.head(modulate(x, scale, shift))
+        prediction: Tensor = self.head(modulate(x, scale, shift))
+        return prediction
+
+    def stack(self) -> list[DenoiserBlock]:
+        """The blocks in order."""
+        return [cast(DenoiserBlock, block) for block in self.blocks]
 
 
 Predict = Callable[[Tensor, Tensor], Tensor]
@@ -104,16 +113,16 @@ def fuse(denoiser: Denoiser) -> Predict:
     noisy tokens serve the conditional and the unconditional half. ``tokens`` (B, N, token_dim); ``condition``
     (B or 2B, N, width); the prediction has the condition's batch. Later changes of the weights are not seen.
     """
-    projections = [block.norm1.proj for block in denoiser.blocks] + [denoiser.norm.proj]
+    projections = [block.norm1.proj for block in denoiser.stack()] + [denoiser.norm.proj]
     weight = torch.cat([layer.weight for layer in projections])
     bias = torch.cat([layer.bias for layer in projections])
     embed, embed_bias = denoiser.patch_embed.matrix().contiguous(), denoiser.patch_embed.proj.bias
-    blocks = [_BlockWeights(block.proj.fc1, block.proj.fc2, block.norm2) for block in denoiser.blocks]
+    blocks = [_BlockWeights(block.proj.fc1, block.proj.fc2, block.norm2) for block in denoiser.stack()]
     head = denoiser.head
     width = head.in_features
 
     def predict(tokens: Tensor, condition: Tensor) -> Tensor:
-        modulation = F.linear(F.silu(condition), weight, bias).unflatten(-1, (-1, width))
+        modulation = F.linear(F.silu(condition), weight, bias).view(*condition.shape[:-1], -1, width)
         modulation[..., ::3, :] += 1  # scale, shift, gate of every block, then scale, shift
         parts = modulation.unbind(-2)
         x = F.linear(tokens, embed, embed_bias)
@@ -124,6 +133,7 @@ def fuse(denoiser: Denoiser) -> Predict:
             h = torch.addcmul(shift, F.layer_norm(x, (width,), eps=1e-6), scale)
             x = torch.addcmul(x, block.norm(block.fc2(F.silu(block.fc1(h)))), gate)
         scale, shift = parts[-2:]
-        return head(torch.addcmul(shift, F.layer_norm(x, (width,), eps=1e-6), scale))
+        prediction: Tensor = head(torch.addcmul(shift, F.layer_norm(x, (width,), eps=1e-6), scale))
+        return prediction
 
     return predict

@@ -51,24 +51,26 @@ class Attention(nn.Module):
         cache: tuple[KeyValueCache, int] | None = None,
     ) -> Tensor:
         """(B, N, width) → (B, N, width). ``cache``: the cache and this layer's index in it. ``mask`` adds to logits."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = self.qkv(x).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         if rotary is not None:
             q, k = rotary.rotate(q), rotary.rotate(k)
         if cache is not None:
             k, v = cache[0].extend(cache[1], k, v)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.proj(attended.transpose(1, 2).flatten(2))
+        mixed: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
+        return mixed
 
     def of(self, queries: Tensor, x: Tensor, rotary: tuple[Rotary, Rotary] | None = None) -> Tensor:
         """Attention of ``queries`` (B, n, width), some tokens of ``x`` (B, N, width), to all of ``x``."""
         width = x.shape[-1]
         q = F.linear(queries, self.qkv.weight[:width], self.qkv.bias[:width])
         kv = F.linear(x, self.qkv.weight[width:], self.qkv.bias[width:])
-        q = q.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        k, v = kv.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        q = q.view(*queries.shape[:2], self.heads, -1).transpose(1, 2)
+        k, v = kv.view(*x.shape[:2], 2, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         if rotary is not None:
             q, k = rotary[0].rotate(q), rotary[1].rotate(k)
-        return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        mixed: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return mixed
 
 
 class Mlp(nn.Module):
@@ -78,7 +80,8 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(ratio * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
 
 
 class Block(nn.Module):
@@ -99,12 +102,14 @@ class Block(nn.Module):
         cache: tuple[KeyValueCache, int] | None = None,
     ) -> Tensor:
         x = x + self.norm1(self.attn(x, rotary, mask, cache))
-        return x + self.norm2(self.mlp(x))
+        out: Tensor = x + self.norm2(self.mlp(x))
+        return out
 
     def of(self, queries: Tensor, x: Tensor, rotary: tuple[Rotary, Rotary] | None = None) -> Tensor:
         """What ``forward`` gives at ``queries`` (B, n, width), some tokens of ``x``, without computing the others."""
         queries = queries + self.norm1(self.attn.of(queries, x, rotary))
-        return queries + self.norm2(self.mlp(queries))
+        out: Tensor = queries + self.norm2(self.mlp(queries))
+        return out
 
 
 class PatchEmbed(nn.Module):
@@ -129,14 +134,14 @@ class PatchEmbed(nn.Module):
 
 def patchify(latents: Tensor, patch: int) -> Tensor:
     """(…, C, H, W) → (…, H/p · W/p, p · p · C), rows first."""
-    rows, columns = latents.shape[-2] // patch, latents.shape[-1] // patch
-    grid = latents.unflatten(-1, (columns, patch)).unflatten(-3, (rows, patch))  # … C h p w q
+    *lead, channels, rows, columns = latents.shape
+    grid = latents.reshape(*lead, channels, rows // patch, patch, columns // patch, patch)  # … C h p w q
     return grid.movedim(-5, -1).transpose(-4, -3).flatten(-3).flatten(-3, -2)
 
 
 def unpatchify(tokens: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
     """The inverse of ``patchify``."""
-    x = tokens.unflatten(-1, (patch, patch, -1)).unflatten(-4, grid)  # … h w p q C
+    x = tokens.reshape(*tokens.shape[:-2], *grid, patch, patch, -1)  # … h w p q C
     return x.transpose(-4, -3).movedim(-1, -5).flatten(-2).flatten(-3, -2)
 
 
@@ -154,6 +159,8 @@ class ScaleShift(nn.Module):
 
     def forward(self, first: Tensor, current: Tensor) -> Tensor:
         """``first`` and ``current`` (…, N, width): the temporal encoder's output for frame 0 and for frame t ≥ 1."""
+        scale: Tensor
+        shift: Tensor
         scale, shift = self.proj(self.lora(F.silu(current))).chunk(2, dim=-1)
         return first * (1 + scale) + shift
 

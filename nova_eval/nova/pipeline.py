@@ -76,7 +76,7 @@ class NovaPipeline:
         draw_on_device: bool = False,
         compile: bool = False,
     ) -> NovaPipeline:
-        """From a local folder or a hub id; ``offline`` opens no socket. ``device`` "auto" takes a GPU where there is one.
+        """From a local folder or a hub id; ``offline`` opens no socket. ``device`` "auto" takes a GPU where it can.
 
         ``dtype`` "auto" is float16 on a GPU and float32 on a CPU. ``vae_dtype`` "auto" is float32 where the
         autoencoder's configuration asks for it (``force_upcast``) and ``dtype`` elsewhere. ``prompt_cache`` is a folder
@@ -215,7 +215,7 @@ class NovaPipeline:
         """Scaled latents (B, C, T, h, w) → one uint8 (T', H, W, 3) array a sample, decoded one by one."""
         stages = stages or Stages(torch.device(self.device))
         with self._on_device("vae"), stages.time("vae"):
-            return [self._pixels(clip) for clip in latents.split(1)]
+            return [self._pixels(clip) for clip in latents.chunk(len(latents))]
 
     def _pixels(self, latents: Tensor) -> Frames:
         pieces = [to_uint8(piece)[0].cpu() for piece in self.vae.decode_tiles(latents)]
@@ -240,8 +240,9 @@ class NovaPipeline:
                 if captured:
                     self._predict = torch.compile(self._predict, mode="reduce-overhead")
             options |= {"predict": self._predict, "fixed_shapes": captured}
-            arguments = (self.transformer, self.schedule, rows, draws, plan)
-            return extrapolate(*arguments, **longer, **options) if longer else sample_latents(*arguments, **options)
+            if longer:
+                return extrapolate(self.transformer, self.schedule, rows, draws, plan, **longer, **options)
+            return sample_latents(self.transformer, self.schedule, rows, draws, plan, **options)
 
     def _embed(
         self, prompts: Sequence[str], negative: str | Sequence[str], plan: Plan, stages: Stages

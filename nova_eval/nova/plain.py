@@ -103,7 +103,8 @@ def _spatial(model: NovaTransformer, x: Tensor, condition: Tensor, visible_ids: 
     visible = take_tokens(embedded, visible_ids).repeat(repeats, 1, 1)
     rotary = positions if isinstance(positions, Rotary) else None
     view = View(condition, masked.repeat(repeats, 1, 1), visible_ids.repeat(repeats, 1), visible, rotary)
-    return model.image_encoder(view)
+    z: Tensor = model.image_encoder(view)
+    return z
 
 
 def _denoise(

@@ -211,7 +211,8 @@ class _Run:
         if t == 0:
             x = torch.cat([self.prefix, x], dim=1)
             rotary = None if rotary is None else rotary.after_prefix(self.prefix.shape[1])
-        return self.model.video_encoder(x, rotary, cache=cache)[:, -grid[0] * grid[1] :]
+        outputs: Tensor = self.model.video_encoder(x, rotary, cache=cache)
+        return outputs[:, -grid[0] * grid[1] :]
 
     def frame(self, condition: Tensor, order: Tensor, recorded: Tensor | None) -> Tensor:
         """One frame given the temporal encoder's outputs: (B, C, h, w), each set of tokens from ``recorded`` ones."""
@@ -278,7 +279,7 @@ class _Run:
         shape = (self.model.config.image_dim, *self.latent_size)
         full = self.draws.normal(1 + sum(step.draws for step in self.steps), shape).flatten(2)
         where = self.places[ids].flatten(1).to(full.device)
-        picked = full.gather(2, where.expand(len(full), -1, -1)).unflatten(-1, (ids.shape[1], -1))
+        picked = full.gather(2, where.expand(len(full), -1, -1)).view(len(full), *ids.shape, -1)
         others = None
         if self.plan.guidance.on and self.plan.guidance.renorm < 1:
             rest = full.scatter(2, where.expand(len(full), -1, -1), 0.0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from inspect import signature
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -156,7 +155,7 @@ class FlowMatching:
 def from_json(values: Mapping[str, Any]) -> Schedule:
     """The schedule that ``scheduler_config.json`` describes; keys it does not need are ignored."""
     name = values.get("_class_name")
-    kinds: dict[str, type[DDPM] | type[FlowMatching]] = {
+    kinds: dict[str, Callable[..., Schedule]] = {
         "DDPMScheduler": DDPM,
         "FlowMatchEulerDiscreteScheduler": FlowMatching,
     }
@@ -164,15 +163,8 @@ def from_json(values: Mapping[str, Any]) -> Schedule:
         raise unknown("scheduler class", str(name), kinds)
     if values.get("use_dynamic_shifting"):
         raise UsageError("use_dynamic_shifting is not supported", remedy="give flow_shift instead")
-    kind = kinds[name]
-    fields = kind.__dataclass_fields__
-    given = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in fields}
-    return kind(**given)
-
-
-def read(path: Path) -> Schedule:
-    """The schedule in a ``scheduler_config.json``."""
-    return from_json(json.loads(path.read_text(encoding="utf-8")))
+    needed = signature(kinds[name]).parameters
+    return kinds[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in needed})
 
 
 def _shifted(sigma: Any, shift: float) -> Any:

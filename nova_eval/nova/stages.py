@@ -44,7 +44,7 @@ class Stages:
         """Counts the body towards ``stage``."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
             begin.record()
             yield
             end.record()

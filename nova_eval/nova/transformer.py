@@ -7,7 +7,7 @@ its checkpoints.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,8 @@ class TemporalEncoder(nn.Module):
         """(B, N, width) → (B, N, width), after the final norm. Prefix tokens are part of ``x`` and of the result."""
         for i, block in enumerate(self.blocks):
             x = block(x, rotary, mask, None if cache is None else (cache, i))
-        return self.norm(x)
+        outputs: Tensor = self.norm(x)
+        return outputs
 
 
 class View(NamedTuple):
@@ -76,7 +77,8 @@ class SpatialStack(nn.Module):
         x, full = self.meet(view)
         for block in self.blocks[len(self.blocks) // 2 :]:
             x = block(x, full)
-        return self.norm(x[:, view.condition.shape[1] :])
+        z: Tensor = self.norm(x[:, view.condition.shape[1] :])
+        return z
 
     def at(self, chosen_ids: Tensor, view: View) -> Tensor:
         """What ``forward`` gives at ``chosen_ids`` (B, n): (B, n, width). The last block computes only those."""
@@ -85,7 +87,9 @@ class SpatialStack(nn.Module):
             x = block(x, full)
         queries = take_tokens(x, chosen_ids + view.condition.shape[1])
         angles = None if view.rotary is None or full is None else (view.rotary.gather(chosen_ids), full)
-        return self.norm(self.blocks[-1].of(queries, x, angles))
+        last = cast(Block, self.blocks[-1])
+        z: Tensor = self.norm(last.of(queries, x, angles))
+        return z
 
     def meet(self, view: View) -> tuple[Tensor, Rotary | None]:
         """The first half on [condition, visible]; then [condition, all tokens] (B, M + L, width) and their angles."""
@@ -117,7 +121,8 @@ class TextEmbed(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, prompt_embeds: Tensor) -> Tensor:
-        return self.norm(self.proj(prompt_embeds))
+        tokens: Tensor = self.norm(self.proj(prompt_embeds))
+        return tokens
 
 
 class MotionEmbed(nn.Module):
@@ -128,7 +133,7 @@ class MotionEmbed(nn.Module):
 
     def forward(self, flow: Tensor, fps: Tensor) -> Tensor:
         """Motion scores and frame rates (B,) → (B, 2, width)."""
-        dtype = self.flow_proj[0].weight.dtype
+        dtype = cast(nn.Linear, self.flow_proj[0]).weight.dtype
         tokens = [self.flow_proj(sin_cos(flow).to(dtype)), self.fps_proj(sin_cos(fps).to(dtype))]
         return torch.stack(tokens, dim=1)
 
@@ -143,9 +148,10 @@ class VideoPositions(nn.Module):
 
     def time(self, frames: int, base: int) -> Tensor:
         """(frames, width): times of all ``frames``, stretched over the ``base`` frames of training."""
-        weight = self.time_proj[0].weight
+        weight = cast(nn.Linear, self.time_proj[0]).weight
         index = torch.arange(frames, dtype=torch.float32, device=weight.device) / (frames / base)
-        return self.norm(self.time_proj(sin_cos(index).to(weight.dtype)))
+        times: Tensor = self.norm(self.time_proj(sin_cos(index).to(weight.dtype)))
+        return times
 
 
 def _number_projector(width: int) -> nn.Sequential:
@@ -188,7 +194,7 @@ class NovaTransformer(nn.Module):
         ``prompt_embeds`` (B, text_token_len, token_dim). ``flow`` and ``fps`` give one value a row; a model without
         motion tokens, or ``flow`` None, leaves them out.
         """
-        text = self.text_embed(prompt_embeds.to(self.device, self.dtype))
+        text: Tensor = self.text_embed(prompt_embeds.to(self.device, self.dtype))
         if not self.config.has_motion or flow is None:
             return text
         rates = [BASE_FPS] * len(text) if fps is None else list(fps)
@@ -202,7 +208,8 @@ class NovaTransformer(nn.Module):
         """
         if latents is None:
             return self.mask_embed.bos_token.expand(batch, grid[0] * grid[1], -1)
-        return self.video_encoder.patch_embed(patchify(latents.to(self.dtype), 2 * self.config.patch))
+        tokens: Tensor = self.video_encoder.patch_embed(patchify(latents.to(self.dtype), 2 * self.config.patch))
+        return tokens
 
     def temporal_positions(self, frames: int, grid: tuple[int, int]) -> list[Tensor | Rotary]:
         """For every frame what is added to its temporal tokens (tokens, width), or their rotary angles."""
@@ -224,7 +231,10 @@ class NovaTransformer(nn.Module):
 
     def mix(self, first: Tensor, current: Tensor) -> Tensor:
         """``current`` through the scaling-and-shift layer, or as it is in a model without one."""
-        return self.video_encoder.mixer(first, current) if self.config.video_mixer_rank else current
+        if not self.config.video_mixer_rank:
+            return current
+        mixed: Tensor = self.video_encoder.mixer(first, current)
+        return mixed
 
 
 def take_tokens(x: Tensor, ids: Tensor) -> Tensor:
