@@ -1,0 +1,60 @@
+"""Feature vectors of a frame whose cosine says how alike two frames are: of their subject, or of their background."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nova_eval.protocols import Floats, Frames
+from nova_eval.sprites.reading import FrameReading
+from nova_eval.sprites.tones import BODIES, SPRITE_TONES, colour_codes, tone_table
+from nova_eval.sprites.vocabulary import SHAPES
+
+GRID = 8  # cells a side of the thumbnail
+FLOOR = 4.0  # grey levels: thumbnails with less variation than this count as flat
+
+
+def subject_features(reading: FrameReading) -> Floats:
+    """(D,): the shapes and colours of the sprites, the surroundings and the light."""
+    shapes = np.zeros(len(SHAPES), np.float32)
+    for seen in reading.objects:
+        shapes[SHAPES.index(seen.shape)] += 1
+    tones = (
+        tone_table().nearest[colour_codes(reading.small[reading.covered])] if reading.objects else np.zeros(0, np.uint8)
+    )
+    colours = np.bincount(tones[tones < SPRITE_TONES] % BODIES, minlength=BODIES).astype(np.float32)
+    return np.concatenate(
+        [0.55 * _unit(shapes), 0.45 * _unit(colours), 0.45 * _thumbnail(reading), 0.55 * _light(reading.small)]
+    )
+
+
+def background_features(reading: FrameReading) -> Floats:
+    """(D,): where the surroundings are light and dark, which backdrop tones they are made of, and the light."""
+    tones = np.sqrt(reading.histogram[SPRITE_TONES:])
+    return np.concatenate([0.6 * _thumbnail(reading), 0.6 * tones, 0.5 * _light(reading.small)])
+
+
+def _thumbnail(reading: FrameReading) -> Floats:
+    """The uncovered picture as GRID × GRID colours around their mean, of unit length; flat pictures are alike."""
+    import cv2
+
+    open_ = (~reading.covered).astype(np.float32)
+    weight = cv2.resize(open_, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    total = cv2.resize(reading.small * open_[..., None], (GRID, GRID), interpolation=cv2.INTER_AREA)
+    mean = total.reshape(-1, 3).sum(0) / max(float(weight.sum()), 1e-6)
+    cells = np.where(weight[..., None] > 0.1, total / np.maximum(weight[..., None], 1e-6) - mean, 0.0)
+    flat = np.array([FLOOR * GRID * np.sqrt(3)], np.float32)
+    return _unit(np.concatenate([cells.ravel(), flat]).astype(np.float32))
+
+
+def _light(frame: Frames) -> Floats:
+    """The mean colour as unit vectors on a circle, one a channel: equal light, cosine 1."""
+    turn = frame.reshape(-1, 3).mean(0) / 255.0 * np.pi * 0.9
+    light: Floats = (np.concatenate([np.cos(turn), np.sin(turn)]) / np.sqrt(3)).astype(np.float32)
+    return light
+
+
+def _unit(vector: NDArray[np.float32]) -> Floats:
+    length = float(np.linalg.norm(vector))
+    result: Floats = (vector / length if length > 0 else vector).astype(np.float32)
+    return result

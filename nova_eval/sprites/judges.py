@@ -1,0 +1,106 @@
+"""The analytic judges of the sprites world: every question of ``protocols`` answered from decoded pixels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nova_eval.identity import digest
+from nova_eval.protocols import Detection, Floats, Frames
+from nova_eval.sprites import flow, quality
+from nova_eval.sprites.features import background_features, subject_features
+from nova_eval.sprites.matching import caption, clip_match, describe, frame_matches
+from nova_eval.sprites.motion_reading import main_track, name_motion
+from nova_eval.sprites.reading import Reader
+from nova_eval.sprites.vocabulary import MOTIONS, WORLD_VERSION
+
+JUDGES_VERSION = "1"  # changes whenever an answer can change
+IMAGE_TEXT_SCALE = 0.28  # what a full match is called, near the best cosines of the official image-text model
+VIDEO_TEXT_SCALE = 0.36  # … and of the official video-text model
+SURE = 4.0  # logit of a motion recognised in every frame; −SURE is that of the others
+
+
+class SpritesJudge:
+    """All questions but the background's. Remembers what it read in the latest frames."""
+
+    name = "sprites"
+    digest = digest(["sprites judges", WORLD_VERSION, JUDGES_VERSION])
+    input_size: tuple[int, int] | None = None
+
+    def __init__(self) -> None:
+        self._reader = _READER
+
+    def to(self, device: str) -> SpritesJudge:
+        """Itself: there is nothing to move."""
+        return self
+
+    def encode_images(self, frames: Frames) -> Floats:
+        """Subject features: which shapes in which colours, in which surroundings and light."""
+        return np.stack([subject_features(reading) for reading in self._reader.read(frames)])
+
+    def image_text_similarity(self, frames: Frames, text: str) -> Floats:
+        """0 … ``IMAGE_TEXT_SCALE`` times the share of ``text`` each frame shows."""
+        return IMAGE_TEXT_SCALE * np.array(frame_matches(frames, self._reader.read(frames), text), np.float32)
+
+    def video_text_similarity(self, frames: Frames, text: str) -> float:
+        """0 … ``VIDEO_TEXT_SCALE`` times the share of ``text`` the clip shows."""
+        return VIDEO_TEXT_SCALE * clip_match(frames, self._reader.read(frames), text)
+
+    def detect(self, frames: Frames) -> list[list[Detection]]:
+        """The sprites of each frame by the names of their shapes."""
+        return self.describe(frames)
+
+    def describe(self, frames: Frames) -> list[list[Detection]]:
+        """The sprites of each frame with captions such as ``"a red striped circle"``."""
+        readings = self._reader.read(frames)
+        return [[Detection(s.shape, s.box, s.score, describe(s)) for s in reading.objects] for reading in readings]
+
+    def flow(self, first: Frames, second: Frames) -> Floats:
+        """Dense inverse search (OpenCV) on brightness, at full size."""
+        return flow.dense_flow(first, second)
+
+    def interpolate(self, first: Frames, second: Frames) -> Frames:
+        """Both frames warped halfway along the flow between them."""
+        return flow.halfway(first, second)
+
+    def action_logits(self, frames: Frames) -> tuple[Sequence[str], Floats]:
+        """One logit for each of ``MOTIONS``; all low where nothing moves in a way that has a name."""
+        track = main_track(self._reader.read(frames))
+        named = name_motion(track)
+        sure = SURE * (track.share if track else 0.0)
+        return MOTIONS, np.array([sure if motion == named else -SURE for motion in MOTIONS], np.float32)
+
+    def caption(self, frames: Frames) -> list[str]:
+        """``"a beach with a red circle"``; ``"an unclear picture"`` where nothing is recognised."""
+        return [caption(reading) for reading in self._reader.read(frames)]
+
+    def aesthetic(self, frames: Frames) -> Floats:
+        """0 … 10 from colour, order, contrast, lines and composition; noise spoils all."""
+        readings = self._reader.read(frames)
+        return np.array([quality.aesthetic(reading.small, reading.covered) for reading in readings], np.float32)
+
+    def quality(self, frames: Frames) -> Floats:
+        """0 … 100 from sharpness, noise and contrast."""
+        return np.array([quality.quality(frame) for frame in frames], np.float32)
+
+
+class SpritesBackgroundEncoder:
+    """Features of what is behind the sprites: backdrop tones, their layout, and the light."""
+
+    name = "sprites_background"
+    digest = digest(["sprites background", WORLD_VERSION, JUDGES_VERSION])
+
+    def __init__(self) -> None:
+        self._reader = _READER
+
+    def to(self, device: str) -> SpritesBackgroundEncoder:
+        """Itself: there is nothing to move."""
+        return self
+
+    def encode_images(self, frames: Frames) -> Floats:
+        """(N, H, W, 3) → (N, D); sprites are left out of what is described."""
+        return np.stack([background_features(reading) for reading in self._reader.read(frames)])
+
+
+_READER = Reader()  # shared, so that both judges read a frame once; it remembers pixels, not answers about prompts

@@ -1,0 +1,63 @@
+"""How strongly a frame shows each appearance style, 0 … 1, from its colours and edges alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nova_eval.protocols import Frames
+from nova_eval.sprites.styles import BLUEPRINT, CURVES, NEON_NIGHT, cell_size, curve_table, luma
+
+TOLERANCE = 11.0  # mean RGB deviation at which a frame no longer lies on a style's colour curve
+
+
+def style_scores(frame: Frames) -> dict[str, float]:
+    """Style → 0 … 1 for one (H, W, 3) frame. An ordinary frame scores near 0 everywhere."""
+    import cv2
+
+    side = min(frame.shape[:2])
+    small = frame if side <= 96 else cv2.resize(frame, None, fx=96 / side, fy=96 / side, interpolation=cv2.INTER_AREA)
+    pixels = small.reshape(-1, 3).astype(np.float32)
+    grey = luma(small).ravel()
+    scores = {style: _on_curve(pixels, grey, style) for style in CURVES}
+    paper = float(np.percentile(grey, 70)) >= 226
+    scores["sketch"] = scores["monochrome"] if paper else 0.0
+    scores["monochrome"] = 0.0 if paper else scores["monochrome"]
+    scores["blueprint"] = _on_segment(pixels, *(np.array(tone, np.float32) for tone in BLUEPRINT))
+    night = np.abs(pixels - np.array(NEON_NIGHT, np.float32)).max(1) < 26
+    bright = (pixels.max(1) > 90) & (np.ptp(pixels, axis=1) > 60)
+    lit = float(bright.mean())
+    scores["neon"] = float(np.clip(night.mean() / 0.45, 0, 1) * np.clip(lit / 0.02, 0, 1) * (night.mean() + lit > 0.5))
+    scores["pixel_art"] = _blockiness(frame)
+    spread = float(grey.std())
+    return {style: score * float(np.clip(spread / 4.0, 0, 1)) for style, score in scores.items()}
+
+
+def _on_curve(pixels: NDArray[np.float32], grey: NDArray[np.uint8], style: str) -> float:
+    table = curve_table(style).astype(np.float32)
+    brightness = luma(curve_table(style)[None])[0].astype(np.float64)
+    nearest = np.searchsorted(np.maximum.accumulate(brightness), np.arange(256)).clip(0, 255)
+    deviation = np.abs(pixels - table[nearest[grey]]).mean()
+    return float(np.clip(1.5 * (1 - deviation / TOLERANCE), 0, 1))
+
+
+def _on_segment(pixels: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> float:
+    axis = high - low
+    along = np.clip((pixels - low) @ axis / float(axis @ axis), 0, 1)
+    deviation = np.abs(pixels - (low + along[:, None] * axis)).mean()
+    return float(np.clip(1.5 * (1 - deviation / TOLERANCE), 0, 1) * np.clip((0.6 - np.median(along)) / 0.3, 0, 1))
+
+
+def _blockiness(frame: Frames) -> float:
+    """1 where all change happens on the grid of pixel-art cells, 0 where the grid is no different from elsewhere."""
+    cell = cell_size(*frame.shape[:2])
+    grey = luma(frame).astype(np.float32)
+    on, off = [], []
+    for steps in (np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0)).T):
+        border = (np.arange(steps.shape[1]) + 1) % cell == 0
+        if border.any() and not border.all():
+            on.append(float(steps[:, border].mean()))
+            off.append(float(steps[:, ~border].mean()))
+    if not on or np.mean(on) < 1.0:
+        return 0.0
+    return float(np.clip(1.25 * (1 - 2.0 * np.mean(off) / np.mean(on)), 0, 1))

@@ -1,0 +1,219 @@
+"""The VBench suite of the sprites world, in the shape of the official ``full_info`` list.
+
+``python -m nova_eval.sprites.suite`` rewrites ``prompts/vbench/sprites.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nova_eval.sprites.grammar import Scene, Thing, render_text
+from nova_eval.sprites.vocabulary import CAMERAS, MOTIONS, PLACES, RELATIONS, SHAPES, STILL, STYLES
+
+SUITE_PATH = Path(__file__).parents[2] / "prompts" / "vbench" / "sprites.json"
+Entry = dict[str, Any]
+
+
+def entries() -> list[Entry]:
+    """All entries in file order: ``prompt_en``, ``dimension`` and, where a rule needs it, ``auxiliary_info``."""
+    return [
+        *_still(),
+        *_pairs(),
+        *_actions(),
+        *_subjects(),
+        *_classes(),
+        *_colours(),
+        *_styles(),
+        *_cameras(),
+        *_sentences(),
+        *_places(),
+        *_relations(),
+    ]
+
+
+def suite_text() -> str:
+    """The content of the suite's file."""
+    return json.dumps(entries(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _entry(text: str, *dimensions: str, **auxiliary: Any) -> Entry:
+    entry: Entry = {"prompt_en": text, "dimension": list(dimensions)}
+    return entry | {"auxiliary_info": auxiliary} if auxiliary else entry
+
+
+def _text(*things: Thing, **rest: Any) -> str:
+    return render_text(Scene(things, **rest))
+
+
+def _sentence(*things: Thing, **rest: Any) -> str:
+    text = _text(*things, **rest)
+    return text[0].upper() + text[1:]
+
+
+def _still() -> Iterator[Entry]:
+    shown = [
+        ((Thing("star", "yellow"),), "night sky"),
+        ((Thing("circle", "red"),), "beach"),
+        ((Thing("heart", "pink", size="large"),), "room"),
+        ((Thing("square", "blue"), Thing("circle", "orange")), None),
+        ((Thing("triangle", "green", count=3),), "desert"),
+        ((Thing("person", "white"),), "underwater"),
+        ((Thing("ring", "purple", "striped"),), "meadow"),
+        ((Thing("diamond", "black"),), "snowy field"),
+        ((), "forest"),
+        ((), "city"),
+    ]
+    for things, place in shown:
+        yield _entry(_sentence(*things, place=place, motion=STILL), "temporal_flickering")
+
+
+def _pairs() -> Iterator[Entry]:
+    shapes = (
+        "circle",
+        "star",
+        "square",
+        "heart",
+        "triangle",
+        "ring",
+        "cross",
+        "diamond",
+        "crescent",
+        "arrow",
+        "person",
+    )
+    for i, shape in enumerate(shapes[:10]):
+        other = shapes[(i * 3 + 4) % len(shapes)]
+        pair = (shape, other if other != shape else "person")
+        yield _entry(
+            _text(Thing(pair[0]), Thing(pair[1])), "multiple_objects", multiple_objects={"object": " and ".join(pair)}
+        )
+
+
+def _actions() -> Iterator[Entry]:
+    for motion in MOTIONS:
+        yield _entry(_sentence(Thing("person"), motion=motion), "human_action")
+
+
+def _subjects() -> Iterator[Entry]:
+    moves = ("bouncing", "swaying", "circling", "zigzagging", "rising", "falling")
+    places = (
+        "beach",
+        None,
+        "meadow",
+        "room",
+        "desert",
+        None,
+        "snowy field",
+        "stage",
+        "night sky",
+        None,
+        "ocean",
+        "city",
+    )
+    subjects = (
+        *(Thing("star", "yellow"), Thing("circle", "red"), Thing("person", "white"), Thing("heart", "pink")),
+        *(
+            Thing("square", "blue", "striped"),
+            Thing("diamond", "purple"),
+            Thing("person", "black"),
+            Thing("triangle", "green"),
+        ),
+        *(
+            Thing("ring", "orange"),
+            Thing("cross", "red"),
+            Thing("circle", "white", "dotted"),
+            Thing("crescent", "yellow"),
+        ),
+    )
+    for i, (thing, place) in enumerate(zip(subjects, places, strict=True)):
+        text = _text(thing, motion=moves[i % len(moves)], place=place)
+        yield _entry(text, "subject_consistency", "dynamic_degree", "motion_smoothness")
+
+
+def _classes() -> Iterator[Entry]:
+    for shape in SHAPES:
+        yield _entry(_text(Thing(shape)), "object_class", object_class={"object": shape})
+
+
+def _colours() -> Iterator[Entry]:
+    shown = {
+        "circle": ("red", "blue", "white"),
+        "square": ("green", "yellow"),
+        "star": ("purple", "orange"),
+        "heart": ("pink", "black"),
+        "triangle": ("gray", "red"),
+        "diamond": ("blue", "green"),
+    }
+    for shape, colours in shown.items():
+        for colour in colours:
+            yield _entry(_text(Thing(shape, colour)), "color", color={"color": colour})
+
+
+def _styles() -> Iterator[Entry]:
+    shown = [(Thing("circle", "red"), "beach"), (Thing("person", "blue"), "city"), (Thing("star", "yellow"), "meadow")]
+    for i, (style, phrase) in enumerate([*STYLES.items(), *list(STYLES.items())[:2]]):
+        thing, place = shown[(i + 2 * (i // len(STYLES))) % len(shown)]
+        text = _text(thing, place=place, style=style)
+        yield _entry(text, "appearance_style", appearance_style={"appearance_style": phrase})
+
+
+def _cameras() -> Iterator[Entry]:
+    places = ("beach", "city", "forest", "mountain", "meadow", "snowy field", "desert", "night sky", "room")
+    things = (Thing("circle", "red"), Thing("star", "orange"), Thing("person", "white"))
+    for i, camera in enumerate(CAMERAS):
+        yield _entry(_text(things[i % 3], place=places[i], camera=camera), "temporal_style")
+    yield _entry(_text(place="ocean", camera="zoom_in"), "temporal_style")
+
+
+def _sentences() -> Iterator[Entry]:
+    shown = [
+        Scene((Thing("circle", "red", "striped"),), motion="bouncing", place="beach"),
+        Scene((Thing("person", "blue"),), motion="swaying", place="snowy field"),
+        Scene((Thing("star", "yellow", count=3),), place="night sky"),
+        Scene((Thing("heart", "pink"), Thing("square", "black")), place="room"),
+        Scene((Thing("triangle", "green", size="large"),), motion="falling", place="desert"),
+        Scene((Thing("ring", "orange"),), motion="circling", place="ocean"),
+        Scene((Thing("diamond", "purple", "checked"),), motion="rising", place="city"),
+        Scene((Thing("circle", "white", "dotted", count=2),), place="forest"),
+        Scene((Thing("crescent", "yellow"),), motion="rocking", place="underwater"),
+        Scene((Thing("arrow", "red"),), motion="spinning", place="stage"),
+        Scene((Thing("cross", "gray"), Thing("circle", "orange")), relation="left", place="meadow"),
+        Scene((Thing("square", "blue", count=4),), place="sunset"),
+    ]
+    for scene in shown:
+        yield _entry(render_text(scene), "overall_consistency", "aesthetic_quality", "imaging_quality")
+
+
+def _places() -> Iterator[Entry]:
+    for place in PLACES:
+        yield _entry(_text(place=place), "scene", "background_consistency", scene={"scene": {"scene": place}})
+
+
+def _relations() -> Iterator[Entry]:
+    pairs = [
+        ("circle", "square"),
+        ("star", "heart"),
+        ("triangle", "ring"),
+        ("person", "diamond"),
+        ("crescent", "cross"),
+    ]
+    for i in range(12):
+        relation = tuple(RELATIONS)[i % 4]
+        one, other = pairs[i % len(pairs)] if i < 8 else pairs[i % len(pairs)][::-1]
+        text = _text(Thing(one), Thing(other), relation=relation)
+        facts = {"object_a": one, "object_b": other, "relationship": RELATIONS[relation]}
+        yield _entry(text, "spatial_relationship", spatial_relationship={"spatial_relationship": facts})
+
+
+def main(path: Path) -> None:
+    """Writes the suite."""
+    path.write_text(suite_text(), encoding="utf-8")
+    print(f"{path}: {len(entries())} prompts", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SUITE_PATH)
