@@ -44,7 +44,11 @@ class SamplerInfo:
 
 @runtime_checkable
 class Sampler(Protocol):
-    """The generator under test."""
+    """The generator under test.
+
+    A class attribute ``light = True`` says that it needs neither an accelerator nor much memory, so that one process a
+    core may run; the same goes for judges.
+    """
 
     info: SamplerInfo
 

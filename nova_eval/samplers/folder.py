@@ -28,6 +28,8 @@ class FolderSampler:
     sample, as happens when every dimension was sampled into a folder of its own.
     """
 
+    light = True
+
     def __init__(self, folder: Path | str, prefer: str | Sequence[str] = ()) -> None:
         given = Path(folder).expanduser()
         if not given.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class OracleSampler:
     corruption: str = "none"
     strength: float = 1.0
     info: SamplerInfo = field(init=False)
+    light: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.corruption not in CORRUPTIONS:
@@ -63,6 +65,7 @@ class NoiseSampler:
     width: int = 64
     fps: float = 8.0
     info: SamplerInfo = field(init=False)
+    light: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "info", _info("noise", self, {}))
