@@ -43,7 +43,7 @@ def resolve(
         if not key.startswith("sampler.") and key not in (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile"):
             raise unknown("setting", key, (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile", "sampler.<setting>"))
 
-    profile_name = str(chosen.get("profile", "mini"))
+    profile_name = str(chosen.get("profile", "mini" if "mini" in config.profiles else next(iter(config.profiles))))
     if profile_name not in config.profiles:
         raise unknown(f"profile of {benchmark}", profile_name, config.profiles)
     profile = config.profiles[profile_name]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from nova_eval.benchmarks import replay
 from nova_eval.errors import UsageError
 from nova_eval.records import ParityResult
 from nova_eval.registry import Registry
@@ -17,7 +18,12 @@ Cases: TypeAlias = Callable[[Path], Iterator[ParityResult]]
 
 FAMILIES: Registry[Cases] = Registry(
     "parity family",
-    {"vbench": "nova_eval.benchmarks.vbench.parity:cases", "nova": "nova_eval.nova.parity:cases"},
+    {
+        "vbench": "nova_eval.benchmarks.vbench.parity:cases",
+        "vbench_judges": "nova_eval.replays.vbench:cases",
+        "t2i_rules": "nova_eval.benchmarks.replay:cases",
+        "nova": "nova_eval.nova.parity:cases",
+    },
 )
 
 _RECORDINGS = ("rules.json", "index.json", "expected.json", "golden.json")
@@ -88,13 +94,17 @@ def _recordings(folder: Path) -> list[Path]:
 
 def _recognise(path: Path) -> tuple[str | None, list[str]]:
     """The family of a recording by its content, and the sections of it that the family does not know."""
-    if path.name not in {"rules.json", "index.json"}:
+    if path.name not in {"rules.json", "index.json", "expected.json"}:
         return None, []
     content = _read(path)
     if not isinstance(content, Mapping) or not content:
         return None, []
+    if path.name == "expected.json" and {"cases", "tolerance_abs"} <= content.keys():
+        return "vbench_judges", []
     if path.name == "rules.json" and not _VBENCH_SECTIONS.isdisjoint(content):
         return "vbench", sorted(set(content) - _VBENCH_SECTIONS)
+    if path.name == "rules.json" and replay.recognises(content):
+        return "t2i_rules", replay.not_covered(content)
     if path.name == "index.json" and all((path.parent / str(name)).is_dir() for name in content):
         return "nova", []
     return None, []

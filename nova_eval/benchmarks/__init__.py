@@ -5,7 +5,13 @@ from __future__ import annotations
 from nova_eval.protocols import Benchmark
 from nova_eval.registry import Registry
 
-BENCHMARKS: Registry[type[Benchmark]] = Registry("benchmark", {"vbench": "nova_eval.benchmarks.vbench:VBench"})
+BENCHMARKS: Registry[type[Benchmark]] = Registry(
+    "benchmark",
+    {
+        "vbench": "nova_eval.benchmarks.vbench:VBench",
+        "geneval": "nova_eval.benchmarks.geneval:GenEval",
+    },
+)
 
 
 def load_benchmark(name: str) -> Benchmark:

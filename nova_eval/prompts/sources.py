@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha1, sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,7 +24,12 @@ _TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One pinned file of a repository. ``entries`` counts what it holds: prompts with repetitions, or labels."""
+    """One pinned file of a repository. ``entries`` counts what it holds: prompts with repetitions, or labels.
+
+    Where a file was never at hand to take its sha256, ``git_blob`` pins it by the name that git gives its content in
+    the pinned commit, and ``bytes`` is a ceiling. With a ``listing`` the path is a folder, whose files that file beside
+    ``SOURCE.toml`` pins in the format of ``sha256sum``; ``bytes`` counts all of them.
+    """
 
     benchmark: str
     role: str
@@ -35,6 +40,8 @@ class Source:
     bytes: int
     entries: int
     licence: str
+    git_blob: str = ""
+    listing: str = ""
 
     @property
     def place(self) -> Path:
@@ -65,7 +72,16 @@ def load_sources(benchmark: str) -> tuple[Source, ...]:
     if benchmark not in known:
         raise unknown("benchmark", benchmark, known)
     table = read_toml(data_folder("prompts") / benchmark / "SOURCE.toml")
-    return tuple(Source(benchmark=benchmark, **entry) for entry in table["files"])
+    return tuple(Source(benchmark=benchmark, **{"sha256": "", **entry}) for entry in table["files"])
+
+
+def files(source: Source) -> tuple[Source, ...]:
+    """The files of a folder, or the file itself."""
+    if not source.listing:
+        return (source,)
+    lines = (data_folder("prompts") / source.benchmark / source.listing).read_text(encoding="utf-8").splitlines()
+    pins = (line.split("  ", 1) for line in lines)
+    return tuple(replace(source, path=f"{source.path}/{name}", sha256=pin, listing="") for pin, name in pins)
 
 
 def locate(source: Source, *, mirror: Path | None = None, offline: bool = False) -> Path:
@@ -105,34 +121,49 @@ def fetch(
     tell = progress or (lambda line: None)
     paths = []
     for source in load_sources(benchmark):
-        cached = cache_folder() / source.place
-        if cached.is_file() and not _wrong_bytes(source, cached):
-            tell(f"{source}: already in {cached}")
-        elif mirror is not None:
-            original = _in_mirror(source, mirror)
-            if original is None:
-                raise PrerequisiteError(
-                    f"the mirror {mirror} does not hold {source.place.as_posix()}",
-                    remedy="lay it out as <owner>/<repository>/<commit>/<path>",
-                )
-            cached = _store(source, original.read_bytes())
-            tell(f"{source}: copied from {mirror}")
-        else:
-            cached = locate(source, offline=offline)
-            tell(f"{source}: downloaded, {source.bytes:,} bytes, sha256 as pinned")
-        paths.append(cached)
+        for file in files(source):
+            line = _bring(file, mirror, offline)
+            if not source.listing:
+                tell(line)
+        if source.listing:
+            tell(f"{source}: {source.entries:,} files in {cache_folder() / source.place}")
+        paths.append(cache_folder() / source.place)
     return paths
+
+
+def _bring(source: Source, mirror: Path | None, offline: bool) -> str:
+    """Brings one file into the cache and says how."""
+    cached = cache_folder() / source.place
+    if cached.is_file() and not _wrong_bytes(source, cached):
+        return f"{source}: already in {cached}"
+    if mirror is not None:
+        original = _in_mirror(source, mirror)
+        if original is None:
+            raise PrerequisiteError(
+                f"the mirror {mirror} does not hold {source.place.as_posix()}",
+                remedy="lay it out as <owner>/<repository>/<commit>/<path>",
+            )
+        _store(source, original.read_bytes())
+        return f"{source}: copied from {mirror}"
+    path = locate(source, offline=offline)
+    return f"{source}: downloaded, {path.stat().st_size:,} bytes, as pinned"
 
 
 def verify(benchmark: str, *, mirror: Path | None = None) -> list[Check]:
     """Looks at every pinned file where ``locate`` would find it. Changes nothing, opens no socket."""
+    folders = [cache_folder()] if mirror is None else [mirror, cache_folder()]
     checks = []
     for source in load_sources(benchmark):
-        folders = [cache_folder()] if mirror is None else [mirror, cache_folder()]
-        path = next((folder / source.place for folder in folders if (folder / source.place).is_file()), None)
-        problem = _wrong_bytes(source, path) if path else f"not in {' or '.join(map(str, folders))}"
-        checks.append(Check(source, path, problem))
+        found = [_check(file, folders) for file in files(source)]
+        worst = next((check for check in found if check.problem), found[0])
+        checks.append(Check(source, worst.path.parent if source.listing and worst.path else worst.path, worst.problem))
     return checks
+
+
+def _check(source: Source, folders: Sequence[Path]) -> Check:
+    path = next((folder / source.place for folder in folders if (folder / source.place).is_file()), None)
+    problem = _wrong_bytes(source, path) if path else f"not in {' or '.join(map(str, folders))}"
+    return Check(source, path, problem)
 
 
 def cache_folder() -> Path:
@@ -157,14 +188,20 @@ def _in_mirror(source: Source, mirror: Path | None) -> Path | None:
 
 def _wrong_bytes(source: Source, path: Path) -> str:
     try:
-        found = file_digest(path)
+        found = _git_blob(path.read_bytes()) if source.git_blob else file_digest(path)
     except OSError as error:
         raise PrerequisiteError(f"cannot read {path}: {error.strerror or error}") from error
-    return "" if found == source.sha256 else _mismatch(source, found, str(path))
+    return "" if found == (source.git_blob or source.sha256) else _mismatch(source, found, str(path))
+
+
+def _git_blob(body: bytes) -> str:
+    """The name git gives to content."""
+    return sha1(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest()
 
 
 def _mismatch(source: Source, found: str, place: str) -> str:
-    return f"{place} is not the pinned {source}: expected sha256 {source.sha256}, found {found}"
+    pin = f"git blob {source.git_blob}" if source.git_blob else f"sha256 {source.sha256}"
+    return f"{place} is not the pinned {source}: expected {pin}, found {found}"
 
 
 def _remedy(source: Source) -> str:
@@ -197,8 +234,8 @@ def _download(source: Source) -> bytes:
     except (OSError, HTTPException, ValueError) as error:
         reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else str(getattr(error, "reason", "") or error)
         raise PrerequisiteError(f"cannot download {source.url} ({reason})", remedy=_remedy(source)) from error
-    found = sha256(body).hexdigest()
-    if found != source.sha256:
+    found = _git_blob(body) if source.git_blob else sha256(body).hexdigest()
+    if found != (source.git_blob or source.sha256):
         raise PrerequisiteError(
             f"{_mismatch(source, found, source.url)}; nothing was kept",
             remedy=f"a proxy may answer in its place: try another network, unset {URL_VARIABLE}, or use --mirror DIR",

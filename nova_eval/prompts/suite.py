@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from nova_eval.config import data_folder
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import canonical_json, digest
-from nova_eval.prompts.sources import load_sources, locate
+from nova_eval.prompts import geneval
+from nova_eval.prompts.sources import Source, load_sources, locate
 from nova_eval.records import Prompt
 
 VARIANTS = ("official", "rewritten", "sprites")
@@ -41,25 +42,42 @@ def suite_digest(prompts: Iterable[Prompt]) -> str:
 def load_suite(benchmark: str, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
     """A variant of a benchmark's suite.
 
-    ``official``: the pinned file, exact repetitions of a text united. ``rewritten``: the same prompts with the longer
-    text to sample from; scoring still looks at the official one. ``sprites``: the package's own suite, always at hand.
-    Pinned files are found as ``locate`` finds them.
+    ``official``: the pinned files, or GenEval's generator; exact repetitions of a VBench text are united.
+    ``rewritten``: the same prompts with the longer text to sample from; scoring still looks at the official one.
+    ``sprites``: the package's own suite, always at hand. Pinned files are found as ``locate`` finds them.
     """
-    if variant not in VARIANTS:
-        raise unknown(f"variant of {benchmark}", variant, VARIANTS)
     sources = {source.role: source for source in load_sources(benchmark)}
+    known = [name for name in VARIANTS if name != "rewritten" or name in sources]
+    if variant not in known:
+        raise unknown(f"variant of {benchmark}", variant, known)
     if variant == "sprites":
         path = data_folder("prompts") / benchmark / "sprites.json"
         prompts = _prompts(_rows(path), path.name, suite="sprites")
         return Suite(benchmark, variant, prompts, "nova_eval sprites")
 
-    path = locate(sources["suite"], mirror=mirror, offline=offline)
-    prompts = _prompts(_rows(path), path.name, suite=benchmark)
+    files = partial(locate, mirror=mirror, offline=offline)
+    official = _OFFICIAL.get(benchmark, _vbench)(sources, files)
     if variant == "official":
-        return Suite(benchmark, variant, prompts, str(sources["suite"]))
-    path = locate(sources["rewritten"], mirror=mirror, offline=offline)
-    prompts, notes = _with_rewrites(prompts, _rows(path), str(sources["rewritten"]))
-    return Suite(benchmark, variant, prompts, f"{sources['suite']} rewritten by {sources['rewritten']}", notes)
+        return official
+    prompts, notes = _with_rewrites(official.prompts, _rows(files(sources["rewritten"])), str(sources["rewritten"]))
+    source = f"{official.source} rewritten by {sources['rewritten']}"
+    return Suite(benchmark, variant, prompts, source, (*official.notes, *notes))
+
+
+_Find: TypeAlias = Callable[[Source], Path]
+
+
+def _vbench(sources: Mapping[str, Source], find: _Find) -> Suite:
+    source = sources["suite"]
+    path = find(source)
+    return Suite(source.benchmark, "official", _prompts(_rows(path), path.name, suite=source.benchmark), str(source))
+
+
+def _geneval(sources: Mapping[str, Source], find: _Find) -> Suite:
+    return Suite("geneval", "official", tuple(geneval.prompts()), "generated as djghosh13/geneval@af4902f does")
+
+
+_OFFICIAL: Mapping[str, Callable[[Mapping[str, Source], _Find], Suite]] = {"geneval": _geneval}
 
 
 def load_labels(benchmark: str, *, mirror: Path | None = None, offline: bool = False) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.report.spec import ReportSpec, compose, compose_groups
 
 PRINTED_TOLERANCE = Decimal("0.0005")
-"""How far, as a fraction, a printed composite may lie from its recomputation: thrice what rounding explains."""
+"""How far, as a fraction, a printed composite may lie from its recomputation at least: thrice what rounding explains
+where percentages have two decimals. Coarser print may be off by all that the rounding of its numbers explains."""
 
 FACTS = (
     "model",
@@ -114,13 +115,26 @@ def contradictions(row: BaselineRow, spec: ReportSpec) -> tuple[Contradiction, .
     total = compose_groups(printed_groups, spec)
     if total is not None:
         checks.append((f"printed {' and '.join(spec.groups)}", {"total": total}))
-    tolerance = float(PRINTED_TOLERANCE) * (100.0 if spec.unit == "percent" else 1.0)
+    tolerance = max(float(PRINTED_TOLERANCE) * (100.0 if spec.unit == "percent" else 1.0), _rounding(row, spec))
     for basis, scores in checks:
         for name, score in scores.items():
             printed = row.values.get(name)
             if printed is not None and abs(score - float(printed)) > tolerance:
                 found.append(Contradiction(row.model, name, printed, score, basis))
     return tuple(found)
+
+
+def _rounding(row: BaselineRow, spec: ReportSpec) -> float:
+    """What rounding explains at most: half a unit of a composite's last digit, and as much of its dimensions' mean.
+
+    Only for rows that print dimensions without normalisation; elsewhere ``PRINTED_TOLERANCE`` stands alone.
+    """
+    if any((dimension.minimum, dimension.maximum) != (0.0, 1.0) for dimension in spec.dimensions):
+        return 0.0
+    halves = {name: 0.5 * 10.0 ** int(value.as_tuple().exponent) for name, value in row.values.items()}
+    return max((halves[n] for n in spec.composites if n in halves), default=0.0) + max(
+        (halves[d.name] for d in spec.dimensions if d.name in halves), default=0.0
+    )
 
 
 def _check_header(header: Sequence[str], spec: ReportSpec, path: Path) -> None:

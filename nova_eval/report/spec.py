@@ -37,7 +37,8 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class ReportSpec:
-    """``groups`` weigh the group scores in the total; empty when the benchmark has no composite.
+    """``groups`` weigh the group scores in the total; empty when the benchmark has no composite. A single group is the
+    total under its own name.
 
     ``official_samples`` are the values of ``RunSummary.samples_per_prompt`` that equal the benchmark's own rule, which
     published rows follow unless they say otherwise.
@@ -53,8 +54,8 @@ class ReportSpec:
 
     @property
     def composites(self) -> tuple[str, ...]:
-        """Group names, then ``"total"``; nothing without groups."""
-        return (*self.groups, "total") if self.groups else ()
+        """Group names, then ``"total"`` where there are several; nothing without groups."""
+        return (*self.groups, "total") if len(self.groups) > 1 else tuple(self.groups)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,7 +112,8 @@ def report_spec(config: BenchmarkConfig) -> ReportSpec:
 def compose(values: Mapping[str, float | None], spec: ReportSpec) -> dict[str, float | None]:
     """Group scores and total, as fractions, from raw dimension values; ``None`` where a dimension is missing.
 
-    A group is the weighted mean of its normalised dimensions, which are not clamped; the total is that of the groups.
+    A group is the weighted mean of its normalised dimensions, which are not clamped; the total is that of the groups,
+    and absent where one group is all there is.
     """
     scores: dict[str, float | None] = {}
     for group in spec.groups:
@@ -120,7 +122,7 @@ def compose(values: Mapping[str, float | None], spec: ReportSpec) -> dict[str, f
         shares = [d.weight * (value - d.minimum) / (d.maximum - d.minimum) for d, value in known]
         complete = bool(members) and len(known) == len(members)
         scores[group] = sum(shares) / sum(d.weight for d in members) if complete else None
-    if spec.groups:
+    if len(spec.groups) > 1:
         scores["total"] = compose_groups(scores, spec)
     return scores
 

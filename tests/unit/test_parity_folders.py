@@ -30,7 +30,7 @@ def test_a_kit_is_found_in_the_folder_and_below(place: str, tmp_path: Path) -> N
 def test_what_has_no_runner_is_said_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path / "vbench" / "rules.json", {"frame_sampling": [SAMPLING], "brand_new": [SAMPLING]})
     write(tmp_path / "vbench" / "expected.json", {})
-    write(tmp_path / "t2i" / "rules.json", {"geneval": {}})
+    write(tmp_path / "t2i" / "rules.json", {"elsewhere": {}})
     with caplog.at_level(logging.WARNING):
         assert len(list(run_parity(tmp_path))) == 1
     (record,) = caplog.records
@@ -44,7 +44,7 @@ def test_nothing_to_replay_is_an_error_not_a_pass(tmp_path: Path) -> None:
         run_parity(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="holds no recorded reference outputs"):
         run_parity(tmp_path)
-    write(tmp_path / "rules.json", {"geneval": {}})
+    write(tmp_path / "rules.json", {"elsewhere": {}})
     with pytest.raises(UsageError, match=r"nothing in .* can be replayed; not covered by this version: rules.json"):
         run_parity(tmp_path)
 
