@@ -10,6 +10,12 @@ JUDGES: Registry[type[Judge]] = Registry(
     {
         "sprites": "nova_eval.sprites.judges:SpritesJudge",
         "sprites_background": "nova_eval.sprites.judges:SpritesBackgroundEncoder",
+        "dino_vitb16": "nova_eval.judges.dino:DinoViTB16",
+        "clip_vit_b32": "nova_eval.judges.clip:CLIPViTB32",
+        "laion_aesthetic": "nova_eval.judges.aesthetic:LaionAesthetic",
+        "musiq_spaq": "nova_eval.judges.musiq:MusiqSPAQ",
+        "raft_things": "nova_eval.judges.raft:RaftThings",
+        "amt_s": "nova_eval.judges.amt:AmtS",
         "umt_l16": "nova_eval.judges.umt:UMT",
         "viclip_l14": "nova_eval.judges.viclip:ViCLIP",
     },

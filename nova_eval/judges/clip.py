@@ -1,0 +1,166 @@
+"""CLIP: what does a frame show, and does it agree with a text?
+
+Network: CLIP (openai/CLIP, MIT) in open_clip's modules, which keep the published names. VBench asks ViT-B/32 for
+``background_consistency`` and ``appearance_style`` and ViT-L/14 for ``aesthetic_quality``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nova_eval import weights as pinned
+from nova_eval.judges.hosting import Hosted, unfilled
+from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD
+from nova_eval.judges.resizing import Resampling, batches, centre_crop, normalise, shrink
+from nova_eval.protocols import Floats, Frames
+
+SIZE, CONTEXT, HEAD_WIDTH = 224, 77, 64
+PUBLISHED_LOGIT_SCALE = 100.0
+NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # facts that the published archives hold as tensors
+
+
+class CLIPViTB32:
+    """An ``ImageEncoder`` and an ``ImageTextModel``.
+
+    ``weights`` is the official ``ViT-B-32.pt`` (default: where the pinned file lies). ``resampling`` is how
+    ``encode_images`` shrinks frames: ``"pil"`` where the official code reads folders of frames.
+    """
+
+    name = "clip_vit_b32"
+    VERSION = "1"
+
+    def __init__(
+        self,
+        weights: Path | None = None,
+        dtype: str = "float32",
+        batch: int = 32,
+        resampling: Resampling = "tensor",
+    ) -> None:
+        version = self.VERSION if resampling == "tensor" else f"{self.VERSION}-{resampling}"
+        self._hosted = Hosted(self.name, version, weights=self.name, path=weights, dtype=dtype, build=build)
+        self._batch, self._resampling = batch, resampling
+        self._texts: dict[str, Tensor] = {}
+        self.digest = self._hosted.digest
+
+    def to(self, device: str) -> CLIPViTB32:
+        self._hosted.to(device)
+        self._texts.clear()
+        return self
+
+    def encode_images(self, frames: Frames, resampling: Resampling | None = None) -> Floats:
+        """uint8 (N, H, W, 3) → (N, 512) features, not normalised."""
+        features = [np.zeros((0, 512), np.float32)]
+        for some in batches(frames, self._batch):
+            images = self._hosted.place(preprocess(some, resampling or self._resampling, self._hosted.device))
+            with torch.inference_mode():
+                features.append(self._hosted.network.visual(images).float().cpu().numpy())
+        return np.concatenate(features)
+
+    def encode_text(self, text: str) -> Floats:
+        """(512,) feature of ``text``, not normalised. A text longer than 77 tokens is cut."""
+        if text not in self._texts:
+            tokens = tokenize(text).to(self._hosted.device)
+            with torch.inference_mode():
+                self._texts[text] = self._hosted.network.text(tokens)[0].float().cpu()
+        feature: Floats = self._texts[text].numpy()
+        return feature
+
+    def image_text_similarity(self, frames: Frames, text: str) -> Floats:
+        """uint8 (N, H, W, 3) → (N,) logits / 100. With the published logit scale of 100 that is the cosine.
+
+        Frames are shrunk by Pillow whatever ``resampling`` says.
+        """
+        images = F.normalize(torch.from_numpy(self.encode_images(frames, "pil")), dim=-1)
+        words = F.normalize(torch.from_numpy(self.encode_text(text)), dim=-1)
+        scale = self._hosted.network.logit_scale.float().exp().cpu()
+        similarity: Floats = (scale * images @ words / PUBLISHED_LOGIT_SCALE).numpy()
+        return similarity
+
+
+def preprocess(frames: Frames, resampling: Resampling = "tensor", device: str = "cpu") -> Tensor:
+    """uint8 (N, H, W, 3) → (N, 3, 224, 224): shorter side 224 bicubic, centre crop, normalised."""
+    return normalise(centre_crop(shrink(frames, SIZE, "bicubic", resampling, device), SIZE), CLIP_MEAN, CLIP_STD)
+
+
+def tokenize(text: str) -> Tensor:
+    """(1, 77) token ids of CLIP's byte-pair encoding, zeros after the end of the text."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    tokens: Tensor = SimpleTokenizer(context_length=CONTEXT)([text])
+    return tokens
+
+
+class CLIP(nn.Module):
+    """Two towers and the logarithm of the logit scale."""
+
+    def __init__(self, visual: nn.Module, text: nn.Module, logit_scale: Tensor) -> None:
+        super().__init__()
+        self.visual, self.text = visual, text
+        self.register_buffer("logit_scale", logit_scale)
+        self.logit_scale: Tensor
+
+
+def vision_tower(state: Mapping[str, Tensor], path: Path) -> nn.Module:
+    """The image tower, its sizes read off the published names ``visual.…``."""
+    from open_clip.model import QuickGELU
+    from open_clip.transformer import VisionTransformer
+
+    tower = {name.removeprefix("visual."): value for name, value in state.items() if name.startswith("visual.")}
+    width, _, _, patch = _shape(tower, "conv1.weight", 4, path)
+    network: nn.Module = unfilled(
+        lambda: VisionTransformer(
+            image_size=SIZE,
+            patch_size=patch,
+            width=width,
+            layers=_layers(tower),
+            heads=width // HEAD_WIDTH,
+            mlp_ratio=4.0,
+            output_dim=_shape(tower, "proj", 2, path)[1],
+            act_layer=QuickGELU,
+        )
+    )
+    pinned.apply(network, tower, where=str(path))
+    return network
+
+
+def text_tower(state: Mapping[str, Tensor], path: Path) -> nn.Module:
+    """The text tower: every published name that is not the image tower's."""
+    from open_clip.model import QuickGELU
+    from open_clip.transformer import TextTransformer
+
+    tower = {name: value for name, value in state.items() if not name.startswith("visual.")}
+    vocabulary, width = _shape(tower, "token_embedding.weight", 2, path)
+    network: nn.Module = TextTransformer(
+        context_length=CONTEXT,
+        vocab_size=vocabulary,
+        width=width,
+        heads=width // HEAD_WIDTH,
+        layers=_layers(tower),
+        output_dim=_shape(tower, "text_projection", 2, path)[1],
+        act_layer=QuickGELU,
+    )
+    pinned.apply(network, tower, ignore=(*NOT_WEIGHTS, "logit_scale"), where=str(path))
+    return network
+
+
+def build(state: dict[str, Tensor], path: Path) -> CLIP:
+    scale = state.get("logit_scale", torch.tensor(PUBLISHED_LOGIT_SCALE).log())
+    return CLIP(vision_tower(state, path), text_tower(state, path), scale.float().reshape(()))
+
+
+def _layers(tower: Mapping[str, Tensor]) -> int:
+    return len({name.split(".")[2] for name in tower if name.startswith("transformer.resblocks.")})
+
+
+def _shape(tower: Mapping[str, Tensor], name: str, rank: int, path: Path) -> tuple[int, ...]:
+    from nova_eval.errors import PrerequisiteError
+
+    if name not in tower or tower[name].ndim != rank:
+        raise PrerequisiteError(f"{path} holds no CLIP: {name} is missing", remedy="it is not the published file")
+    return tuple(tower[name].shape)
