@@ -114,11 +114,11 @@ def wrong_count(scene: Scene, rng: Rng) -> Scene:
     """One object too few, or too many where there is only one."""
     if len(scene.things) == 2:
         return replace(scene, things=scene.things[:1], relation=None)
-    if not scene.things:
+    if not scene.things or scene.moving:  # what moves is alone
         return scene
     thing = scene.things[0]
     count = thing.count - 1 if thing.count > 1 else 2
-    return replace(scene, things=(replace(thing, count=count, size=None),), motion=None, position=None)
+    return replace(scene, things=(replace(thing, count=count, size=None),), position=None)
 
 
 def shuffled_positions(scene: Scene, rng: Rng) -> Scene:

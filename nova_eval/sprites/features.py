@@ -1,14 +1,14 @@
-"""Feature vectors of a frame whose cosine says how alike two frames are: of their subject, or of their background."""
+"""What is measured of a frame besides its sprites: features whose cosine is likeness, colours in a mask, nearness."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nova_eval.protocols import Floats, Frames
-from nova_eval.sprites.reading import FrameReading
+from nova_eval.protocols import Floats, Frames, Mask
+from nova_eval.sprites.reading import FrameReading, full_mask
 from nova_eval.sprites.tones import BODIES, SPRITE_TONES, colour_codes, tone_table
-from nova_eval.sprites.vocabulary import SHAPES
+from nova_eval.sprites.vocabulary import COLOURS, SHAPES
 
 GRID = 8  # cells a side of the thumbnail
 FLOOR = 4.0  # grey levels: thumbnails with less variation than this count as flat
@@ -24,14 +24,36 @@ def subject_features(reading: FrameReading) -> Floats:
     )
     colours = np.bincount(tones[tones < SPRITE_TONES] % BODIES, minlength=BODIES).astype(np.float32)
     return np.concatenate(
-        [0.55 * _unit(shapes), 0.45 * _unit(colours), 0.45 * _thumbnail(reading), 0.55 * _light(reading.small)]
+        [0.55 * _unit(shapes), 0.45 * _unit(colours), 0.45 * _thumbnail(reading), 0.35 * _light(reading.small)]
     )
 
 
 def background_features(reading: FrameReading) -> Floats:
     """(D,): where the surroundings are light and dark, which backdrop tones they are made of, and the light."""
     tones = np.sqrt(reading.histogram[SPRITE_TONES:])
-    return np.concatenate([0.6 * _thumbnail(reading), 0.6 * tones, 0.5 * _light(reading.small)])
+    return np.concatenate([0.6 * _thumbnail(reading), 0.6 * tones, 0.35 * _light(reading.small)])
+
+
+def color_name(frame: Frames, box: tuple[float, float, float, float], mask: Mask | None) -> str:
+    """The commonest sprite colour inside the mask, or the box where there is none; "" outside the frame."""
+    left, top, right, bottom = (max(0, round(edge)) for edge in box)
+    pixels = frame[mask] if mask is not None else frame[top:bottom, left:right].reshape(-1, 3)
+    if not len(pixels):
+        return ""
+    tones = tone_table().nearest[colour_codes(pixels)]
+    votes = np.bincount(tones[tones < BODIES], minlength=BODIES)
+    if not votes.any():
+        votes = np.bincount(tones[tones < SPRITE_TONES] % BODIES, minlength=BODIES)
+    name = tuple(COLOURS)[int(votes.argmax())]
+    return name if name != "gray" else "white" if pixels.mean() >= 128 else "black"
+
+
+def nearness(reading: FrameReading, size: tuple[int, int]) -> Floats:
+    """(H, W) in 0 … 1: the place from far (top) to 0.5 (bottom), sprites before it by their size."""
+    near = np.repeat(np.linspace(0, 0.5, size[0], dtype=np.float32)[:, None], size[1], axis=1)
+    for seen in sorted(reading.objects, key=lambda seen: seen.radius):
+        near[full_mask(seen, reading.covered.shape, size)] = min(1.0, 0.6 + seen.radius)
+    return near / np.float32(max(float(near.max()), 1e-6))
 
 
 def _thumbnail(reading: FrameReading) -> Floats:

@@ -9,10 +9,10 @@ import numpy as np
 from nova_eval.identity import digest
 from nova_eval.protocols import Detection, Floats, Frames
 from nova_eval.sprites import flow, quality
-from nova_eval.sprites.features import background_features, subject_features
+from nova_eval.sprites.features import background_features, color_name, nearness, subject_features
 from nova_eval.sprites.matching import caption, clip_match, describe, frame_matches
 from nova_eval.sprites.motion_reading import main_track, name_motion
-from nova_eval.sprites.reading import Reader
+from nova_eval.sprites.reading import Reader, full_mask
 from nova_eval.sprites.vocabulary import MOTIONS, WORLD_VERSION
 
 JUDGES_VERSION = "1"  # changes whenever an answer can change
@@ -53,8 +53,23 @@ class SpritesJudge:
 
     def describe(self, frames: Frames) -> list[list[Detection]]:
         """The sprites of each frame with captions such as ``"a red striped circle"``."""
-        readings = self._reader.read(frames)
-        return [[Detection(s.shape, s.box, s.score, describe(s)) for s in reading.objects] for reading in readings]
+        size = (frames.shape[1], frames.shape[2])
+        return [
+            [
+                Detection(s.shape, s.box, s.score, describe(s), full_mask(s, reading.covered.shape, size))
+                for s in reading.objects
+            ]
+            for reading in self._reader.read(frames)
+        ]
+
+    def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
+        """The commonest sprite colour inside each mask (or box); gray, which has no name there, goes by brightness."""
+        return [color_name(frame, one.box, one.mask) for one in objects]
+
+    def depth(self, frames: Frames) -> Floats:
+        """Sprites stand before their place, larger ones nearer; the place comes nearer towards its lower edge."""
+        size = (frames.shape[1], frames.shape[2])
+        return np.stack([nearness(reading, size) for reading in self._reader.read(frames)])
 
     def flow(self, first: Frames, second: Frames) -> Floats:
         """Dense inverse search (OpenCV) on brightness, at full size."""

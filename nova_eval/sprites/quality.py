@@ -65,5 +65,5 @@ def aesthetic(frame: Frames, covered: NDArray[np.bool_]) -> float:
         off = np.hypot(xs.mean() / covered.shape[1] - 0.5, ys.mean() / covered.shape[0] - 0.5)
         subject = float(np.clip(1.15 - 1.6 * off, 0, 1))
     return (
-        10.0 * m.clean * (0.08 + 0.22 * lively + 0.18 * order + 0.15 * m.contrast + 0.17 * m.sharpness + 0.12 * subject)
+        8.0 * m.clean * (0.08 + 0.22 * lively + 0.18 * order + 0.15 * m.contrast + 0.17 * m.sharpness + 0.12 * subject)
     )

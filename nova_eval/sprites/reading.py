@@ -39,6 +39,8 @@ class Seen:
     y: float
     radius: float
     angle: float
+    mask: NDArray[np.bool_]  # within the box, at working size
+    corner: tuple[int, int]  # (left, top) of the mask in the working frame
 
     @property
     def size(self) -> str:
@@ -83,6 +85,19 @@ class Reader:
         while len(self._known) > self._remembered:
             self._known.popitem(last=False)
         return readings
+
+
+def full_mask(seen: Seen, working: tuple[int, int], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels of ``seen`` in a frame of ``size`` (H, W) that was read at ``working`` (h, w)."""
+    import cv2
+
+    mask = np.zeros(working, np.uint8)
+    left, top = seen.corner
+    mask[top : top + seen.mask.shape[0], left : left + seen.mask.shape[1]] = seen.mask
+    if working == size:
+        return mask.astype(np.bool_)
+    resized: NDArray[np.bool_] = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+    return resized
 
 
 def frame_key(frames: Frames) -> bytes:
@@ -182,6 +197,8 @@ def _name(component: _Component, scores: NDArray[np.float32], scale: tuple[float
         y=(component.top + outline.y + 0.5) / component.side,
         radius=outline.radius / component.side / float(bank().radii[best]),
         angle=float(bank().angles[best]),
+        mask=mask > 0,
+        corner=(component.left, component.top),
     )
 
 
