@@ -1,6 +1,23 @@
 """Pinned weight files: which there are, where they lie, how they are fetched, checked and opened."""
 
 from nova_eval.weights.catalogue import Entry, digest, entries, entry, find, locate, locate_first
+from nova_eval.weights.fetching import Check, Listing, Progress, fetch, listing, verify
 from nova_eval.weights.loading import apply, load_state_dict
 
-__all__ = ["Entry", "apply", "digest", "entries", "entry", "find", "load_state_dict", "locate", "locate_first"]
+__all__ = [
+    "Check",
+    "Entry",
+    "Listing",
+    "Progress",
+    "apply",
+    "digest",
+    "entries",
+    "entry",
+    "fetch",
+    "find",
+    "listing",
+    "load_state_dict",
+    "locate",
+    "locate_first",
+    "verify",
+]

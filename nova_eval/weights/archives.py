@@ -31,13 +31,16 @@ _STORAGES = {
 
 
 class Inert:
-    """Stands for an object of any other class: remembers its attributes and does nothing."""
+    """Stands for any other class, function or object: remembers its attributes and does nothing."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
         return object.__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.state: Any = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Inert:
+        return Inert()
 
     def __setstate__(self, state: Any) -> None:
         self.state = state

@@ -1,14 +1,233 @@
-"""Bringing weight files here."""
+"""Weight files are brought here, checked and listed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from nova_eval.errors import PrerequisiteError
-from nova_eval.weights.catalogue import entry
+from nova_eval.errors import NovaEvalError, PrerequisiteError, unknown
+from nova_eval.identity import file_digest
+from nova_eval.weights.catalogue import FOLDER_VARIABLE, Entry, cache_folder, digest, entries, find, remember
+from nova_eval.weights.download import ROOM_REMEDY, Unreachable, discard, download
+from nova_eval.weights.pins import locked, mismatch, pin, pinned
+
+MIRROR_VARIABLE = "NOVA_EVAL_WEIGHTS_URL"
+HUB_VARIABLE = "HF_ENDPOINT"  # another address of the Hugging Face hub, as its own tools have it
+_HUB = "https://huggingface.co"
+_AT_ONCE = 4
 
 
-def fetch(names: Iterable[str]) -> list[Path]:
-    """Not yet."""
-    raise PrerequisiteError(f"cannot fetch {', '.join(entry(name).file for name in names)}")
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a file is: ``state`` is ``"present"``, ``"fetching"`` or ``"done"``; ``total`` is 0 while unknown."""
+
+    name: str
+    state: str
+    bytes: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What became of one file: ``path`` is ``None`` when it is nowhere, ``problem`` is "" when all is well."""
+
+    entry: Entry
+    path: Path | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One line of the list. ``bytes`` is exact where the file is or was here; ``pinned_by``: whose checksum holds."""
+
+    entry: Entry
+    path: Path | None
+    bytes: int
+    pinned_by: str
+
+
+def select(names: Iterable[str]) -> list[Entry]:
+    """Entries by their own names or by the judge that uses them; all of them for no name. UsageError when unknown."""
+    wanted: dict[str, Entry] = {}
+    for name in names:
+        found = [row for row in entries().values() if name in (row.name, *row.used_by)]
+        if not found:
+            judges = {judge for row in entries().values() for judge in row.used_by}
+            raise unknown("weights", name, {*entries(), *judges})
+        wanted |= {row.name: row for row in found}
+    return list(wanted.values()) or list(entries().values())
+
+
+def fetch(
+    names: Iterable[str] = (),
+    *,
+    offline: bool = False,
+    mirror: str = "",
+    progress: Callable[[Progress], None] = lambda step: None,
+) -> list[Path]:
+    """Brings files into the cache, several at once, and returns where they lie, in the order of ``select(names)``.
+
+    ``mirror`` (default ``$NOVA_EVAL_WEIGHTS_URL``) is a folder or an address under which the files lie by their own
+    names; it is tried first. ``offline`` only looks. A file that is here is checked against its pin. PrerequisiteError
+    names every file that could not be had and why; the others are kept, and the next call goes on where this one
+    stopped.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    wanted = select(names)
+
+    def one(row: Entry) -> Path | NovaEvalError:
+        try:
+            return _fetched(row, offline, mirror or os.environ.get(MIRROR_VARIABLE, ""), progress)
+        except NovaEvalError as error:
+            return error
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch") as pool:
+        results = list(pool.map(one, wanted))
+    failed = [(row, result) for row, result in zip(wanted, results, strict=True) if isinstance(result, NovaEvalError)]
+    if len(failed) == 1:
+        raise failed[0][1]
+    if failed:
+        problems = "; ".join(f"{row.name}: {error.problem}" for row, error in failed)
+        raise PrerequisiteError(f"{len(failed)} of {len(wanted)} files could not be fetched: {problems}")
+    return [result for result in results if isinstance(result, Path)]
+
+
+def verify(names: Iterable[str] = ()) -> list[Check]:
+    """Reads every file where judges would find it and compares it with its pin. Changes nothing, opens no socket."""
+    checks = []
+    for row in select(names):
+        path = find(row.name)
+        if path is None:
+            problem = f"missing; python -m nova_eval weights fetch {row.name}"
+        else:
+            problem = mismatch(row, file_digest(path))
+        checks.append(Check(row, path, problem))
+    return checks
+
+
+def listing(names: Iterable[str] = ()) -> list[Listing]:
+    """Every file with its size and licence, without reading it."""
+    rows, fetched = [], locked()
+    for row in select(names):
+        path = find(row.name)
+        size = path.stat().st_size if path else int(fetched.get(row.name, {}).get("bytes", row.bytes))
+        rows.append(Listing(row, path, size, pinned(row)[1]))
+    return rows
+
+
+def _fetched(row: Entry, offline: bool, mirror: str, progress: Callable[[Progress], None]) -> Path:
+    from filelock import FileLock
+
+    folder = cache_folder()
+    try:
+        present = _present(row)
+        if present is not None:
+            size = present.stat().st_size
+            progress(Progress(row.name, "present", size, size))
+            return present
+        if offline:
+            raise PrerequisiteError(
+                f"weights {row.name} are missing and offline was asked for",
+                remedy=f"python -m nova_eval weights fetch {row.name}",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{row.file}.lock"):  # another process may be at it, and then be done
+            return _present(row) or _from_somewhere(row, folder, mirror, progress)
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write {folder} ({error.strerror or error})", remedy=ROOM_REMEDY) from error
+
+
+def _present(row: Entry) -> Path | None:
+    """The file when it is here and as pinned. A damaged one is removed from the cache, an error in a user's folder."""
+    path = find(row.name)
+    if path is None:
+        return None
+    problem = mismatch(row, digest(path))
+    if not problem:
+        return path
+    if path.parent != cache_folder():
+        raise PrerequisiteError(f"{path}: {problem}", remedy=f"replace the file or unset {FOLDER_VARIABLE}")
+    path.unlink()
+    return None
+
+
+def _from_somewhere(row: Entry, folder: Path, mirror: str, progress: Callable[[Progress], None]) -> Path:
+    problems = []
+    for url in sources(row, mirror):
+        try:
+            return _from(row, url, folder, progress)
+        except Unreachable as error:
+            problems.append(error.problem)
+    remedy = f"put {row.file} into a folder and set {FOLDER_VARIABLE} to it, or give --mirror"
+    raise PrerequisiteError("; ".join(problems), remedy=remedy)
+
+
+def sources(row: Entry, mirror: str = "") -> list[str]:
+    """The addresses of a file in the order in which they are tried."""
+    hub = os.environ.get(HUB_VARIABLE, "").rstrip("/") or _HUB
+    official = [url.replace(_HUB, hub, 1) if url.startswith(_HUB) else url for url in row.urls]
+    if not mirror:
+        return official
+    if "://" not in mirror:
+        return [str(Path(mirror).expanduser() / row.file), *official]
+    return [f"{mirror.rstrip('/')}/{row.file}", *official]
+
+
+def _from(row: Entry, url: str, folder: Path, progress: Callable[[Progress], None]) -> Path:
+    address, _, member = url.partition("#")
+    part = folder / f".{row.file}.part"
+
+    def seen(here: int, total: int) -> None:
+        progress(Progress(row.name, "fetching", here, total))
+
+    if "://" in address:
+        download(address, part, trusted=bool(pinned(row)[0]) and not member, seen=seen)
+    elif Path(address).is_file():
+        shutil.copyfile(address, part)
+    else:
+        raise Unreachable(f"{address} does not exist")
+    if member:
+        _unzip(part, member, address)
+    return _accepted(row, part, folder / row.file, address, progress)
+
+
+def _unzip(part: Path, member: str, address: str) -> None:
+    """Puts ``member`` of the archive in the archive's place."""
+    extracted = part.with_name(f"{part.name}.member")
+    try:
+        with zipfile.ZipFile(part) as archive, archive.open(member) as source, extracted.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    except (zipfile.BadZipFile, KeyError) as error:
+        extracted.unlink(missing_ok=True)
+        discard(part)
+        raise Unreachable(f"{address} is not an archive that holds {member}; nothing was kept") from error
+    discard(part)
+    os.replace(extracted, part)
+
+
+def _accepted(row: Entry, part: Path, path: Path, address: str, progress: Callable[[Progress], None]) -> Path:
+    sha256, size = file_digest(part), part.stat().st_size
+    problem = mismatch(row, sha256) or _not_weights(part)
+    if problem:
+        discard(part)
+        raise Unreachable(f"{address}: {problem}; nothing was kept")
+    pin(row, sha256, size, address)
+    os.replace(part, path)
+    discard(part)
+    remember(path, sha256)
+    progress(Progress(row.name, "done", size, size))
+    return path
+
+
+def _not_weights(part: Path) -> str:
+    """A page that a server or a proxy sent in the file's place is not weights, whatever its status said."""
+    with part.open("rb") as stream:
+        beginning = stream.read(512).lstrip().lower()
+    if not beginning:
+        return "the file is empty"
+    return "the answer is a web page" if beginning.startswith((b"<!doctype html", b"<html")) else ""

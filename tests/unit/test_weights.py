@@ -1,0 +1,560 @@
+"""Weight files: found, fetched whole or not at all, checked, opened without running anything, applied by name."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import pickle
+import shutil
+import threading
+import warnings
+import zipfile
+from collections import namedtuple
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_eval import weights
+from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.weights import catalogue, download, fetching, pins
+
+BODY = bytes(range(256)) * 4096  # 1 MiB
+SHA = hashlib.sha256(BODY).hexdigest()
+
+
+@dataclass
+class Server:
+    """What the local server answers, and what it was asked."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    drop_after: list[int] = field(default_factory=list)  # bytes sent before each coming answer breaks off
+    status: int = 200
+    tag: str = '"v1"'
+    requests: list[tuple[str, str]] = field(default_factory=list)  # path, Range
+    address: str = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range", "")
+            state.requests.append((self.path, asked))
+            body = state.files.get(self.path.lstrip("/"))
+            if body is None or state.status != 200:
+                self.send_error(404 if body is None else state.status)
+                return
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            if self.headers.get("If-Range", state.tag) != state.tag:
+                start = 0
+            if start > len(body):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(body) - start))
+            if state.tag:
+                self.send_header("ETag", state.tag)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            self.end_headers()
+            rest = body[start:]
+            if state.drop_after:
+                rest = rest[: state.drop_after.pop(0)]
+            self.wfile.write(rest)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.address = f"http://127.0.0.1:{http.server_port}"
+    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield state
+    http.shutdown()
+    http.server_close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
+    for name in ("NOVA_EVAL_WEIGHTS", "NOVA_EVAL_WEIGHTS_URL", "HF_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(download, "FIRST_WAIT_SECONDS", 0.001)
+    return tmp_path / "weights"
+
+
+@pytest.fixture
+def one(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> weights.Entry:
+    """The catalogue holds one entry, served by the local server."""
+    return catalogue_of(monkeypatch, server)["tiny"]
+
+
+def catalogue_of(monkeypatch: pytest.MonkeyPatch, server: Server, **changes: Any) -> dict[str, weights.Entry]:
+    facts: dict[str, Any] = {
+        "file": "tiny.pth",
+        "urls": (f"{server.address}/tiny.pth",),
+        "bytes": len(BODY),
+        "licence": "MIT",
+        "origin": "nobody/nothing",
+        "wrapping": "plain",
+        "used_by": ("a_judge",),
+    }
+    table = {"tiny": weights.Entry(name="tiny", **{**facts, **changes})}
+    monkeypatch.setattr(catalogue, "entries", lambda: table)
+    monkeypatch.setattr(fetching, "entries", lambda: table)
+    return table
+
+
+def left_over(cache: Path) -> list[str]:
+    return sorted(path.name for path in cache.glob("*") if not path.name.startswith("."))
+
+
+class TestTheCatalogue:
+    def test_every_entry_says_where_from_how_large_and_under_which_licence(self) -> None:
+        for row in weights.entries().values():
+            assert row.urls
+            assert all(url.startswith("https://") for url in row.urls)
+            assert row.bytes > 0
+            assert row.licence
+            assert row.origin
+            assert row.wrapping in {"plain", "torchscript", "file"} or row.wrapping.startswith("in:")
+            assert row.used_by
+            assert len(row.sha256) in (0, 8, 64)
+
+    def test_openai_urls_carry_the_checksum(self) -> None:
+        for name in ("clip_vit_b32", "clip_vit_l14"):
+            row = weights.entry(name)
+            assert row.urls[0].split("/")[-2] == row.sha256
+
+    def test_an_unknown_name_suggests_the_nearest(self) -> None:
+        with pytest.raises(UsageError, match="did you mean 'musiq_spaq'"):
+            weights.entry("musiq-spaq")
+
+    def test_files_are_chosen_by_their_judge_too(self) -> None:
+        assert [row.name for row in fetching.select(["laion_aesthetic"])] == ["clip_vit_l14", "laion_aesthetic_head"]
+
+    def test_no_name_means_all(self) -> None:
+        assert len(fetching.select([])) == len(weights.entries())
+
+
+class TestAFileIsLocated:
+    def test_absent_weights_name_the_command_that_brings_them(self, one: weights.Entry) -> None:
+        with pytest.raises(PrerequisiteError, match="weights tiny are missing; python -m nova_eval weights fetch tiny"):
+            weights.locate("tiny")
+
+    def test_a_folder_of_files_placed_by_hand_comes_first(
+        self, one: weights.Entry, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache.mkdir()
+        (cache / "tiny.pth").write_bytes(b"cached")
+        own = tmp_path / "own"
+        own.mkdir()
+        (own / "tiny.pth").write_bytes(b"own")
+        assert weights.locate("tiny") == cache / "tiny.pth"
+        monkeypatch.setenv("NOVA_EVAL_WEIGHTS", str(own))
+        assert weights.locate("tiny") == own / "tiny.pth"
+
+    def test_it_is_fetched_only_when_that_is_allowed(self, one: weights.Entry, server: Server) -> None:
+        server.files["tiny.pth"] = BODY
+        with pytest.raises(PrerequisiteError):
+            weights.locate("tiny", offline=True)
+        assert not server.requests
+        assert weights.locate("tiny", offline=False).read_bytes() == BODY
+
+    def test_a_digest_is_read_once_and_follows_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(b"one")
+        first = weights.digest(path)
+        assert first == hashlib.sha256(b"one").hexdigest()
+        catalogue._digest.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(catalogue, "file_digest", lambda path: pytest.fail("read again"))
+            assert weights.digest(path) == first
+        path.write_bytes(b"other bytes")
+        assert weights.digest(path) == hashlib.sha256(b"other bytes").hexdigest()
+
+    def test_a_damaged_note_of_the_digest_is_ignored(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(b"one")
+        (tmp_path / ".file.sha256.json").write_text("{torn")
+        assert weights.digest(path) == hashlib.sha256(b"one").hexdigest()
+
+
+class TestADownloadIsWholeOrAbsent:
+    def test_fetched_checked_pinned_and_not_fetched_again(
+        self, one: weights.Entry, server: Server, cache: Path
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        steps: list[weights.Progress] = []
+        assert weights.fetch(["tiny"], progress=steps.append) == [cache / "tiny.pth"]
+        assert json.loads((cache / "lock.json").read_text())["tiny"]["sha256"] == SHA
+        assert left_over(cache) == ["lock.json", "tiny.pth"]
+        assert (steps[-1].state, steps[-1].bytes) == ("done", len(BODY))
+        assert any(step.state == "fetching" and step.total == len(BODY) for step in steps)
+        weights.fetch(["tiny"], progress=steps.append)
+        assert steps[-1].state == "present"
+        assert len(server.requests) == 1
+
+    def test_a_broken_connection_goes_on_where_it_stopped(
+        self, one: weights.Entry, server: Server, cache: Path
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        server.drop_after = [300_000, 200_000]
+        weights.fetch(["tiny"])
+        assert (cache / "tiny.pth").read_bytes() == BODY
+        assert [asked for _, asked in server.requests] == ["", "bytes=300000-", "bytes=500000-"]
+
+    def test_the_next_call_goes_on_where_the_last_gave_up(
+        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        server.drop_after = [300_000] + [0] * download.ATTEMPTS
+        with pytest.raises(PrerequisiteError, match="the connection ended after 300,000 of 1,048,576 bytes"):
+            weights.fetch(["tiny"])
+        assert weights.find("tiny") is None
+        assert left_over(cache) == []
+        weights.fetch(["tiny"])
+        assert server.requests[-1][1] == "bytes=300000-"
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    def test_two_versions_of_a_file_are_never_joined(self, one: weights.Entry, server: Server, cache: Path) -> None:
+        server.files["tiny.pth"] = bytes(len(BODY))
+        server.drop_after = [300_000] + [0] * download.ATTEMPTS
+        with pytest.raises(PrerequisiteError):
+            weights.fetch(["tiny"])
+        server.files["tiny.pth"], server.tag = BODY, '"v2"'
+        weights.fetch(["tiny"])
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    def test_without_a_version_or_a_checksum_it_starts_again(
+        self, one: weights.Entry, server: Server, cache: Path
+    ) -> None:
+        server.files["tiny.pth"], server.tag = BODY, ""
+        server.drop_after = [300_000]
+        weights.fetch(["tiny"])
+        assert [asked for _, asked in server.requests] == ["", ""]
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    def test_a_checksum_allows_going_on_without_a_version(
+        self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, sha256=SHA)
+        server.files["tiny.pth"], server.tag = BODY, ""
+        server.drop_after = [300_000]
+        weights.fetch(["tiny"])
+        assert server.requests[-1][1] == "bytes=300000-"
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    @pytest.mark.parametrize("sha256", [SHA, SHA[:8]])
+    def test_other_bytes_than_the_publishers_are_refused_and_not_kept(
+        self, sha256: str, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, sha256=sha256)
+        server.files["tiny.pth"] = BODY[:-1] + b"?"
+        with pytest.raises(PrerequisiteError, match=r"is not the pinned .* \(publisher\); nothing was kept") as caught:
+            weights.fetch(["tiny"])
+        assert "\n" not in str(caught.value)
+        assert [path for path in cache.glob("*tiny*") if path.suffix != ".lock"] == []
+
+    def test_truncated_content_that_claims_to_be_whole_is_refused(
+        self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, sha256=SHA)
+        server.files["tiny.pth"] = BODY[:1000]
+        with pytest.raises(PrerequisiteError, match="nothing was kept"):
+            weights.fetch(["tiny"])
+        assert weights.find("tiny") is None
+
+    def test_the_first_fetch_pins_what_comes_later(self, one: weights.Entry, server: Server, cache: Path) -> None:
+        server.files["tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        (cache / "tiny.pth").unlink()
+        server.files["tiny.pth"] = b"changed upstream"
+        with pytest.raises(PrerequisiteError, match="first fetch"):
+            weights.fetch(["tiny"])
+        assert weights.find("tiny") is None
+
+    def test_a_web_page_in_the_files_place_is_refused(self, one: weights.Entry, server: Server, cache: Path) -> None:
+        server.files["tiny.pth"] = b"\n<!DOCTYPE html><title>Sign in</title>"
+        with pytest.raises(PrerequisiteError, match="the answer is a web page; nothing was kept"):
+            weights.fetch(["tiny"])
+        assert not (cache / "lock.json").exists()
+
+    def test_an_empty_answer_is_refused(self, one: weights.Entry, server: Server) -> None:
+        server.files["tiny.pth"] = b""
+        with pytest.raises(PrerequisiteError, match="the file is empty"):
+            weights.fetch(["tiny"])
+
+    def test_no_network_is_one_line_with_a_remedy(
+        self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, urls=("http://127.0.0.1:1/tiny.pth",))
+        with pytest.raises(PrerequisiteError, match=r"cannot download .*refused.*NOVA_EVAL_WEIGHTS") as caught:
+            weights.fetch(["tiny"])
+        assert "\n" not in str(caught.value)
+
+    def test_a_missing_file_is_not_asked_for_twice_a_busy_server_is(self, one: weights.Entry, server: Server) -> None:
+        with pytest.raises(PrerequisiteError, match="HTTP 404"):
+            weights.fetch(["tiny"])
+        assert len(server.requests) == 1
+        server.files["tiny.pth"], server.status = BODY, 503
+        with pytest.raises(PrerequisiteError, match="HTTP 503"):
+            weights.fetch(["tiny"])
+        assert len(server.requests) == 1 + download.ATTEMPTS
+
+    def test_a_disk_without_room_is_noticed_before_the_download(
+        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        usage = namedtuple("usage", "total used free")
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))
+        with pytest.raises(PrerequisiteError, match=r"No space left on device.*NOVA_EVAL_CACHE"):
+            weights.fetch(["tiny"])
+        assert left_over(cache) == []
+
+    def test_a_disk_that_fills_up_keeps_what_arrived_for_the_next_call(
+        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        server.drop_after = [300_000]
+
+        def full(handle: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(download.os, "fsync", full)
+            with pytest.raises(PrerequisiteError, match=r"cannot write .*No space left on device"):
+                weights.fetch(["tiny"])
+        assert weights.find("tiny") is None
+        weights.fetch(["tiny"])
+        assert server.requests[-1][1] == "bytes=300000-"
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    def test_offline_opens_no_socket(self, one: weights.Entry, server: Server) -> None:
+        with pytest.raises(PrerequisiteError, match="offline"):
+            weights.fetch(["tiny"], offline=True)
+        assert not server.requests
+
+    def test_several_failures_are_one_line_and_the_others_are_kept(
+        self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = catalogue_of(monkeypatch, server)["tiny"]
+        table = {
+            name: weights.Entry(name, f"{name}.pth", (f"{server.address}/{name}",), 1, "MIT", "o", "plain", ())
+            for name in ("a", "b", "c")
+        } | {"tiny": row}
+        monkeypatch.setattr(catalogue, "entries", lambda: table)
+        monkeypatch.setattr(fetching, "entries", lambda: table)
+        server.files = {"tiny.pth": BODY, "b": b"bytes"}
+        with pytest.raises(PrerequisiteError, match=r"2 of 4 files could not be fetched: a: .*; c: ") as caught:
+            weights.fetch()
+        assert "\n" not in str(caught.value)
+        assert left_over(cache) == ["b.pth", "lock.json", "tiny.pth"]
+        assert set(pins.locked()) == {"b", "tiny"}
+
+    def test_one_member_of_an_archive_is_taken_out(
+        self, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, urls=(f"{server.address}/all.zip#models/tiny.pth",))
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            archive.writestr("models/tiny.pth", BODY)
+            archive.writestr("models/other.pth", b"other")
+        server.files["all.zip"] = (tmp_path / "all.zip").read_bytes()
+        weights.fetch(["tiny"])
+        assert (cache / "tiny.pth").read_bytes() == BODY
+        assert pins.locked()["tiny"]["sha256"] == SHA
+
+    def test_an_archive_without_the_member_is_refused(
+        self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, urls=(f"{server.address}/all.zip#models/tiny.pth",))
+        server.files["all.zip"] = b"not an archive"
+        with pytest.raises(PrerequisiteError, match=r"not an archive that holds models/tiny\.pth"):
+            weights.fetch(["tiny"])
+        assert left_over(cache) == []
+
+
+class TestOtherSources:
+    def test_a_mirrors_address_is_tried_first(self, one: weights.Entry, server: Server, cache: Path) -> None:
+        server.files["mirror/tiny.pth"] = BODY
+        weights.fetch(["tiny"], mirror=f"{server.address}/mirror/")
+        assert [path for path, _ in server.requests] == ["/mirror/tiny.pth"]
+
+    def test_what_a_mirror_lacks_comes_from_its_publisher(
+        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        monkeypatch.setenv("NOVA_EVAL_WEIGHTS_URL", f"{server.address}/mirror")
+        weights.fetch(["tiny"])
+        assert [path for path, _ in server.requests] == ["/mirror/tiny.pth", "/tiny.pth"]
+
+    def test_a_mirror_may_be_a_folder(self, one: weights.Entry, server: Server, cache: Path, tmp_path: Path) -> None:
+        (tmp_path / "mirror").mkdir()
+        (tmp_path / "mirror" / "tiny.pth").write_bytes(BODY)
+        weights.fetch(["tiny"], mirror=str(tmp_path / "mirror"))
+        assert (cache / "tiny.pth").read_bytes() == BODY
+        assert not server.requests
+
+    def test_the_hub_may_have_another_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_ENDPOINT", "https://hub.example/")
+        assert fetching.sources(weights.entry("amt_s"))[0].startswith("https://hub.example/lalala125/AMT")
+
+
+class TestFilesAreChecked:
+    def test_a_changed_file_is_reported_and_left(self, one: weights.Entry, server: Server, cache: Path) -> None:
+        server.files["tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        assert [check.problem for check in weights.verify(["tiny"])] == [""]
+        (cache / "tiny.pth").write_bytes(b"damaged")
+        assert "is not the pinned" in weights.verify(["tiny"])[0].problem
+        assert (cache / "tiny.pth").read_bytes() == b"damaged"
+
+    def test_a_damaged_file_of_the_cache_is_fetched_again(
+        self, one: weights.Entry, server: Server, cache: Path
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        (cache / "tiny.pth").write_bytes(b"damaged")
+        weights.fetch(["tiny"])
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    def test_a_damaged_file_of_the_user_is_an_error_and_left(
+        self, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, sha256=SHA)
+        monkeypatch.setenv("NOVA_EVAL_WEIGHTS", str(tmp_path))
+        (tmp_path / "tiny.pth").write_bytes(b"damaged")
+        with pytest.raises(PrerequisiteError, match="replace the file or unset NOVA_EVAL_WEIGHTS"):
+            weights.fetch(["tiny"])
+        assert (tmp_path / "tiny.pth").read_bytes() == b"damaged"
+
+    def test_a_missing_file_says_how_to_get_it(self, one: weights.Entry) -> None:
+        assert weights.verify(["tiny"])[0].problem == "missing; python -m nova_eval weights fetch tiny"
+
+    def test_the_list_reads_no_file(
+        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = weights.listing(["tiny"])[0]
+        assert (row.path, row.bytes, row.pinned_by, row.entry.licence) == (None, len(BODY), "", "MIT")
+        server.files["tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        monkeypatch.setattr(fetching, "file_digest", lambda path: pytest.fail("read"))
+        row = weights.listing(["tiny"])[0]
+        assert (row.path, row.pinned_by) == (cache / "tiny.pth", "first fetch")
+
+
+class Trap:
+    """Unpickling this with an ordinary reader would write a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+class TestNothingInAFileIsRun:
+    def test_objects_beside_the_weights_are_not_made(self, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        for modern in (True, False):
+            path, sprung = tmp_path / f"{modern}.pth", tmp_path / "sprung"
+            content = {"state_dict": {"a": torch.arange(3.0)}, "config": Trap(sprung), "epoch": 3}
+            torch.save(content, path, _use_new_zipfile_serialization=modern)
+            state = weights.load_state_dict(path, "in:state_dict")
+            assert state["a"].tolist() == [0, 1, 2]
+            assert not sprung.exists()
+
+    def test_an_object_among_the_weights_is_refused(self, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        torch.save({"a": torch.ones(1), "b": Trap(tmp_path / "sprung")}, tmp_path / "x.pth")
+        with pytest.raises(PrerequisiteError, match="not a mapping of names to tensors"):
+            weights.load_state_dict(tmp_path / "x.pth")
+        assert not (tmp_path / "sprung").exists()
+
+    def test_a_torchscript_archive_gives_the_tensors_that_torch_gives(self, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        path = tmp_path / "archive.pt"
+        network = torch.nn.Sequential(torch.nn.Linear(3, 4).half(), torch.nn.Sequential(torch.nn.BatchNorm1d(4)))
+        network.register_buffer("input_resolution", torch.tensor(224))
+        network.register_buffer("turned", torch.arange(6.0).reshape(2, 3).t())
+        network.forward = lambda x: x
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.save(torch.jit.trace(network, torch.zeros(1), check_trace=False), path)
+            expected = torch.jit.load(path).state_dict()
+        found = weights.load_state_dict(path, "torchscript")
+        assert found.keys() == expected.keys()
+        for name, tensor in expected.items():
+            assert found[name].dtype == tensor.dtype
+            assert torch.equal(found[name], tensor)
+
+    def test_a_torchscript_archive_cannot_call_anything(self, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        path, sprung = tmp_path / "archive.pt", tmp_path / "sprung"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/data.pkl", pickle.dumps(Trap(sprung)))
+            archive.writestr("x/constants.pkl", b"")
+        assert weights.load_state_dict(path, "torchscript") == {}
+        assert not sprung.exists()
+
+    @pytest.mark.parametrize("wrapping", ["plain", "in:state_dict", "torchscript"])
+    @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 torn"])
+    def test_what_is_not_weights_is_one_line(self, wrapping: str, content: bytes, tmp_path: Path) -> None:
+        pytest.importorskip("torch")
+        (tmp_path / "x.pth").write_bytes(content)
+        with pytest.raises(PrerequisiteError, match=r"x\.pth") as caught:
+            weights.load_state_dict(tmp_path / "x.pth", wrapping)
+        assert "\n" not in str(caught.value)
+
+    def test_a_missing_key_is_named(self, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        torch.save({"model": {"a": torch.ones(1)}}, tmp_path / "x.pth")
+        with pytest.raises(PrerequisiteError, match="holds no 'state_dict'"):
+            weights.load_state_dict(tmp_path / "x.pth", "in:state_dict")
+
+    def test_the_prefix_of_parallel_training_is_taken_off(self, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        torch.save({"module.a": torch.ones(1), "module.b.module.c": torch.ones(1)}, tmp_path / "x.pth")
+        assert set(weights.load_state_dict(tmp_path / "x.pth")) == {"a", "b.module.c"}
+
+    def test_safetensors_need_no_wrapping(self, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        save_file = pytest.importorskip("safetensors.torch").save_file
+        save_file({"a": torch.arange(3)}, tmp_path / "x.safetensors")
+        assert weights.load_state_dict(tmp_path / "x.safetensors", "in:state_dict")["a"].tolist() == [0, 1, 2]
+
+
+class TestWeightsFitByName:
+    def test_every_misfit_is_named_in_one_line(self) -> None:
+        torch = pytest.importorskip("torch")
+        state = {"weight": torch.ones(2, 2), "gain": torch.ones(1)}
+        with pytest.raises(PrerequisiteError) as caught:
+            weights.apply(torch.nn.Linear(2, 3), state, where="x.pth")
+        line = str(caught.value)
+        assert "1 missing: bias" in line
+        assert "1 unknown: gain" in line
+        assert "weight (2, 2) for (3, 2)" in line
+        assert "\n" not in line
+
+    def test_names_may_be_changed_dropped_and_ignored(self) -> None:
+        torch = pytest.importorskip("torch")
+        layer = torch.nn.Linear(2, 3)
+        state = {"w": torch.ones(3, 2), "old.bias": torch.ones(3), "steps": torch.tensor(4), "bias": torch.zeros(3)}
+        names = {"w": "weight", "bias": "bias", "steps": "steps"}
+        weights.apply(layer, state, rename=names.get, ignore=["steps"])
+        assert layer.weight.tolist() == [[1.0, 1.0]] * 3
+        assert layer.bias.tolist() == [0.0] * 3
+
+    def test_half_precision_is_widened_to_the_module(self) -> None:
+        torch = pytest.importorskip("torch")
+        layer = torch.nn.Linear(1, 1, bias=False)
+        weights.apply(layer, {"weight": torch.full((1, 1), 1 / 3).half()})
+        assert layer.weight.dtype == torch.float32
+        assert layer.weight.item() == float(torch.tensor(1 / 3).half())
