@@ -1,4 +1,4 @@
-"""Calibration: the instrument reads high where content is right, low where it is not, and each defect where it strikes."""
+"""Calibration: high where content is right, low where it is not, and each defect where it strikes."""
 
 from __future__ import annotations
 
