@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from nova_eval import weights as pinned
 from nova_eval.judges.clip import preprocess, vision_tower
 from nova_eval.judges.hosting import Hosted
-from nova_eval.judges.resizing import batches
+from nova_eval.judges.resizing import in_batches
 from nova_eval.protocols import Floats, Frames
 
 HEAD = "laion_aesthetic_head"
@@ -59,12 +58,13 @@ class LaionAesthetic:
 
     def encode_images(self, frames: Frames) -> Floats:
         """uint8 (N, H, W, 3) → (N, 768) image features, not normalised."""
-        features = [np.zeros((0, 768), np.float32)]
-        for some in batches(frames, self._batch):
-            images = self._hosted.place(preprocess(some, "tensor", self._hosted.device))
-            with torch.inference_mode():
-                features.append(self._hosted.network.visual(images).float().cpu().numpy())
-        return np.concatenate(features)
+
+        def features(some: Frames) -> Tensor:
+            images = preprocess(some, "tensor", self._hosted.device)
+            found: Tensor = self._hosted.network.visual(self._hosted.place(images))
+            return found
+
+        return in_batches(frames, self._batch, features)
 
     def rate(self, features: Floats) -> Floats:
         """(N, 768) image features → (N,) ratings: the head on the unit features, in float32."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
+from nova_eval.errors import PrerequisiteError
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD
-from nova_eval.judges.resizing import Resampling, batches, centre_crop, normalise, shrink
+from nova_eval.judges.resizing import Resampling, centre_crop, in_batches, normalise, shrink
 from nova_eval.protocols import Floats, Frames
 
 SIZE, CONTEXT, HEAD_WIDTH = 224, 77, 64
@@ -55,12 +55,13 @@ class CLIPViTB32:
 
     def encode_images(self, frames: Frames, resampling: Resampling | None = None) -> Floats:
         """uint8 (N, H, W, 3) → (N, 512) features, not normalised."""
-        features = [np.zeros((0, 512), np.float32)]
-        for some in batches(frames, self._batch):
-            images = self._hosted.place(preprocess(some, resampling or self._resampling, self._hosted.device))
-            with torch.inference_mode():
-                features.append(self._hosted.network.visual(images).float().cpu().numpy())
-        return np.concatenate(features)
+
+        def features(some: Frames) -> Tensor:
+            images = preprocess(some, resampling or self._resampling, self._hosted.device)
+            found: Tensor = self._hosted.network.visual(self._hosted.place(images))
+            return found
+
+        return in_batches(frames, self._batch, features)
 
     def encode_text(self, text: str) -> Floats:
         """(512,) feature of ``text``, not normalised. A text longer than 77 tokens is cut."""
@@ -159,8 +160,6 @@ def _layers(tower: Mapping[str, Tensor]) -> int:
 
 
 def _shape(tower: Mapping[str, Tensor], name: str, rank: int, path: Path) -> tuple[int, ...]:
-    from nova_eval.errors import PrerequisiteError
-
     if name not in tower or tower[name].ndim != rank:
         raise PrerequisiteError(f"{path} holds no CLIP: {name} is missing", remedy="it is not the published file")
     return tuple(tower[name].shape)

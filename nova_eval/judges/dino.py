@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from nova_eval import weights as pinned
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import IMAGENET_MEAN, IMAGENET_STD
-from nova_eval.judges.resizing import Resampling, batches, normalise, shrink
+from nova_eval.judges.resizing import Resampling, in_batches, normalise, shrink
 from nova_eval.protocols import Floats, Frames
 
 SHORT_SIDE, PATCH, GRID = 224, 16, 14
@@ -52,12 +51,12 @@ class DinoViTB16:
 
     def encode_images(self, frames: Frames) -> Floats:
         """uint8 (N, H, W, 3) → (N, 768) class tokens, not normalised."""
-        features = [np.zeros((0, 768), np.float32)]
-        for some in batches(frames, self._batch):
-            images = self._hosted.place(preprocess(some, self._resampling, self._hosted.device))
-            with torch.inference_mode():
-                features.append(class_tokens(self._hosted.network, images).float().cpu().numpy())
-        return np.concatenate(features)
+
+        def features(some: Frames) -> Tensor:
+            images = preprocess(some, self._resampling, self._hosted.device)
+            return class_tokens(self._hosted.network, self._hosted.place(images))
+
+        return in_batches(frames, self._batch, features)
 
 
 def preprocess(frames: Frames, resampling: Resampling = "tensor", device: str = "cpu") -> Tensor:

@@ -11,7 +11,6 @@ import math
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from nova_eval import weights as pinned
 from nova_eval.errors import unknown
 from nova_eval.judges.hosting import Hosted, unfilled
-from nova_eval.judges.resizing import as_floats, batches, centre_crop
+from nova_eval.judges.resizing import as_floats, centre_crop, in_batches
 from nova_eval.protocols import Floats, Frames
 
 Mode: TypeAlias = Literal["longer", "shorter", "shorter_centercrop", "None"]
@@ -58,12 +57,12 @@ class MusiqSPAQ:
 
     def encode_images(self, frames: Frames) -> Floats:
         """uint8 (N, H, W, 3) → (N, 384): the class token that the quality is read from."""
-        tokens = [np.zeros((0, WIDTH), np.float32)]
-        for some in batches(frames, self._batch):
-            images = self._hosted.place(preprocess(some, self.mode, self._hosted.device))
-            with torch.inference_mode():
-                tokens.append(self._hosted.network(images).float().cpu().numpy())
-        return np.concatenate(tokens)
+
+        def class_tokens(some: Frames) -> Tensor:
+            images = preprocess(some, self.mode, self._hosted.device)
+            return self._hosted.network(self._hosted.place(images))  # type: ignore[no-any-return]
+
+        return in_batches(frames, self._batch, class_tokens)
 
     def quality(self, frames: Frames) -> Floats:
         """uint8 (N, H, W, 3) → (N,) qualities, not clamped."""

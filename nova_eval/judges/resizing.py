@@ -7,7 +7,7 @@ of frames (and for appearance_style).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -15,17 +15,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nova_eval.errors import unknown
-from nova_eval.protocols import Frames
+from nova_eval.errors import MediaError, unknown
+from nova_eval.protocols import Floats, Frames
 
 Resampling: TypeAlias = Literal["tensor", "pil"]
 Filter: TypeAlias = Literal["bilinear", "bicubic"]
 
 
-def batches(frames: Frames, size: int) -> Iterator[Frames]:
-    """Consecutive runs of at most ``size`` frames."""
-    for start in range(0, len(frames), size):
-        yield frames[start : start + size]
+def in_batches(frames: Frames, size: int, answer: Callable[[Frames], Tensor]) -> Floats:
+    """What ``answer`` says of consecutive runs of at most ``size`` frames, as one float32 array.
+
+    No gradients are kept. MediaError when there is no frame.
+    """
+    if not len(frames):
+        raise MediaError("there is no frame to look at")
+    with torch.inference_mode():
+        answers = [answer(frames[start : start + size]).float().cpu() for start in range(0, len(frames), size)]
+    joined: Floats = torch.cat(answers).numpy()
+    return joined
 
 
 def as_floats(frames: Frames, device: str = "cpu") -> Tensor:

@@ -178,43 +178,47 @@ def _short(value: Any) -> str:
 # --- what networks answer on the way --------------------------------------------------------------------------------
 
 
-def _feature(recorded: Mapping[str, Any], found: np.ndarray) -> Iterator[Answered]:
-    yield Answered("feature", recorded["first8"], found[:8].tolist())
-    yield Answered("feature", recorded["norm"], float(np.linalg.norm(found.astype(np.float64))))
+def _known(recorded: Mapping[str, Any], *rows: tuple[str, str, Any]) -> Iterator[Answered]:
+    """(key, quantity, found): compared where the recording has the key."""
+    for key, quantity, found in rows:
+        if recorded.get(key) is not None:
+            yield Answered(quantity, recorded[key], found)
+
+
+def _feature(recorded: Mapping[str, Any], key: str, found: np.ndarray) -> Iterator[Answered]:
+    row = recorded.get(key) or {}
+    norm = float(np.linalg.norm(found.astype(np.float64)))
+    yield from _known(row, ("first8", "feature", found[:8].tolist()), ("norm", "feature", norm))
 
 
 def _consistency(
     judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     features = heard[0]
-    yield from _feature(recorded["feature_first_frame"], features[0])
-    yield from _feature(recorded["feature_last_frame"], features[-1])
-    yield Answered("pairs", len(recorded["sim_pre"]), row.weight)
+    yield from _feature(recorded, "feature_first_frame", features[0])
+    yield from _feature(recorded, "feature_last_frame", features[-1])
 
 
 def _appearance(
     judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
-    from nova_eval.judges.clip import tokenize
+    from nova_eval.judges.clip import PUBLISHED_LOGIT_SCALE, tokenize
 
     style = item.prompt.text
-    images = judge.encode_images(item.clip.frames[:1], "pil")
-    yield from _feature(recorded["image_feature_first_frame"], images[0])
-    scale = math.exp(recorded["logit_scale"])
-    cosines = [100.0 * value / scale for value in heard[0].astype(np.float64).tolist()]
-    yield Answered("cosine", recorded["cosine"], cosines)
-    yield from _feature(recorded["text_feature"], judge.encode_text(style))
+    cosines = heard[0].astype(np.float64) * PUBLISHED_LOGIT_SCALE / math.exp(recorded["logit_scale"])
     tokens = tokenize(style)[0, : len(recorded["tokens"])].tolist()
-    yield Answered("tokens", recorded["tokens"], tokens)
+    yield from _known(recorded, ("cosine", "cosine", cosines.tolist()), ("tokens", "tokens", tokens))
+    yield from _feature(recorded, "image_feature_first_frame", judge.encode_images(item.clip.frames[:1], "pil")[0])
+    yield from _feature(recorded, "text_feature", judge.encode_text(style))
 
 
 def _aesthetic(
     judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     features = heard[0]
-    yield from _feature(recorded["feature_first_frame"], features[0])
-    yield from _feature(recorded["feature_last_frame"], features[-1])
-    yield Answered("frame_score", recorded["frame_scores"], judge.rate(features).tolist())
+    yield from _feature(recorded, "feature_first_frame", features[0])
+    yield from _feature(recorded, "feature_last_frame", features[-1])
+    yield from _known(recorded, ("frame_scores", "frame_score", judge.rate(features).tolist()))
 
 
 def _imaging(
@@ -222,29 +226,37 @@ def _imaging(
 ) -> Iterator[Answered]:
     from nova_eval.judges.musiq import preprocess
 
-    yield Answered("frame_score", recorded["frame_scores"], heard[0].tolist())
-    yield Answered("network_input", recorded["network_input"], list(preprocess(item.clip.frames[:1], judge.mode).shape))
-    yield from _feature(recorded["cls_token_first_frame"], judge.encode_images(item.clip.frames[:1])[0])
+    first = item.clip.frames[:1]
+    shape = list(preprocess(first, judge.mode).shape)
+    yield from _known(recorded, ("frame_scores", "frame_score", heard[0].tolist()))
+    yield from _known(recorded, ("network_input", "network_input", shape))
+    yield from _feature(recorded, "cls_token_first_frame", judge.encode_images(first)[0])
 
 
 def _dynamic(
     judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
-    flows = np.concatenate(heard) if heard else np.zeros((0, 1, 1, 2), np.float32)
-    yield Answered("pair_score", recorded["pair_scores"], list(row.detail["pair_motion"]))
-    yield Answered("threshold", recorded["thres"], row.detail["threshold"])
-    yield Answered("need", recorded["count_num"], row.detail["need"])
-    yield Answered("frames", recorded["frames_used"], len(flows) + 1)
-    if not len(flows):
+    detail, pairs = row.detail, sum(len(flow) for flow in heard)
+    yield from _known(
+        recorded,
+        ("pair_scores", "pair_score", list(detail["pair_motion"])),
+        ("thres", "threshold", detail["threshold"]),
+        ("count_num", "need", detail["need"]),
+        ("frames_used", "frames", pairs + 1),
+    )
+    if not pairs:
         return
-    u, v = flows[..., 0].astype(np.float64), flows[..., 1].astype(np.float64)
-    yield Answered("padded_size", recorded["padded_size"], list(flows.shape[1:3]))
-    yield Answered("flow", recorded["flow_mean_u"], u.mean((1, 2)).tolist())
-    yield Answered("flow", recorded["flow_mean_v"], v.mean((1, 2)).tolist())
-    yield Answered("flow", recorded["flow_mean_abs"], np.abs(flows.astype(np.float64)).mean((1, 2, 3)).tolist())
-    yield Answered("flow", recorded["flow_max_magnitude"], np.hypot(u, v).max((1, 2)).tolist())
-    middle = flows[0, flows.shape[1] // 2, flows.shape[2] // 2]
-    yield Answered("flow", recorded["flow_centre_first_pair"], middle.tolist())
+    flows = np.concatenate(heard).astype(np.float64)
+    height, width = flows.shape[1:3]
+    yield from _known(
+        recorded,
+        ("padded_size", "padded_size", [height, width]),
+        ("flow_mean_u", "flow", flows[..., 0].mean((1, 2)).tolist()),
+        ("flow_mean_v", "flow", flows[..., 1].mean((1, 2)).tolist()),
+        ("flow_mean_abs", "flow", np.abs(flows).mean((1, 2, 3)).tolist()),
+        ("flow_max_magnitude", "flow", np.hypot(flows[..., 0], flows[..., 1]).max((1, 2)).tolist()),
+        ("flow_centre_first_pair", "flow", flows[0, height // 2, width // 2].tolist()),
+    )
 
 
 def _motion(
@@ -255,13 +267,16 @@ def _motion(
     middles = np.concatenate(heard)
     predicted = as_bytes(middles, *item.clip.frames.shape[1:3])
     errors = np.abs(predicted.astype(np.int16) - item.clip.frames[1::2][: len(middles)]).mean((1, 2, 3))
-    yield Answered("frame_diff", recorded["frame_diffs"], errors.tolist())
     exact = middles.astype(np.float64)
-    yield Answered("prediction", recorded["pred_mean"], exact.mean((1, 2, 3)).tolist())
-    yield Answered("prediction", recorded["pred_std"], exact.std((1, 2, 3), ddof=1).tolist())
-    yield Answered("padded_size", recorded["padded_size"], list(middles.shape[1:3]))
-    centre = middles[0, middles.shape[1] // 2, middles.shape[2] // 2]
-    yield Answered("prediction", recorded["pred_centre_first"], centre.tolist())
+    height, width = middles.shape[1:3]
+    yield from _known(
+        recorded,
+        ("frame_diffs", "frame_diff", errors.tolist()),
+        ("padded_size", "padded_size", [height, width]),
+        ("pred_mean", "prediction", exact.mean((1, 2, 3)).tolist()),
+        ("pred_std", "prediction", exact.std((1, 2, 3), ddof=1).tolist()),
+        ("pred_centre_first", "prediction", exact[0, height // 2, width // 2].tolist()),
+    )
 
 
 def _resampling(case: Mapping[str, Any]) -> Mapping[str, Any]:
