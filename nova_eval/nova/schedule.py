@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from inspect import signature
 from typing import Any, NamedTuple, Protocol
 
@@ -62,6 +63,10 @@ class DDPM:
 
     def alphas_cumprod(self) -> Tensor:
         """(num_train_timesteps,) float32 share of signal variance left at each time."""
+        return _alphas_cumprod(self)
+
+    def betas(self) -> Tensor:
+        """(num_train_timesteps,) float32 share of noise variance added at each time."""
         count = self.num_train_timesteps
         if self.trained_betas is not None:
             betas = torch.tensor(self.trained_betas, dtype=torch.float32)
@@ -77,7 +82,7 @@ class DDPM:
         else:
             known = ("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid")
             raise unknown("beta_schedule", self.beta_schedule, known)
-        return torch.cumprod(1 - (_zero_terminal_snr(betas) if self.rescale_betas_zero_snr else betas), dim=0)
+        return _zero_terminal_snr(betas) if self.rescale_betas_zero_snr else betas
 
     def timesteps(self, count: int) -> list[int]:
         """``count`` training times, descending."""
@@ -165,6 +170,11 @@ def from_json(values: Mapping[str, Any]) -> Schedule:
         raise UsageError("use_dynamic_shifting is not supported", remedy="give flow_shift instead")
     needed = signature(kinds[name]).parameters
     return kinds[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in needed})
+
+
+@lru_cache(maxsize=8)
+def _alphas_cumprod(schedule: DDPM) -> Tensor:
+    return torch.cumprod(1 - schedule.betas(), dim=0)
 
 
 def _shifted(sigma: Any, shift: float) -> Any:
