@@ -81,3 +81,16 @@ def _draw(rng: np.random.Generator) -> Scene:
     if kind == 3:
         return Scene((thing(int(rng.integers(2, 5)), plain=True),), place=place, style=style)
     return Scene((), place=one_of(PLACES), camera=maybe(0.3, CAMERAS), style=style)
+
+
+def labelled_sentence(index: int, *, seed: int) -> tuple[str, frozenset[str]]:
+    """The ``index``-th sentence and all it asks for, such as ``"0:colour=red"`` and ``"place=beach"``."""
+    scene = example_scene(index, seed=seed)
+    labels = {f"{name}={value}" for name in _SCENE_WORDS if (value := getattr(scene, name))}
+    for number, thing in enumerate(scene.things):
+        labels |= {f"{number}:{name}={value}" for name in _THING_WORDS if (value := getattr(thing, name))}
+    return render_text(scene), frozenset(labels)
+
+
+_SCENE_WORDS = ("relation", "position", "motion", "place", "camera", "style")
+_THING_WORDS = ("shape", "colour", "texture", "size", "count")

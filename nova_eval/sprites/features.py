@@ -31,7 +31,7 @@ def subject_features(reading: FrameReading) -> Floats:
 def background_features(reading: FrameReading) -> Floats:
     """(D,): where the surroundings are light and dark, which backdrop tones they are made of, and the light."""
     tones = np.sqrt(reading.histogram[SPRITE_TONES:])
-    return np.concatenate([0.6 * _thumbnail(reading), 0.6 * tones, 0.35 * _light(reading.small)])
+    return np.concatenate([0.6 * _thumbnail(reading), 0.6 * tones, 0.35 * _light(reading.small[uncovered(reading)])])
 
 
 def color_name(frame: Frames, box: tuple[float, float, float, float], mask: Mask | None) -> str:
@@ -60,18 +60,27 @@ def _thumbnail(reading: FrameReading) -> Floats:
     """The uncovered picture as GRID × GRID colours around their mean, of unit length; flat pictures are alike."""
     import cv2
 
-    open_ = (~reading.covered).astype(np.float32)
+    open_ = uncovered(reading).astype(np.float32)
     weight = cv2.resize(open_, (GRID, GRID), interpolation=cv2.INTER_AREA)
     total = cv2.resize(reading.small * open_[..., None], (GRID, GRID), interpolation=cv2.INTER_AREA)
     mean = total.reshape(-1, 3).sum(0) / max(float(weight.sum()), 1e-6)
-    cells = np.where(weight[..., None] > 0.1, total / np.maximum(weight[..., None], 1e-6) - mean, 0.0)
+    row = (total.sum(1) + 0.1 * mean) / (weight.sum(1) + 0.1)[:, None]  # stands in for what is covered
+    cells = (total + 0.3 * row[:, None]) / (weight[..., None] + 0.3) - mean
     flat = np.array([FLOOR * GRID * np.sqrt(3)], np.float32)
     return _unit(np.concatenate([cells.ravel(), flat]).astype(np.float32))
 
 
-def _light(frame: Frames) -> Floats:
+def uncovered(reading: FrameReading) -> Mask:
+    """Where the place shows, clear of the blended rims of the sprites."""
+    import cv2
+
+    grown = cv2.dilate(reading.covered.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return np.asarray(grown == 0)
+
+
+def _light(pixels: Frames) -> Floats:
     """The mean colour as unit vectors on a circle, one a channel: equal light, cosine 1."""
-    turn = frame.reshape(-1, 3).mean(0) / 255.0 * np.pi * 0.9
+    turn = (pixels.reshape(-1, 3).mean(0) if pixels.size else np.zeros(3)) / 255.0 * np.pi * 0.9
     light: Floats = (np.concatenate([np.cos(turn), np.sin(turn)]) / np.sqrt(3)).astype(np.float32)
     return light
 

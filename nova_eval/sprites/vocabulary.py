@@ -165,12 +165,12 @@ PLACES: dict[str, Place] = {
     ),
     "room": Place(
         "in a room",
-        {"wall": (224, 204, 164), "stripe": (204, 180, 136), "floor": (150, 108, 80), "board": (130, 92, 66)},
+        {"wall": (236, 196, 186), "stripe": (216, 170, 164), "floor": (150, 108, 80), "board": (130, 92, 66)},
         3,
     ),
     "underwater": Place(
         "underwater",
-        {"deep": (46, 82, 142), "water": (72, 114, 168), "bubble": (140, 178, 216), "weed": (52, 112, 98)},
+        {"deep": (34, 96, 124), "water": (60, 134, 156), "bubble": (140, 178, 216), "weed": (52, 112, 98)},
         2,
     ),
     "stage": Place("on a stage", {"curtain": (142, 52, 68), "fold": (114, 40, 58), "floor": (178, 140, 108)}, 3),

@@ -52,7 +52,8 @@ def test_settings_tell_samplers_apart():
         "corruption": "blur",
         "strength": 1.0,
     }
-    assert infos[0].checkpoint and infos[0].modality == "video" and infos[0].fps == 8.0
+    assert infos[0].checkpoint
+    assert (infos[0].modality, infos[0].fps) == ("video", 8.0)
     assert OracleSampler(frames=1).info.modality == "image"
 
 
