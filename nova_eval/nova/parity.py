@@ -6,8 +6,8 @@ A kit is a folder with ``index.json`` (checkpoint → case → the call's settin
 Random weights make long sequences chaotic: each set of tokens is computed from those before it, and a difference in the
 last digit grows until nothing of the recording is left. (The official code, run again on another processor, left its
 own recording of a 9-frame clip by 0.70 standard deviations and that of a 3-frame clip by 3.3e-3.) A case that misses
-the tolerance when it runs freely is therefore run again token set by token set from the *recorded* ones, and that deviation
-is compared, provided that the free run's own sensitivity to the last digit of its input explains what it missed by.
+the tolerance when it runs freely is therefore run again, token set by token set from the *recorded* ones, and that
+deviation is compared, provided that the free run's own sensitivity to the last digit of its input explains its miss.
 """
 
 from __future__ import annotations
