@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,7 @@ Section: TypeAlias = Callable[[Any], Iterator[tuple[str, Any, Callable[[], Any]]
 
 _RUNNERS = {
     "geneval": "nova_eval.benchmarks.geneval.parity",
+    "t2i_compbench": "nova_eval.benchmarks.t2i_compbench.parity",
 }
 
 
@@ -98,6 +100,12 @@ def _difference(expected: Any, actual: Any, where: str) -> tuple[float, str]:
         equal = type(expected) is type(actual) and expected == actual
         return (0.0, "") if equal else (math.inf, f"{where}: expected {expected!r}, found {actual!r}")
     return max((_difference(e, a, place) for place, e, a in parts), default=(0.0, ""), key=lambda pair: pair[0])
+
+
+def figures(text: str) -> list[str | float]:
+    """A printed summary as words and numbers, so that numbers are compared as such."""
+    parts = re.split(r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)", text)
+    return [float(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def image_item(prompt: Prompt, index: int = 0, number: int = 0, height: int = 1, width: int = 1) -> Item:

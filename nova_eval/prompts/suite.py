@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from nova_eval.config import data_folder
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import canonical_json, digest
-from nova_eval.prompts import geneval
+from nova_eval.prompts import geneval, t2i_compbench
 from nova_eval.prompts.sources import Source, load_sources, locate
 from nova_eval.records import Prompt
 
@@ -77,7 +77,25 @@ def _geneval(sources: Mapping[str, Source], find: _Find) -> Suite:
     return Suite("geneval", "official", tuple(geneval.prompts()), "generated as djghosh13/geneval@af4902f does")
 
 
-_OFFICIAL: Mapping[str, Callable[[Mapping[str, Source], _Find], Suite]] = {"geneval": _geneval}
+def _t2i_compbench(sources: Mapping[str, Source], find: _Find) -> Suite:
+    """Without the lists of complex prompts, as in a mirror that lacks them, a note says what that costs."""
+    found = {category: find(sources[category]) for category in t2i_compbench.CATEGORIES}
+    notes: tuple[str, ...] = ()
+    kinds = None
+    try:
+        spatial, action = (t2i_compbench.lines(find(sources[role])) for role in t2i_compbench.COMPLEX_LISTS)
+        kinds = (spatial, action)
+    except PrerequisiteError:
+        notes = ("complex prompts stay unscored: the lists of spatial and of action prompts are not at hand",)
+    prompts = [p for category, path in found.items() for p in t2i_compbench.prompts(category, path, kinds)]
+    source = sources["color"]
+    return Suite(source.benchmark, "official", tuple(prompts), f"{source.repository}@{source.commit[:7]}", notes)
+
+
+_OFFICIAL: Mapping[str, Callable[[Mapping[str, Source], _Find], Suite]] = {
+    "geneval": _geneval,
+    "t2i_compbench": _t2i_compbench,
+}
 
 
 def load_labels(benchmark: str, *, mirror: Path | None = None, offline: bool = False) -> tuple[str, ...]:

@@ -1,0 +1,121 @@
+"""What a parser read in each prompt, words with parts of speech and noun phrases: in a table, since parsers drift.
+
+The official scripts parse at scoring time with spaCy and en_core_web_sm, whose every version cuts some prompts
+differently, and ask the judges about what it found. The table fixes those readings; its digest is part of the version
+of each rule that uses it. ``python -m nova_eval.benchmarks.t2i_compbench.parses`` writes it where spaCy is installed.
+The official versions are spaCy 3.5.3 and en_core_web_sm 3.5.0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nova_eval.config import data_folder
+from nova_eval.errors import PrerequisiteError
+from nova_eval.identity import digest
+from nova_eval.prompts.sources import cache_folder
+
+FILE_NAME = "parses.json"
+
+
+class Token(NamedTuple):
+    """A word and its universal part of speech, such as ``"NOUN"``."""
+
+    text: str
+    pos: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parse:
+    """One prompt as the parser read it."""
+
+    tokens: tuple[Token, ...] = ()
+    noun_phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parses:
+    """Readings by prompt text, and which parser made them."""
+
+    by_text: Mapping[str, Parse] = field(default_factory=dict)
+    parser: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.by_text)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 (hex) over all readings."""
+        return digest({text: [parse.tokens, parse.noun_phrases] for text, parse in self.by_text.items()})
+
+    def of(self, text: str) -> Parse:
+        """The reading of a prompt. PrerequisiteError when the table lacks it."""
+        if text not in self.by_text:
+            raise PrerequisiteError(
+                "the prompt has not been parsed" if self else "there is no table of parsed prompts",
+                remedy="where spaCy is installed, run `python -m nova_eval.benchmarks.t2i_compbench.parses`",
+            )
+        return self.by_text[text]
+
+
+def load_parses(path: Path | None = None) -> Parses:
+    """The table at ``path``, by default the cache's or the one beside ``benchmark.toml``; empty where there is none."""
+    places = [path] if path else [table_path(), data_folder("benchmarks") / "t2i_compbench" / FILE_NAME]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        return Parses()
+    try:
+        content = json.loads(found.read_text(encoding="utf-8"))
+        return Parses({text: _parse(entry) for text, entry in content["prompts"].items()}, content["parser"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PrerequisiteError(
+            f"{found} is not a table of parsed prompts: {error!r}", remedy="write it anew"
+        ) from error
+
+
+def table_path() -> Path:
+    """Where the table is written."""
+    return cache_folder() / "t2i_compbench" / FILE_NAME
+
+
+def write_parses(texts: Iterable[str], path: Path | None = None, model: str = "en_core_web_sm") -> Path:
+    """Parses ``texts`` with spaCy and writes the table. PrerequisiteError without spaCy or its model."""
+    try:
+        spacy: Any = import_module("spacy")
+        nlp = spacy.load(model)
+    except (ImportError, OSError) as error:
+        raise PrerequisiteError(
+            f"spaCy with the model {model} is not installed", remedy="the official versions are 3.5.3 and 3.5.0"
+        ) from error
+    prompts: dict[str, Any] = {}
+    for document in nlp.pipe(dict.fromkeys(texts)):
+        tokens = [[token.text, token.pos_] for token in document]
+        prompts[document.text] = {"tokens": tokens, "noun_phrases": [chunk.text for chunk in document.noun_chunks]}
+    parser = f"spaCy {spacy.__version__}, {model} {nlp.meta['version']}"
+    place = path or table_path()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps({"parser": parser, "prompts": prompts}, ensure_ascii=False), encoding="utf-8")
+    return place
+
+
+def _parse(entry: Mapping[str, Any]) -> Parse:
+    return Parse(tuple(Token(text, pos) for text, pos in entry["tokens"]), tuple(entry["noun_phrases"]))
+
+
+if __name__ == "__main__":
+    import sys
+
+    from nova_eval.errors import NovaEvalError
+    from nova_eval.prompts import load_suite
+
+    try:
+        suite = load_suite("t2i_compbench", "official", mirror=Path(sys.argv[1]) if sys.argv[1:] else None)
+        print(write_parses(prompt.text for prompt in suite.prompts))
+    except NovaEvalError as error:
+        sys.exit(str(error))

@@ -1,0 +1,45 @@
+"""T2I-CompBench's prompts: eight validation files of 300, and which rules judge a complex prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from nova_eval.records import Prompt
+
+CATEGORIES = ("color", "shape", "texture", "spatial_2d", "spatial_3d", "numeracy", "non_spatial", "complex")
+COMPLEX_LISTS = ("complex_spatial", "complex_action")
+
+KIND = "kind"
+"""The key of a complex prompt's reference: ``"spatial"``, ``"action"`` or ``"both"``."""
+
+
+def prompts(
+    category: str, path: Path, kinds: tuple[Collection[str], Collection[str]] | None = None
+) -> Iterator[Prompt]:
+    """The prompts of a category's file, one a line, as ``t2i_compbench/color/0000`` …
+
+    ``kinds`` are the spatial and the action list of complex prompts; without them a complex prompt's kind is unknown.
+    """
+    for place, text in enumerate(lines(path)):
+        reference = {KIND: complex_kind(text, *kinds)} if category == "complex" and kinds is not None else {}
+        yield Prompt(f"t2i_compbench/{category}/{place:04d}", text, (category,), reference)
+
+
+def complex_kind(text: str, spatial: Collection[str], action: Collection[str]) -> str:
+    """By which list names the prompt, compared in lower case up to the first full stop; the spatial one first.
+
+    Source: 3_in_1_eval/3_in_1.py.
+    """
+    if _key(text) in {_key(line) for line in spatial}:
+        return "spatial"
+    return "action" if _key(text) in {_key(line) for line in action} else "both"
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a file that hold something."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _key(text: str) -> str:
+    return text.partition(".")[0].lower()
