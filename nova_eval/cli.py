@@ -21,6 +21,8 @@ app = App(
 )
 prompts_app = App(name="prompts", help="Fetch or verify the pinned official prompt files.")
 app.command(prompts_app)
+weights_app = App(name="weights", help="Fetch, verify or list the official weight files of judges.")
+app.command(weights_app)
 bench_app = App(name="bench", help="Measure speed; every ratio is taken side by side in one run.")
 app.command(bench_app)
 
@@ -226,6 +228,65 @@ def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
     return errors.PREREQUISITE if wrong else errors.OK
 
 
+@weights_app.command(name="fetch")
+def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
+    """Bring weight files here: several at once, resumed where they stopped, checked against their pins.
+
+    Parameters
+    ----------
+    names
+        Files or judges from `weights list` (default: all).
+    mirror
+        Folder or address that holds the files under their own names; tried first.
+    """
+    from nova_eval import weights
+
+    total = sum(row.bytes for row in weights.listing(names) if row.path is None)
+    _talk(f"to fetch: {total / 2**30:.2f} GiB; licences: see `nova-eval weights list`")
+    for path in weights.fetch(names, mirror=mirror, offline=offline):
+        _talk(f"verified: {path}")
+    return errors.OK
+
+
+@weights_app.command(name="verify")
+def weights_verify(*names: str) -> int:
+    """Read the weight files that are here and compare them with their pins."""
+    from nova_eval import weights
+
+    checks = weights.verify(names)
+    for check in checks:
+        print(f"{check.entry.name}: {check.problem or 'ok'}")
+    return errors.PREREQUISITE if any(check.problem for check in checks) else errors.OK
+
+
+@weights_app.command(name="list")
+def weights_list(*names: str, json: bool = False) -> int:
+    """List weight files with size, licence, origin, the judges that use them, and where they lie."""
+    from nova_eval import weights
+
+    rows = [
+        {
+            "name": row.entry.name,
+            "here": str(row.path or ""),
+            "mebibytes": round(row.bytes / 2**20, 1),
+            "licence": row.entry.licence,
+            "used_by": list(row.entry.used_by),
+            "pinned_by": row.pinned_by,
+            "origin": row.entry.origin,
+        }
+        for row in weights.listing(names)
+    ]
+    if json:
+        _print_json(rows)
+    else:
+        for row in rows:
+            state = "here" if row["here"] else "missing"
+            print(
+                f"{row['name']:<22} {state:<8} {row['mebibytes']:>8} MiB  {row['licence']}  {', '.join(row['used_by'])}"
+            )
+    return errors.OK
+
+
 @app.command
 def doctor(*, json: bool = False) -> int:
     """Say what this machine has, what works, and how to get what is missing."""
@@ -283,6 +344,38 @@ def bench_store(*, samples: int = 1000, resume: int = 10_000, json: bool = False
         _print_json(figures)
     else:
         print("\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in figures.items()))
+    return errors.OK
+
+
+@bench_app.command(name="sampler")
+def bench_sampler(
+    *,
+    model: Literal["mid", "paper"] = "mid",
+    diffusion_steps: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (25, 100),
+    batches: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1,),
+    repeats: int = 2,
+    device: str = "cpu",
+    dtype: str = "float32",
+    json: bool = False,
+) -> int:
+    """The NOVA sampler against a plain path (whole-frame denoising, nothing hoisted) measured in the same run.
+
+    Parameters
+    ----------
+    model
+        mid (two CPU cores, minutes) or paper (0.6 B text-to-video at 33×480×768; wants a GPU).
+    json
+        Print a JSON list of {diffusion_steps, batch, speedup, …}.
+    """
+    from nova_eval.benches import sampler
+
+    rows = sampler.measure(
+        model=model, diffusion_steps=diffusion_steps, batches=batches, repeats=repeats, device=device, dtype=dtype
+    )
+    if json:
+        _print_json(rows)
+    else:
+        print(sampler.lines(rows))
     return errors.OK
 
 
