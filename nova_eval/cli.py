@@ -241,8 +241,10 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
     """
     from nova_eval import weights
 
-    total = sum(row.bytes for row in weights.listing(names) if row.path is None)
-    _talk(f"to fetch: {total / 2**30:.2f} GiB; licences: see `nova-eval weights list`")
+    missing = [row for row in weights.listing(names) if row.path is None]
+    for row in missing:
+        _talk(f"to fetch: {row.entry.name}, {row.bytes / 2**20:.1f} MiB, licence {row.entry.licence}")
+    _talk(f"to fetch in all: {sum(row.bytes for row in missing) / 2**30:.2f} GiB")
     for path in weights.fetch(names, mirror=mirror, offline=offline):
         _talk(f"verified: {path}")
     return errors.OK
@@ -264,26 +266,26 @@ def weights_list(*names: str, json: bool = False) -> int:
     """List weight files with size, licence, origin, the judges that use them, and where they lie."""
     from nova_eval import weights
 
-    rows = [
-        {
-            "name": row.entry.name,
-            "here": str(row.path or ""),
-            "mebibytes": round(row.bytes / 2**20, 1),
-            "licence": row.entry.licence,
-            "used_by": list(row.entry.used_by),
-            "pinned_by": row.pinned_by,
-            "origin": row.entry.origin,
-        }
-        for row in weights.listing(names)
-    ]
+    rows = weights.listing(names)
     if json:
-        _print_json(rows)
+        _print_json(
+            [
+                {
+                    "name": row.entry.name,
+                    "here": None if row.path is None else str(row.path),
+                    "bytes": row.bytes,
+                    "licence": row.entry.licence,
+                    "used_by": list(row.entry.used_by),
+                    "pinned_by": row.pinned_by,
+                    "origin": row.entry.origin,
+                }
+                for row in rows
+            ]
+        )
     else:
         for row in rows:
-            state = "here" if row["here"] else "missing"
-            print(
-                f"{row['name']:<22} {state:<8} {row['mebibytes']:>8} MiB  {row['licence']}  {', '.join(row['used_by'])}"
-            )
+            state, judges = "here" if row.path else "missing", ", ".join(row.entry.used_by)
+            print(f"{row.entry.name:<24} {state:<8} {row.bytes / 2**20:>8.1f} MiB  {row.entry.licence}  ({judges})")
     return errors.OK
 
 

@@ -53,13 +53,14 @@ def lines(rows: Sequence[dict[str, Any]]) -> str:
     text = []
     for row in rows:
         shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in row["shares"].items())
+        seconds = f"plain {row['seconds_plain']:.2f} s, official-like {row['seconds_official']:.2f} s"
         text += [
-            f"{row['diffusion_steps']} diffusion steps, batch {row['batch']}: speed-up {row['speedup']:.2f}× over the plain "
-            f"path, {row['speedup_official']:.2f}× over one as wasteful as the official code",
-            f"  {row['seconds_per_sample']:.2f} s a sample ({row['seconds_fast']:.2f} s a batch; plain "
-            f"{row['seconds_plain']:.2f} s, official-like {row['seconds_official']:.2f} s), "
-            f"{row['ar_steps_per_second']:.1f} AR steps/s, peak memory {row['peak_bytes'] / 2**30:.2f} GiB",
-            f"  {row['flops'] / 1e9:.1f} GFLOP, utilisation {100 * row['utilisation']:.0f} % of the fastest matrix product; "
-            f"{shares}; largest difference {row['difference']:.1e} standard deviations",
+            f"{row['diffusion_steps']} diffusion steps, batch {row['batch']}:",
+            f"  speed-up {row['speedup']:.2f}× over the plain path, "
+            f"{row['speedup_official']:.2f}× over one as wasteful as the official code",
+            f"  {row['seconds_per_sample']:.2f} s a sample ({row['seconds_fast']:.2f} s a batch; {seconds})",
+            f"  {row['ar_steps_per_second']:.1f} AR steps/s, peak memory {row['peak_bytes'] / 2**30:.2f} GiB, "
+            f"{row['flops'] / 1e9:.1f} GFLOP, {100 * row['utilisation']:.0f} % of the fastest matrix product",
+            f"  time: {shares}; largest difference {row['difference']:.1e} standard deviations",
         ]
     return "\n".join(text)
