@@ -68,12 +68,10 @@ class RaftThings:
         flows = [np.zeros((0, height, width, 2), np.float32)]
         with torch.inference_mode():
             network: Any = self._hosted.network
-            features = [network.feature_encoder(image[None])[0] for image in images]
+            features = torch.cat([network.feature_encoder(some) for some in torch.split(images, self._batch)])
             for pairs in self._groups(places, (height // 8) * (width // 8)):
-                one = torch.stack([features[start] for start, _ in pairs])
-                other = torch.stack([features[end] for _, end in pairs])
-                context = images[[start for start, _ in pairs]]
-                flow = match(network, one, other, context)
+                start, end = ([pair[side] for pair in pairs] for side in (0, 1))
+                flow = match(network, features[start], features[end], images[start])
                 flows.append(flow.permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(flows)
 

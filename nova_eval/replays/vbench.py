@@ -205,8 +205,8 @@ def _appearance(
     from nova_eval.judges.clip import PUBLISHED_LOGIT_SCALE, tokenize
 
     style = item.prompt.text
-    cosines = heard[0].astype(np.float64) * PUBLISHED_LOGIT_SCALE / math.exp(recorded["logit_scale"])
-    tokens = tokenize(style)[0, : len(recorded["tokens"])].tolist()
+    cosines = heard[0].astype(np.float64) * PUBLISHED_LOGIT_SCALE / math.exp(recorded.get("logit_scale", math.nan))
+    tokens = tokenize(style)[0, : len(recorded.get("tokens", ()))].tolist()
     yield from _known(recorded, ("cosine", "cosine", cosines.tolist()), ("tokens", "tokens", tokens))
     yield from _feature(recorded, "image_feature_first_frame", judge.encode_images(item.clip.frames[:1], "pil")[0])
     yield from _feature(recorded, "text_feature", judge.encode_text(style))
