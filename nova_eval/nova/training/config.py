@@ -1,0 +1,126 @@
+"""What a training run is, as one TOML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nova_eval.config import read_toml
+from nova_eval.errors import UsageError
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FilterConfig(_Frozen):
+    """What material must be to be used; None asks for nothing. Sizes in pixels, lengths in frames and text tokens."""
+
+    min_height: int | None = None
+    min_width: int | None = None
+    min_frames: int | None = None
+    max_text_tokens: int | None = 256
+    min_aesthetic: float | None = None  # 5 in the paper; needs `aesthetic_model`
+    aesthetic_model: str | None = None  # "module:attribute" or "file.py:Class" of an AestheticModel
+
+
+class DataConfig(_Frozen):
+    """``source``: folder, webdataset, sprites, or ``path/to/file.py:factory``; ``settings`` are its arguments.
+
+    ``items`` is how many of the source are looked at (all where it has an end). ``frames`` is the length of a clip in
+    pixel frames (1: images), ``fps`` the rate it is thinned out to (None: as it is). ``flow_scale`` multiplies motion
+    scores, which are measured in pixels of the training size.
+    """
+
+    source: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    items: int | None = Field(default=None, ge=1)
+    frames: int = Field(default=1, ge=1)
+    fps: float | None = None
+    flow_scale: float = 1.0
+    seed: int = 0
+    filters: FilterConfig = FilterConfig()
+    shard: int = Field(default=256, ge=1)
+
+
+class StageConfig(_Frozen):
+    """One stretch of training. ``latent_frames`` may be less than the cached clips have: the first ones are used.
+
+    The learning rate is ``base_learning_rate × batch / 256`` after ``warmup`` steps. ``microbatch`` splits a batch to
+    save memory. Weights carry over from stage to stage; the optimizer starts afresh.
+    """
+
+    name: str = Field(pattern=r"[a-z0-9_]+")
+    data: str
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    latent_frames: int = Field(default=1, ge=1)
+    microbatch: int | None = Field(default=None, ge=1)
+    base_learning_rate: float = 1e-4
+    warmup: int = 0
+    decay: Literal["constant", "cosine"] = "constant"
+
+
+class TrainConfig(_Frozen):
+    """A whole run: parts that stay as they are, the transformer that is trained, data, stages, bookkeeping.
+
+    ``parts`` is a folder with ``vae/``, ``text_encoder/`` and ``tokenizer/``. ``transformer`` holds the keys of its
+    ``config.json``; ``initial`` is a checkpoint whose weights are taken where names and shapes agree.
+    """
+
+    output: Path
+    parts: Path
+    transformer: dict[str, Any]
+    scheduler: dict[str, Any] = Field(
+        default_factory=lambda: {
+            "_class_name": "DDPMScheduler",
+            "num_train_timesteps": 1000,
+            "beta_schedule": "squaredcos_cap_v2",
+        }
+    )
+    initial: Path | None = None
+    data: dict[str, DataConfig]
+    stages: tuple[StageConfig, ...]
+    seed: int = Field(default=0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.02
+    max_norm: float | None = 1.0
+    ema: float = Field(default=0.9999, ge=0, lt=1)
+    text_dropout: float = Field(default=0.1, ge=0, le=1)
+    flow_dropout: float = Field(default=0.0, ge=0, le=1)
+    loss_repeat: int = Field(default=4, ge=1)
+    gradient_checkpointing: bool = False
+    accelerate: bool = False
+    mixed_precision: Literal["no", "fp16", "bf16"] = "no"
+    device: str = "auto"
+    threads: int | None = None
+    cache: Path | None = None
+    save_every: int = Field(default=500, ge=1)
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    sample_every: int | None = Field(default=None, ge=1)
+    sample_prompts: tuple[str, ...] = ()
+    sample: dict[str, Any] = Field(default_factory=dict)
+    tensorboard: bool = False
+
+    def model_post_init(self, _context: Any) -> None:
+        for stage in self.stages:
+            if stage.data not in self.data:
+                raise UsageError(
+                    f"stage {stage.name!r} wants data {stage.data!r}", remedy=f"known: {', '.join(self.data)}"
+                )
+        if len({stage.name for stage in self.stages}) != len(self.stages) or not self.stages:
+            raise UsageError("stages need a name each, and there must be one")
+
+
+def load_config(path: Path, **overrides: Any) -> TrainConfig:
+    """Reads ``path``; relative paths in it start at the current folder. UsageError names what is wrong and where."""
+    try:
+        return TrainConfig.model_validate({**read_toml(path), **overrides})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"{path}: {where}: {first['msg']}", remedy="compare nova_eval/nova/training/mini.toml"
+        ) from error

@@ -1,0 +1,260 @@
+"""Training material: items of a source, what makes them unusable, and how they are cut to size."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from nova_eval.errors import MediaError, PrerequisiteError, UsageError
+from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read
+from nova_eval.protocols import AestheticModel, Frames
+from nova_eval.registry import Registry
+
+MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A caption and what it describes: uint8 (T, H, W, 3) at ``fps`` frames a second (0 for an image)."""
+
+    name: str
+    text: str
+    frames: Frames
+    fps: float
+
+
+class Source(Protocol):
+    """Items by number. ``item`` gives the same item for the same index, always."""
+
+    @property
+    def count(self) -> int | None:
+        """How many items there are; None: without end."""
+        ...
+
+    def item(self, index: int) -> Item:
+        """Raises MediaError for a file that cannot be read."""
+        ...
+
+
+SOURCES: Registry[Callable[..., Source]] = Registry(
+    "training source",
+    {
+        "folder": "nova_eval.nova.training.data:FolderSource",
+        "webdataset": "nova_eval.nova.training.data:TarSource",
+        "sprites": "nova_eval.nova.training.data:SpritesSource",
+    },
+)
+
+
+class FolderSource:
+    """Images and clips of a folder, in the order of their names.
+
+    Captions stand in ``captions.jsonl`` (``{"file": …, "caption": …}`` a line), or in a ``.txt`` beside each file.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).expanduser()
+        if not self.folder.is_dir():
+            raise UsageError(f"no such folder: {self.folder}")
+        self._captions = _caption_list(self.folder / "captions.jsonl")
+        media = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
+        self._files = [path for path in media if self._caption(path) is not None]
+        if not self._files:
+            raise UsageError(
+                f"{self.folder}: no captioned images or clips",
+                remedy="put captions into captions.jsonl, or into a .txt beside each file",
+            )
+
+    @property
+    def count(self) -> int:
+        return len(self._files)
+
+    def item(self, index: int) -> Item:
+        path = self._files[index]
+        clip = read(path)
+        return Item(str(path.relative_to(self.folder)), self._caption(path) or "", clip.frames, clip.fps)
+
+    def _caption(self, path: Path) -> str | None:
+        listed = self._captions.get(str(path.relative_to(self.folder)))
+        beside = path.with_suffix(".txt")
+        if listed is None and beside.is_file():
+            return beside.read_text(encoding="utf-8").strip()
+        return listed
+
+
+class TarSource:
+    """WebDataset archives: members that share a name up to the first dot are one sample.
+
+    The caption is the ``.txt`` member, or ``caption`` or ``text`` in the ``.json`` one.
+    """
+
+    def __init__(self, files: Iterable[str | Path] | str) -> None:
+        names = [files] if isinstance(files, str) else list(files)
+        self._entries: list[tuple[Path, dict[str, tuple[int, int]]]] = []
+        for file in (Path(name).expanduser() for name in names):
+            self._entries += [(file, members) for members in _tar_samples(file)]
+        if not self._entries:
+            raise UsageError(f"no captioned images or clips in {', '.join(map(str, names))}")
+
+    @property
+    def count(self) -> int:
+        return len(self._entries)
+
+    def item(self, index: int) -> Item:
+        file, members = self._entries[index]
+        suffix = next(suffix for suffix in members if f".{suffix}" in MEDIA_SUFFIXES)
+        content = _slice(file, members[suffix])
+        if "txt" in members:
+            text = _slice(file, members["txt"]).decode("utf-8").strip()
+        else:
+            facts = json.loads(_slice(file, members["json"]))
+            text = str(facts.get("caption", facts.get("text", "")))
+        frames, fps = _decode(content, suffix, f"{file.name}:{index}")
+        return Item(f"{file.name}:{index}", text, frames, fps)
+
+
+class SpritesSource:
+    """Rendered clips of the embedded world, without end; an item is determined by (seed, index)."""
+
+    def __init__(self, seed: int = 0, frames: int = 17, size: int = 64, fps: float = 8.0) -> None:
+        example: Registry[Callable[..., Any]] = Registry("world", {"sprites": "nova_eval.sprites.examples:example"})
+        self._example, self._fps = example.get("sprites"), fps
+        self._settings = {"seed": seed, "frames": frames, "size": size, "fps": fps}
+
+    @property
+    def count(self) -> None:
+        return None
+
+    def item(self, index: int) -> Item:
+        text, frames = self._example(index, **self._settings)
+        return Item(f"sprites:{index}", text, frames, self._fps if len(frames) > 1 else 0.0)
+
+
+Filter = Callable[[Item], str | None]
+"""Says why an item cannot be used, in words that count well; None lets it pass."""
+
+
+def at_least(height: int | None = None, width: int | None = None, frames: int | None = None) -> Filter:
+    """Keeps what is large and long enough."""
+
+    def check(item: Item) -> str | None:
+        length, rows, columns, _ = item.frames.shape
+        if (height or 0) > rows or (width or 0) > columns:
+            return "too small"
+        return "too short" if (frames or 0) > length else None
+
+    return check
+
+
+def text_within(tokens: Callable[[str], Any], most: int) -> Filter:
+    """Keeps captions of 1 … ``most`` tokens as ``tokens`` counts them."""
+
+    def check(item: Item) -> str | None:
+        length = len(tokens(item.text))
+        return "no caption" if not length else "caption too long" if length > most else None
+
+    return check
+
+
+def beautiful(judge: AestheticModel, least: float = 5.0) -> Filter:
+    """Keeps what ``judge`` rates ``least`` or more on average over first, middle and last frame."""
+
+    def check(item: Item) -> str | None:
+        shown = item.frames[sorted({0, len(item.frames) // 2, len(item.frames) - 1})]
+        return "not aesthetic" if float(np.mean(judge.aesthetic(shown))) < least else None
+
+    return check
+
+
+def first_objection(item: Item, filters: Iterable[Filter]) -> str | None:
+    """Why the first filter that objects does so. Cheap filters belong in front."""
+    return next((reason for reason in (check(item) for check in filters) if reason), None)
+
+
+def cut(item: Item, *, frames: int, height: int, width: int, fps: float | None = None) -> Frames | None:
+    """The first ``frames`` frames at the rate ``fps``, scaled to cover (height, width) and cropped around the centre.
+
+    None when the item is too short.
+    """
+    import cv2
+
+    every = max(1, round(item.fps / fps)) if fps and item.fps else 1
+    chosen = item.frames[::every][:frames]
+    if len(chosen) < frames:
+        return None
+    rows, columns = chosen.shape[1:3]
+    if (rows, columns) == (height, width):
+        return np.ascontiguousarray(chosen)
+    scale = max(height / rows, width / columns)
+    size = max(width, round(columns * scale)), max(height, round(rows * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    scaled = [cv2.resize(frame, size, interpolation=how) for frame in chosen]
+    return np.stack([frame[top : top + height, left : left + width] for frame in scaled])
+
+
+def _caption_list(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    captions = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            captions[str(entry["file"])] = str(entry["caption"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{file}, line {number}: expected {{'file': …, 'caption': …}}") from error
+    return captions
+
+
+def _tar_samples(file: Path) -> list[dict[str, tuple[int, int]]]:
+    """For every captioned sample: suffix → (offset, size) in the archive."""
+    try:
+        with tarfile.open(file, "r:") as archive:
+            members = [member for member in archive if member.isfile()]
+    except (OSError, tarfile.TarError) as error:
+        raise PrerequisiteError(f"{file}: unreadable archive ({error})", remedy="give an uncompressed .tar") from error
+    samples: dict[str, dict[str, tuple[int, int]]] = {}
+    for member in members:
+        folder, _, name = member.name.rpartition("/")
+        stem, _, suffix = name.partition(".")
+        samples.setdefault(f"{folder}/{stem}", {})[suffix.lower()] = (member.offset_data, member.size)
+    captioned = (parts for _, parts in sorted(samples.items()) if parts.keys() & {"txt", "json"})
+    return [parts for parts in captioned if any(f".{suffix}" in MEDIA_SUFFIXES for suffix in parts)]
+
+
+def _slice(file: Path, where: tuple[int, int]) -> bytes:
+    with file.open("rb") as stream:
+        stream.seek(where[0])
+        return stream.read(where[1])
+
+
+def _decode(content: bytes, suffix: str, name: str) -> tuple[Frames, float]:
+    if f".{suffix}" in IMAGE_SUFFIXES:
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                return np.asarray(image.convert("RGB"))[None], 0.0
+        except (UnidentifiedImageError, OSError, ValueError) as error:
+            raise MediaError(f"{name}: unreadable image") from error
+    import av
+
+    try:
+        with av.open(io.BytesIO(content)) as container:
+            stream = container.streams.video[0]
+            frames = [picture.to_ndarray(format="rgb24") for picture in container.decode(stream)]
+            rate = float(stream.average_rate or 0)
+    except (av.error.FFmpegError, IndexError) as error:
+        raise MediaError(f"{name}: unreadable video") from error
+    if not frames:
+        raise MediaError(f"{name}: the video has no frame")
+    return np.stack(frames), rate

@@ -1,0 +1,91 @@
+"""Where training happens: this process alone, or, through accelerate, several devices and lower precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nova_eval.errors import PrerequisiteError
+from nova_eval.nova.training.config import TrainConfig
+
+
+class Devices:
+    """One face for both. ``rank`` of ``count`` processes; ``main`` writes files."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._accelerator: Any = None
+        self._writer: Any = None
+        if config.accelerate or config.mixed_precision != "no":
+            self._accelerator = _accelerator(config)
+            self.device = str(self._accelerator.device)
+            self.rank, self.count = self._accelerator.process_index, self._accelerator.num_processes
+        else:
+            self.device = config.device
+            if self.device == "auto":
+                self.device = "cuda" if torch.cuda.is_available() else "cpu"
+            self.rank, self.count = 0, 1
+        self.main = self.rank == 0
+        if config.tensorboard and self.main:
+            self._writer = _tensorboard(config)
+
+    def prepare(self, objective: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
+        """The two as accelerate wraps them, or as they are."""
+        return self._accelerator.prepare(objective, optimizer) if self._accelerator else (objective, optimizer)
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """The context of a forward pass."""
+        return self._accelerator.autocast() if self._accelerator else nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        if self._accelerator:
+            self._accelerator.backward(loss)
+        else:
+            torch.autograd.backward(loss)
+
+    def clip(self, model: nn.Module, most: float | None) -> float:
+        """The norm of the gradient, which is scaled down to ``most`` where it is larger."""
+        limit = float("inf") if most is None else most
+        if self._accelerator:
+            return float(self._accelerator.clip_grad_norm_(model.parameters(), limit))
+        return float(nn.utils.clip_grad_norm_(model.parameters(), limit))
+
+    def track(self, values: dict[str, float], step: int) -> None:
+        """Sends figures to TensorBoard where it was asked for."""
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, step)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self._accelerator:
+            self._accelerator.wait_for_everyone()
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes through the body before the others."""
+        if not self.main:
+            self.wait()
+        yield
+        if self.main:
+            self.wait()
+
+
+def _accelerator(config: TrainConfig) -> Any:
+    try:
+        from accelerate import Accelerator, DistributedDataParallelKwargs
+    except ImportError as error:
+        raise PrerequisiteError("accelerate is not installed", remedy="pip install 'nova_eval[nova]'") from error
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # images leave the motion layers untouched
+    return Accelerator(mixed_precision=config.mixed_precision, cpu=config.device == "cpu", kwargs_handlers=[unused])
+
+
+def _tensorboard(config: TrainConfig) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise PrerequisiteError("tensorboard is not installed", remedy="pip install tensorboard") from error
+    return SummaryWriter(str(config.output / "tensorboard"))

@@ -1,0 +1,67 @@
+"""Sample sheets: what the model makes of a few prompts while it is trained, one row a prompt, time to the right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nova_eval.media import encode_image
+from nova_eval.nova.draws import SeededDraws
+from nova_eval.nova.sampling import Guidance, Plan, sample_latents
+from nova_eval.nova.schedule import Schedule
+from nova_eval.nova.text import TextEncoder, pad_with_table
+from nova_eval.nova.transformer import NovaTransformer
+from nova_eval.nova.vae import VideoVAE, to_uint8
+from nova_eval.protocols import Frames
+
+
+def write_sheet(
+    path: Path,
+    model: NovaTransformer,
+    schedule: Schedule,
+    vae: VideoVAE,
+    text: TextEncoder,
+    *,
+    prompts: Sequence[str],
+    settings: Mapping[str, Any],
+    seed: int = 0,
+) -> None:
+    """A PNG of ``prompts``; ``settings`` are those of ``sample_clips``."""
+    clips = sample_clips(model, schedule, vae, text, prompts=prompts, seeds=[seed] * len(prompts), **settings)
+    every = max(1, (clips.shape[1] - 1) // 8)
+    rows = [np.concatenate(list(clip[::every]), axis=1) for clip in clips]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(encode_image(np.concatenate(rows, axis=0)))
+    os.replace(temporary, path)
+
+
+def sample_clips(
+    model: NovaTransformer,
+    schedule: Schedule,
+    vae: VideoVAE,
+    text: TextEncoder,
+    *,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    latent_frames: int = 1,
+    ar_steps: int = 16,
+    diffusion_steps: int = 25,
+    guidance_scale: float = 5.0,
+    motion_flow: float = 5.0,
+) -> Frames:
+    """(prompts, T, H, W, 3) at the model's own size."""
+    height, width = model.config.image_size
+    guidance = Guidance(guidance_scale)
+    texts = text.encode([*prompts, *[""] * len(prompts)] if guidance.on else prompts)
+    embeds = pad_with_table(texts, model.text_embed.weight, model.config.text_token_len)
+    plan = Plan(height, width, latent_frames, ar_steps, diffusion_steps, guidance, motion_flow)
+    latents = sample_latents(model, schedule, embeds, SeededDraws(seeds), plan)
+    with torch.no_grad():
+        clips: Frames = to_uint8(vae.decode(latents)).cpu().numpy()
+    return clips

@@ -1,0 +1,77 @@
+"""What a run needs to continue, in one file that is replaced whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.nova.training.ema import Average
+
+
+class Progress(NamedTuple):
+    """Stages finished, and steps done of the next."""
+
+    stage: int = 0
+    step: int = 0
+
+
+class State(NamedTuple):
+    """``optimizer`` is None between stages."""
+
+    progress: Progress
+    model: dict[str, Tensor]
+    average: dict[str, Tensor]
+    average_updates: int
+    optimizer: dict[str, Any] | None
+
+
+def save_state(
+    file: Path,
+    identity: str,
+    progress: Progress,
+    *,
+    model: nn.Module,
+    average: Average,
+    optimizer: torch.optim.Optimizer | None,
+) -> None:
+    """Writes and syncs a temporary file, then puts it in place: a killed process leaves the old state or the new."""
+    content = {
+        "identity": identity,
+        "progress": list(progress),
+        "model": model.state_dict(),
+        "average": average.weights,
+        "average_updates": average.updates,
+        "optimizer": None if optimizer is None else optimizer.state_dict(),
+    }
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as stream:
+        torch.save(content, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, file)
+
+
+def load_state(file: Path, identity: str) -> State:
+    """UsageError when the state is of a run with another configuration, PrerequisiteError when it is damaged."""
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise PrerequisiteError(
+            f"{file}: unreadable state ({type(error).__name__})", remedy="start without resume"
+        ) from error
+    if content["identity"] != identity:
+        raise UsageError(
+            f"{file} belongs to a run with another configuration", remedy="start without resume, or give another output"
+        )
+    return State(
+        Progress(*content["progress"]),
+        content["model"],
+        content["average"],
+        content["average_updates"],
+        content["optimizer"],
+    )

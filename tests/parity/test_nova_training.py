@@ -1,0 +1,16 @@
+"""A training step gives the losses and gradients that the reference implementation recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from nova_eval.nova.training.parity import cases
+
+
+def test_losses_and_gradient_norms_equal_the_recorded_ones(parity: Path) -> None:
+    torch.set_num_threads(1)
+    results = list(cases(parity / "nova"))
+    assert {result.case.split("/")[1].split()[0] for result in results} >= {"train_t2i", "train_t2v"}
+    assert [result for result in results if not result.passed] == []
