@@ -93,7 +93,7 @@ class NovaSampler:
         video = latent_frames > 1
         drawn = device.partition(":")[0] if draw_on_device else "cpu"
         self.info = SamplerInfo(
-            name="nova",
+            name=Path(checkpoint).name or "nova",
             modality="video" if video else "image",
             checkpoint=checkpoints.checkpoint_digest(self.folder),
             fps=fps if video else 0.0,

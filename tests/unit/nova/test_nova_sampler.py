@@ -39,7 +39,7 @@ class TestSampler:
 
     def test_its_identity_is_all_that_can_change_a_pixel(self, video_checkpoint, sampler):
         info = sampler.info
-        assert (info.name, info.modality, info.fps) == ("nova", "video", 12.0)
+        assert (info.name, info.modality, info.fps) == (video_checkpoint.name, "video", 12.0)
         assert len(info.checkpoint) == 64
         assert info.settings["dtype"] == "float32"
         assert info == NovaSampler(video_checkpoint, latent_frames=2, batch_size=4, **QUICK).info
