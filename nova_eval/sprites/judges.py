@@ -11,8 +11,9 @@ from nova_eval.protocols import Detection, Floats, Frames
 from nova_eval.sprites import flow, quality
 from nova_eval.sprites.features import background_features, color_name, nearness, subject_features
 from nova_eval.sprites.matching import caption, clip_match, describe, frame_matches
+from nova_eval.sprites.memory import FrameMemory
 from nova_eval.sprites.motion_reading import main_track, name_motion
-from nova_eval.sprites.reading import Reader, full_mask
+from nova_eval.sprites.reading import full_mask, read_frames
 from nova_eval.sprites.vocabulary import MOTIONS, WORLD_VERSION
 
 JUDGES_VERSION = "1"  # changes whenever an answer can change
@@ -29,7 +30,7 @@ class SpritesJudge:
     input_size: tuple[int, int] | None = None
 
     def __init__(self) -> None:
-        self._reader = _READER
+        self._read = _READ
 
     def to(self, device: str) -> SpritesJudge:
         """Itself: there is nothing to move."""
@@ -37,15 +38,15 @@ class SpritesJudge:
 
     def encode_images(self, frames: Frames) -> Floats:
         """Subject features: which shapes in which colours, in which surroundings and light."""
-        return np.stack([subject_features(reading) for reading in self._reader.read(frames)])
+        return np.stack([subject_features(reading) for reading in self._read(frames)])
 
     def image_text_similarity(self, frames: Frames, text: str) -> Floats:
         """0 … ``IMAGE_TEXT_SCALE`` times the share of ``text`` each frame shows."""
-        return IMAGE_TEXT_SCALE * np.array(frame_matches(frames, self._reader.read(frames), text), np.float32)
+        return IMAGE_TEXT_SCALE * np.array(frame_matches(frames, self._read(frames), text), np.float32)
 
     def video_text_similarity(self, frames: Frames, text: str) -> float:
         """0 … ``VIDEO_TEXT_SCALE`` times the share of ``text`` the clip shows."""
-        return VIDEO_TEXT_SCALE * clip_match(frames, self._reader.read(frames), text)
+        return VIDEO_TEXT_SCALE * clip_match(frames, self._read(frames), text)
 
     def detect(self, frames: Frames) -> list[list[Detection]]:
         """The sprites of each frame by the names of their shapes."""
@@ -59,7 +60,7 @@ class SpritesJudge:
                 Detection(s.shape, s.box, s.score, describe(s), full_mask(s, reading.covered.shape, size))
                 for s in reading.objects
             ]
-            for reading in self._reader.read(frames)
+            for reading in self._read(frames)
         ]
 
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
@@ -69,7 +70,7 @@ class SpritesJudge:
     def depth(self, frames: Frames) -> Floats:
         """Sprites stand before their place, larger ones nearer; the place comes nearer towards its lower edge."""
         size = (frames.shape[1], frames.shape[2])
-        return np.stack([nearness(reading, size) for reading in self._reader.read(frames)])
+        return np.stack([nearness(reading, size) for reading in self._read(frames)])
 
     def flow(self, first: Frames, second: Frames) -> Floats:
         """Dense inverse search (OpenCV) on brightness, at full size."""
@@ -81,23 +82,23 @@ class SpritesJudge:
 
     def action_logits(self, frames: Frames) -> tuple[Sequence[str], Floats]:
         """One logit for each of ``MOTIONS``; all low where nothing moves in a way that has a name."""
-        track = main_track(self._reader.read(frames))
+        track = main_track(self._read(frames))
         named = name_motion(track)
         sure = SURE * (track.share if track else 0.0)
         return MOTIONS, np.array([sure if motion == named else -SURE for motion in MOTIONS], np.float32)
 
     def caption(self, frames: Frames) -> list[str]:
         """``"a beach with a red circle"``; ``"an unclear picture"`` where nothing is recognised."""
-        return [caption(reading) for reading in self._reader.read(frames)]
+        return [caption(reading) for reading in self._read(frames)]
 
     def aesthetic(self, frames: Frames) -> Floats:
         """0 … 10 from colour, order, contrast, lines and composition; noise spoils all."""
-        readings = self._reader.read(frames)
-        return np.array([quality.aesthetic(reading.small, reading.covered) for reading in readings], np.float32)
+        pairs = zip(self._read(frames), _MEASURE(frames), strict=True)
+        return np.array([quality.aesthetic(r.small, r.covered, measured) for r, measured in pairs], np.float32)
 
     def quality(self, frames: Frames) -> Floats:
         """0 … 100 from sharpness, noise and contrast."""
-        return np.array([quality.quality(frame) for frame in frames], np.float32)
+        return np.array([quality.quality(measured) for measured in _MEASURE(frames)], np.float32)
 
 
 class SpritesBackgroundEncoder:
@@ -107,7 +108,7 @@ class SpritesBackgroundEncoder:
     digest = digest(["sprites background", WORLD_VERSION, JUDGES_VERSION])
 
     def __init__(self) -> None:
-        self._reader = _READER
+        self._read = _READ
 
     def to(self, device: str) -> SpritesBackgroundEncoder:
         """Itself: there is nothing to move."""
@@ -115,7 +116,8 @@ class SpritesBackgroundEncoder:
 
     def encode_images(self, frames: Frames) -> Floats:
         """(N, H, W, 3) → (N, D); sprites are left out of what is described."""
-        return np.stack([background_features(reading) for reading in self._reader.read(frames)])
+        return np.stack([background_features(reading) for reading in self._read(frames)])
 
 
-_READER = Reader()  # shared, so that both judges read a frame once; it remembers pixels, not answers about prompts
+_READ = FrameMemory(read_frames)  # shared, so that both judges read a frame once
+_MEASURE = FrameMemory(lambda frames: [quality.measure(frame) for frame in frames])

@@ -12,7 +12,7 @@ from nova_eval.protocols import Frames
 from nova_eval.sprites.grammar import Scene, Thing, describe_thing, parse
 from nova_eval.sprites.motion_reading import main_track, name_camera, name_motion
 from nova_eval.sprites.reading import FrameReading, Seen
-from nova_eval.sprites.style_reading import style_scores
+from nova_eval.sprites.style_reading import style_score
 from nova_eval.sprites.tones import PLAIN
 from nova_eval.sprites.vocabulary import STILL, STYLES
 
@@ -35,7 +35,7 @@ def frame_matches(frames: Frames, readings: Sequence[FrameReading], text: str) -
     if wanted is None:
         return [_word_match(text, caption(reading)) for reading in readings]
     if isinstance(wanted, str):
-        return [style_scores(frame)[wanted] for frame in frames]
+        return [style_score(frame, wanted) for frame in frames]
     facets = [_static_facets(frame, reading, wanted) for frame, reading in zip(frames, readings, strict=True)]
     return [float(np.mean(each)) if each else 0.0 for each in facets]
 
@@ -97,7 +97,7 @@ def _static_facets(frame: Frames, reading: FrameReading, scene: Scene) -> list[f
     if scene.place:
         scores.append(min(1.0, reading.places[scene.place] / 0.75) if reading.place == scene.place else 0.0)
     if scene.style:
-        scores.append(style_scores(frame)[scene.style])
+        scores.append(style_score(frame, scene.style))
     return scores
 
 

@@ -43,15 +43,13 @@ def measure(frame: Frames) -> Measures:
     return Measures(noise, float(np.clip((steepness - 0.22) / 0.5, 0, 1)), float(np.clip((high - low) / 130.0, 0, 1)))
 
 
-def quality(frame: Frames) -> float:
+def quality(m: Measures) -> float:
     """Technical quality, 0 … 100: sharp edges, no noise, enough contrast."""
-    m = measure(frame)
     return 100.0 * m.clean * (0.08 + 0.62 * m.sharpness + 0.22 * m.contrast)
 
 
-def aesthetic(frame: Frames, covered: NDArray[np.bool_]) -> float:
+def aesthetic(frame: Frames, covered: NDArray[np.bool_], m: Measures) -> float:
     """Looks, 0 … 10: lively but few colours, clear contrast and lines, and a subject (``covered``) near the middle."""
-    m = measure(frame)
     r, g, b = (frame[..., c].astype(np.float32) for c in range(3))
     one, other = r - g, 0.5 * (r + g) - b
     colourful = np.hypot(one.std(), other.std()) + 0.3 * np.hypot(one.mean(), other.mean())

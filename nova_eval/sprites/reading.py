@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,28 +63,6 @@ class FrameReading:
         return name if self.places[name] >= 0.5 and name != PLAIN else None
 
 
-class Reader:
-    """Reads frames, remembering the latest ones: many questions are asked of the same pixels."""
-
-    def __init__(self, remembered: int = 512) -> None:
-        self._remembered = remembered
-        self._known: OrderedDict[bytes, FrameReading] = OrderedDict()
-
-    def read(self, frames: Frames) -> list[FrameReading]:
-        """One reading per frame of (N, H, W, 3)."""
-        keys = [frame_key(frame) for frame in frames]
-        wanted = {key: i for i, key in enumerate(keys) if key not in self._known}
-        if wanted:
-            fresh = _read(frames[list(wanted.values())])
-            self._known.update(zip(wanted, fresh, strict=True))
-        readings = [self._known[key] for key in keys]
-        for key in dict.fromkeys(keys):
-            self._known.move_to_end(key)
-        while len(self._known) > self._remembered:
-            self._known.popitem(last=False)
-        return readings
-
-
 def full_mask(seen: Seen, working: tuple[int, int], size: tuple[int, int]) -> NDArray[np.bool_]:
     """The pixels of ``seen`` in a frame of ``size`` (H, W) that was read at ``working`` (h, w)."""
     import cv2
@@ -98,11 +74,6 @@ def full_mask(seen: Seen, working: tuple[int, int], size: tuple[int, int]) -> ND
         return mask.astype(np.bool_)
     resized: NDArray[np.bool_] = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST).astype(np.bool_)
     return resized
-
-
-def frame_key(frames: Frames) -> bytes:
-    """A digest of the pixels and the shape of a frame or clip."""
-    return blake2b(np.ascontiguousarray(frames).data, digest_size=16, salt=str(frames.shape)[-14:].encode()).digest()
 
 
 def working_copies(frames: Frames) -> Frames:
@@ -119,7 +90,8 @@ def working_copies(frames: Frames) -> Frames:
     return np.stack([cv2.resize(frame, size, interpolation=kind) for frame in frames])
 
 
-def _read(frames: Frames) -> list[FrameReading]:
+def read_frames(frames: Frames) -> list[FrameReading]:
+    """One reading per frame of (N, H, W, 3)."""
     table = tone_table()
     small = working_copies(frames)
     codes = colour_codes(small)

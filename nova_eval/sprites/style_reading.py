@@ -2,43 +2,64 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nova_eval.protocols import Frames
 from nova_eval.sprites.styles import BLUEPRINT, CURVES, NEON_NIGHT, cell_size, curve_table, luma
+from nova_eval.sprites.vocabulary import STYLES
 
 TOLERANCE = 11.0  # mean RGB deviation at which a frame no longer lies on a style's colour curve
 
 
 def style_scores(frame: Frames) -> dict[str, float]:
     """Style → 0 … 1 for one (H, W, 3) frame. An ordinary frame scores near 0 everywhere."""
+    return {style: style_score(frame, style) for style in STYLES}
+
+
+def style_score(frame: Frames, style: str) -> float:
+    """How strongly one (H, W, 3) frame shows ``style``, 0 … 1. A frame of one tone shows none."""
     import cv2
 
     side = min(frame.shape[:2])
     small = frame if side <= 96 else cv2.resize(frame, None, fx=96 / side, fy=96 / side, interpolation=cv2.INTER_AREA)
-    pixels = small.reshape(-1, 3).astype(np.float32)
     grey = luma(small).ravel()
-    scores = {style: _on_curve(pixels, grey, style) for style in CURVES}
-    paper = float(np.percentile(grey, 70)) >= 226
-    scores["sketch"] = scores["monochrome"] if paper else 0.0
-    scores["monochrome"] = 0.0 if paper else scores["monochrome"]
-    scores["blueprint"] = _on_segment(pixels, *(np.array(tone, np.float32) for tone in BLUEPRINT))
-    night = np.abs(pixels - np.array(NEON_NIGHT, np.float32)).max(1) < 26
-    bright = (pixels.max(1) > 90) & (np.ptp(pixels, axis=1) > 60)
-    lit = float(bright.mean())
-    scores["neon"] = float(np.clip(night.mean() / 0.45, 0, 1) * np.clip(lit / 0.02, 0, 1) * (night.mean() + lit > 0.5))
-    scores["pixel_art"] = _blockiness(frame)
-    spread = float(grey.std())
-    return {style: score * float(np.clip(spread / 4.0, 0, 1)) for style, score in scores.items()}
+    varied = float(np.clip(grey.std() / 4.0, 0, 1))
+    if style == "pixel_art":
+        return varied * _blockiness(frame)
+    pixels = small.reshape(-1, 3).astype(np.float32)
+    match style:
+        case "sketch" | "monochrome":
+            paper = float(np.percentile(grey, 70)) >= 226
+            return varied * _on_curve(pixels, grey, "monochrome") * (paper == (style == "sketch"))
+        case "blueprint":
+            return varied * _on_segment(pixels, *(np.array(tone, np.float32) for tone in BLUEPRINT))
+        case "neon":
+            return varied * _neon(pixels)
+    return varied * _on_curve(pixels, grey, style)
+
+
+def _neon(pixels: NDArray[np.float32]) -> float:
+    """1 where coloured light stands on night."""
+    dark = float((np.abs(pixels - np.array(NEON_NIGHT, np.float32)).max(1) < 26).mean())
+    lit = float(((pixels.max(1) > 90) & (np.ptp(pixels, axis=1) > 60)).mean())
+    return float(np.clip(dark / 0.45, 0, 1) * np.clip(lit / 0.02, 0, 1) * (dark + lit > 0.5))
 
 
 def _on_curve(pixels: NDArray[np.float32], grey: NDArray[np.uint8], style: str) -> float:
-    table = curve_table(style).astype(np.float32)
-    brightness = luma(curve_table(style)[None])[0].astype(np.float64)
-    nearest = np.searchsorted(np.maximum.accumulate(brightness), np.arange(256)).clip(0, 255)
-    deviation = np.abs(pixels - table[nearest[grey]]).mean()
+    deviation = np.abs(pixels - _colour_at(style)[grey]).mean()
     return float(np.clip(1.5 * (1 - deviation / TOLERANCE), 0, 1))
+
+
+@lru_cache(maxsize=len(CURVES))
+def _colour_at(style: str) -> NDArray[np.float32]:
+    """(256, 3): the colour of each brightness on the style's curve."""
+    table = curve_table(style)
+    brightness = np.maximum.accumulate(luma(table))
+    colours: NDArray[np.float32] = table[np.searchsorted(brightness, np.arange(256)).clip(0, 255)].astype(np.float32)
+    return colours
 
 
 def _on_segment(pixels: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> float:

@@ -12,7 +12,7 @@ from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.judges import IMAGE_TEXT_SCALE, VIDEO_TEXT_SCALE, SpritesBackgroundEncoder, SpritesJudge
 from nova_eval.sprites.matching import caption, relation_holds
 from nova_eval.sprites.motion_reading import name_camera
-from nova_eval.sprites.reading import Reader
+from nova_eval.sprites.reading import read_frames
 from nova_eval.sprites.renderer import render
 from nova_eval.sprites.style_reading import style_scores
 from nova_eval.sprites.vocabulary import (
@@ -96,7 +96,7 @@ class TestWhatIsSeen:
             for texture in TEXTURES:
                 for colour in ("red", "white", "black", "green", "yellow"):
                     clip = decoded(Scene((Thing(shape, colour, texture, "large"),)), seed, frames=1, size=96)
-                    objects = Reader().read(clip)[0].objects
+                    objects = read_frames(clip)[0].objects
                     outcomes.append([o.texture for o in objects] == [texture])
         assert share(outcomes) >= 0.95
 
@@ -105,7 +105,7 @@ class TestWhatIsSeen:
         for seed, shape in enumerate(SHAPES):
             for size in SIZES:
                 clip = decoded(Scene((Thing(shape, size=size),)), seed, frames=1)
-                outcomes.append([o.size for o in Reader().read(clip)[0].objects] == [size])
+                outcomes.append([o.size for o in read_frames(clip)[0].objects] == [size])
         assert share(outcomes) >= 0.95
 
     def test_relations(self, decoded):
@@ -114,7 +114,7 @@ class TestWhatIsSeen:
             for seed in range(8):
                 one, other = SHAPES[seed], SHAPES[seed + 3]
                 clip = decoded(Scene((Thing(one), Thing(other)), relation=relation), seed, frames=1)
-                seen = {o.shape: o for o in Reader().read(clip)[0].objects}
+                seen = {o.shape: o for o in read_frames(clip)[0].objects}
                 right = one in seen and other in seen and relation_holds(relation, seen[one], seen[other])
                 outcomes.append(right)
         assert share(outcomes) >= 0.95
@@ -184,7 +184,7 @@ class TestWhatMoves:
         clip = decoded(Scene((Thing("star", "yellow", "striped"),), motion="rising", place="night sky"), 1, frames=17)
         flow = JUDGE.flow(clip[:-1], clip[1:])
         assert flow.shape == (16, 64, 64, 2)
-        for field, reading in zip(flow, Reader().read(clip[:-1]), strict=True):
+        for field, reading in zip(flow, read_frames(clip[:-1]), strict=True):
             inside = field[reading.covered]
             assert np.median(inside[:, 1]) == pytest.approx(-0.5 * 64 / 16, abs=0.7)
             assert abs(np.median(field[~reading.covered])) < 0.2
@@ -335,7 +335,7 @@ class TestWhatIsNotOfThisWorld:
         for seed in range(60):
             clip = np.random.default_rng(seed).integers(0, 256, (16, 64, 64, 3), dtype=np.uint8)
             found += [len(objects) > 0 for objects in JUDGE.detect(clip)]
-            clear += [caption(reading) != "an unclear picture" for reading in Reader().read(clip)]
+            clear += [caption(reading) != "an unclear picture" for reading in read_frames(clip)]
             moving.append(JUDGE.action_logits(clip)[1].max() > 0)
             assert JUDGE.video_text_similarity(clip[:8], "a red circle on a beach") < 0.05 * VIDEO_TEXT_SCALE
         assert max(share(found), share(clear), share(moving)) <= 0.05
