@@ -21,6 +21,7 @@ FAMILIES: Registry[Cases] = Registry(
     {
         "vbench": "nova_eval.benchmarks.vbench.parity:cases",
         "vbench_judges": "nova_eval.replays.vbench:cases",
+        "vbench_text_judges": "nova_eval.replays.vbench_text:cases",
         "t2i_rules": "nova_eval.benchmarks.replay:cases",
         "nova": "nova_eval.nova.parity:cases",
     },
@@ -32,6 +33,7 @@ _VBENCH_SECTIONS = frozenset(
     {"object_class", "multiple_objects", "color", "spatial_relationship", "scene"}
     | {"human_action", "final_score", "frame_sampling", "position_score"}
 )
+_TEXT_JUDGES = frozenset({"viclip", "umt", "tag2text", "grit"})  # a recording lies in the folder of its judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,11 @@ def _recordings(folder: Path) -> list[Path]:
 
 def _recognise(path: Path) -> tuple[str | None, list[str]]:
     """The family of a recording by its content, and the sections of it that the family does not know."""
-    if path.name not in {"rules.json", "index.json", "expected.json"}:
-        return None, []
-    content = _read(path)
+    content = _read(path) if path.name in {"rules.json", "index.json", "expected.json"} else None
     if not isinstance(content, Mapping) or not content:
         return None, []
-    if path.name == "expected.json" and {"cases", "tolerance_abs"} <= content.keys():
-        return "vbench_judges", []
+    if path.name == "expected.json":
+        return _of_judges(path, content), []
     if path.name == "rules.json" and not _VBENCH_SECTIONS.isdisjoint(content):
         return "vbench", sorted(set(content) - _VBENCH_SECTIONS)
     if path.name == "rules.json" and replay.recognises(content):
@@ -108,6 +108,12 @@ def _recognise(path: Path) -> tuple[str | None, list[str]]:
     if path.name == "index.json" and all((path.parent / str(name)).is_dir() for name in content):
         return "nova", []
     return None, []
+
+
+def _of_judges(path: Path, content: Mapping[str, Any]) -> str | None:
+    if {"cases", "tolerance_abs"} <= content.keys():
+        return "vbench_judges"
+    return "vbench_text_judges" if path.parent.name in _TEXT_JUDGES and "weights_check" in content else None
 
 
 def _read(path: Path) -> Any:

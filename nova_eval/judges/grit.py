@@ -58,17 +58,17 @@ class GritObjectDetector:
     def __init__(
         self, weights: Path | None = None, dtype: str = "float32", batch: int = 4, vocabulary: Path | None = None
     ) -> None:
-        self._reader = Reader(self.name, self.VERSION, weights=weights, dtype=dtype, batch=batch, vocabulary=vocabulary)
-        self.digest = self._reader.hosted.digest
+        self.reader = Reader(self.name, self.VERSION, weights=weights, dtype=dtype, batch=batch, vocabulary=vocabulary)
+        self.digest = self.reader.hosted.digest
 
     def to(self, device: str) -> GritObjectDetector:
-        self._reader.hosted.to(device)
+        self.reader.hosted.to(device)
         return self
 
     def detect(self, frames: Frames) -> list[list[Detection]]:
         """(N, H, W, 3) → the objects of each frame; empty boxes are left out."""
-        found = self._reader.read(frames, reduced_floats, (OBJECT_NAME,))
-        return [self._reader.detections(frame) for frame in found]
+        found = self.reader.read(frames, reduced_floats, (OBJECT_NAME,))
+        return [self.reader.detections(frame) for frame in found]
 
 
 class GritDenseCaptioner:
@@ -84,17 +84,17 @@ class GritDenseCaptioner:
     def __init__(
         self, weights: Path | None = None, dtype: str = "float32", batch: int = 4, vocabulary: Path | None = None
     ) -> None:
-        self._reader = Reader(self.name, self.VERSION, weights=weights, dtype=dtype, batch=batch, vocabulary=vocabulary)
-        self.digest = self._reader.hosted.digest
+        self.reader = Reader(self.name, self.VERSION, weights=weights, dtype=dtype, batch=batch, vocabulary=vocabulary)
+        self.digest = self.reader.hosted.digest
 
     def to(self, device: str) -> GritDenseCaptioner:
-        self._reader.hosted.to(device)
+        self.reader.hosted.to(device)
         return self
 
     def describe(self, frames: Frames) -> list[list[Detection]]:
         """(N, H, W, 3) → the regions of each frame; empty boxes are left out."""
-        found = self._reader.read(frames, reduced_bytes, (DENSE_CAPTION, OBJECT_NAME))
-        return [self._reader.detections(frame) for frame in found]
+        found = self.reader.read(frames, reduced_bytes, (DENSE_CAPTION, OBJECT_NAME))
+        return [self.reader.detections(frame) for frame in found]
 
 
 class Reader:
@@ -138,8 +138,7 @@ class Reader:
         """(N, 3, H, W) in 0…255."""
         network = self.hosted.network
         size = (images.shape[2], images.shape[3])
-        mean, std = images.new_tensor(MEAN).view(3, 1, 1), images.new_tensor(STD).view(3, 1, 1)
-        levels = network.backbone(self.hosted.place(padded((images - mean) / std)))
+        levels = network.backbone(self.hosted.place(padded(normalised_pixels(images))))
         regions = network.cascade(levels, proposals(network.proposals(levels)), size)
         texts = network.texts(levels, *joined([found.boxes for found in regions]), kinds)
         reads = []
@@ -197,6 +196,11 @@ def reduced_bytes(frames: Frames) -> Tensor:
 
         frames = np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in frames])
     return torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).float()
+
+
+def normalised_pixels(images: Tensor) -> Tensor:
+    """(N, 3, H, W) in 0…255, less the mean of each channel, over its deviation."""
+    return (images - images.new_tensor(MEAN).view(3, 1, 1)) / images.new_tensor(STD).view(3, 1, 1)
 
 
 def build(state: dict[str, Tensor], path: Path) -> GritNetwork:

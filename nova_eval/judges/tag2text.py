@@ -59,7 +59,7 @@ class Tag2Text:
         vocabulary: Path | None = None,
         tags: Path | None = None,
     ) -> None:
-        self._hosted = Hosted(
+        self.hosted = Hosted(
             self.name,
             self.VERSION,
             weights="tag2text_swin_14m",
@@ -69,10 +69,10 @@ class Tag2Text:
             also={"bert_base_uncased_vocab": vocabulary, "tag2text_tags": tags},
         )
         self._batch = batch
-        self.digest = self._hosted.digest
+        self.digest = self.hosted.digest
 
     def to(self, device: str) -> Tag2Text:
-        self._hosted.to(device)
+        self.hosted.to(device)
         return self
 
     def caption(self, frames: Frames) -> list[str]:
@@ -86,9 +86,7 @@ class Tag2Text:
 
     def tag_text(self, logits: Tensor) -> list[str]:
         """Tag logits (N, 3429) → the names of the tags that are on, in the list's order, between bars."""
-        on = torch.sigmoid(logits.float()) > OFFICIAL_TAG_THRESHOLD
-        on[:, list(SUPPRESSED_TAGS)] = False
-        return [" | ".join(self._tag_names[number] for number in row.nonzero()[:, 0].tolist()) for row in on.cpu()]
+        return [" | ".join(self._tag_names[number] for number in on) for on in tags_on(logits)]
 
     def tag_ids(self, text: str) -> list[int]:
         """Forty ids: [ENC], the pieces of ``text`` (cut to 38), [SEP], padding."""
@@ -104,22 +102,29 @@ class Tag2Text:
         return [DEC, *self._pieces.encode(PROMPT)]
 
     def _describe(self, frames: Frames) -> list[Hypothesis]:
-        network = self._hosted.network
-        image = network.image_tokens(self._hosted.place(preprocess(frames)))
+        network = self.hosted.network
+        image = network.image_tokens(self.hosted.place(preprocess(frames)))
         ids = torch.tensor([self.tag_ids(text) for text in self.tag_text(network.tag_logits(image))])
         return network.captions(network.tag_encoder(ids.to(image.device), image), self.prompt_ids)
 
     @cached_property
     def _pieces(self) -> WordPiece:
-        return WordPiece.read(self._hosted.files["bert_base_uncased_vocab"])
+        return WordPiece.read(self.hosted.files["bert_base_uncased_vocab"])
 
     @cached_property
     def _tag_names(self) -> list[str]:
-        path = self._hosted.files["tag2text_tags"]
+        path = self.hosted.files["tag2text_tags"]
         names = path.read_text(encoding="utf-8").splitlines()
         if len(names) != TAGS:
             raise PrerequisiteError(f"{path} names {len(names)} tags, not {TAGS}", remedy="fetch it again")
         return names
+
+
+def tags_on(logits: Tensor) -> list[list[int]]:
+    """Tag logits (N, 3429) → the places of the tags of each frame, number words left out."""
+    on = torch.sigmoid(logits.float()) > OFFICIAL_TAG_THRESHOLD
+    on[:, list(SUPPRESSED_TAGS)] = False
+    return [row.nonzero()[:, 0].tolist() for row in on.cpu()]
 
 
 def preprocess(frames: Frames) -> Tensor:
@@ -255,19 +260,24 @@ class Tag2TextNetwork(nn.Module):
         )
 
 
-def build(state: dict[str, Tensor], path: Path) -> Tag2TextNetwork:
-    """Shared parameters may be in the file once or twice; tables that follow from the window's size are not used."""
-    network = unfilled(Tag2TextNetwork)
-    network.visual_encoder = SwinTransformer(
+def vision_network(depths: tuple[int, ...] = (2, 2, 18, 2)) -> SwinTransformer:
+    """Swin-B with windows of 12 × 12, without a classifier; its weights are not drawn."""
+    return SwinTransformer(
         img_size=SIZE,
         window_size=12,
         embed_dim=128,
-        depths=(2, 2, 18, 2),
-        num_heads=(4, 8, 16, 32),
+        depths=depths,
+        num_heads=(4, 8, 16, 32)[: len(depths)],
         num_classes=0,
         global_pool="",
         weight_init="skip",
     )
+
+
+def build(state: dict[str, Tensor], path: Path) -> Tag2TextNetwork:
+    """Shared parameters may be in the file once or twice; tables that follow from the window's size are not used."""
+    network = unfilled(Tag2TextNetwork)
+    network.visual_encoder = vision_network()
     state = {name: tensor[0] if name in {"fc.W", "fc.b"} else tensor for name, tensor in state.items()}
     pinned.apply(network, state, rename=_renamed, where=str(path))
     return network

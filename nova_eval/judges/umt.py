@@ -36,20 +36,20 @@ class UMT:
     VERSION = "1"
 
     def __init__(self, weights: Path | None = None, dtype: str = "float32") -> None:
-        self._hosted = Hosted(self.name, self.VERSION, weights="umt_l16", path=weights, dtype=dtype, build=build)
-        self.digest = self._hosted.digest
+        self.hosted = Hosted(self.name, self.VERSION, weights="umt_l16", path=weights, dtype=dtype, build=build)
+        self.digest = self.hosted.digest
 
     def to(self, device: str) -> UMT:
-        self._hosted.to(device)
+        self.hosted.to(device)
         return self
 
     def action_logits(self, frames: Frames) -> tuple[Sequence[str], Floats]:
         """Sixteen frames (T, H, W, 3) → names of the classes and their logits, in the classifier's order."""
         if len(frames) != FRAMES:
             raise UsageError(f"{self.name} looks at {FRAMES} frames of a clip, not {len(frames)}")
-        clip = self._hosted.place(preprocess(frames))
+        clip = self.hosted.place(preprocess(frames))
         with torch.inference_mode():
-            logits: Floats = self._hosted.network(clip[None])[0].float().cpu().numpy()
+            logits: Floats = self.hosted.network(clip[None])[0].float().cpu().numpy()
         return kinetics_400(), logits
 
 

@@ -33,12 +33,12 @@ class ViCLIP:
     VERSION = "1"
 
     def __init__(self, weights: Path | None = None, dtype: str = "float32") -> None:
-        self._hosted = Hosted(self.name, self.VERSION, weights="viclip_l14", path=weights, dtype=dtype, build=build)
-        self.digest = self._hosted.digest
+        self.hosted = Hosted(self.name, self.VERSION, weights="viclip_l14", path=weights, dtype=dtype, build=build)
+        self.digest = self.hosted.digest
         self._text_features: dict[str, Tensor] = {}
 
     def to(self, device: str) -> ViCLIP:
-        self._hosted.to(device)
+        self.hosted.to(device)
         self._text_features.clear()
         return self
 
@@ -50,16 +50,16 @@ class ViCLIP:
         """The clip's unit vector (768,), in float32."""
         if len(frames) != FRAMES:
             raise UsageError(f"{self.name} looks at {FRAMES} frames of a clip, not {len(frames)}")
-        clip = self._hosted.place(preprocess(frames)).transpose(0, 1)
+        clip = self.hosted.place(preprocess(frames)).transpose(0, 1)
         with torch.inference_mode():
-            return F.normalize(self._hosted.network.vision_encoder(clip[None])[0].float(), dim=-1)
+            return F.normalize(self.hosted.network.vision_encoder(clip[None])[0].float(), dim=-1)
 
     def text_feature(self, text: str) -> Tensor:
         """The text's unit vector (768,), in float32; computed once a text."""
         if text not in self._text_features:
-            ids = self.token_ids(text).to(self._hosted.device)
+            ids = self.token_ids(text).to(self.hosted.device)
             with torch.inference_mode():
-                embedded = self._hosted.network.text_encoder(ids[None])[0].float()
+                embedded = self.hosted.network.text_encoder(ids[None])[0].float()
             self._text_features[text] = F.normalize(embedded, dim=-1)
         return self._text_features[text]
 

@@ -21,7 +21,7 @@ def viclip(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) 
 
     from nova_eval.judges.viclip import ViCLIP, preprocess
 
-    judge = ViCLIP(write_weights(folder, recorded["weights_seed"], files)).to(device)
+    judge: Any = ViCLIP(write_weights(folder, recorded["weights_seed"], files)).to(device)
     network = judge.hosted.network
     for text in recorded["texts"]:
         case = f"viclip/{text['prompt'][:40]}"
@@ -45,9 +45,9 @@ def viclip(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) 
         values = video["vision_feature"]["values"]
         wrong = max(wrong, largest(values, feature[: len(values)].tolist()))
         yield result(case, "video feature", wrong, FEATURES)
-        judge.video_feature = lambda clip, known=feature: known  # type: ignore[method-assign, misc]
+        judge.video_feature = lambda clip, known=feature: known
         scores = [decide("overall_consistency", judge, [clip], text["prompt"], {})[0] for text in recorded["texts"]]
-        del judge.video_feature  # type: ignore[method-assign]
+        del judge.video_feature
         yield result(case, "scores", largest(video["scores"], scores), FEATURES)
         mean = sum(score or 0.0 for score in scores) / len(scores)
         yield result(case, "mean score", abs(mean - video["mean_score"]), FEATURES)
@@ -63,7 +63,8 @@ def umt(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> 
     yield result("umt", "position table", max(wrong), PIXELS)
     own_table = [recorded["pos_embed_entry_of_with_pos_embed_cases"]]
     for stored in (False, True):
-        videos = [pair for pair in enumerate(recorded["videos"]) if bool(pair[1]["input"].get("with_pos_embed")) == stored]
+        given = [bool(video["input"].get("with_pos_embed")) for video in recorded["videos"]]
+        videos = [pair for pair, own in zip(enumerate(recorded["videos"]), given, strict=True) if own == stored]
         if videos:
             path = write_weights(folder, recorded["weights_seed"], files, own_table if stored else ())
             judge = UMT(path).to(device)
@@ -93,7 +94,8 @@ def _umt_video(case: str, video: Mapping[str, Any], judge: Any) -> Iterator[Pari
     yield result(case, "logits", largest(video["logits"], logits), LOGITS)
     probabilities: Floats = 1 / (1 + np.exp(-logits))
     best = top_indices(probabilities, TOP)
-    yield exact(case, "top classes", [row[:2] for row in video["top5"]], [[place, names[place].lower()] for place in best])
+    places = [[place, names[place].lower()] for place in best]
+    yield exact(case, "top classes", [row[:2] for row in video["top5"]], places)
     yield result(case, "top probabilities", largest([row[2] for row in video["top5"]], probabilities[best]), LOGITS)
     accepted = [names[place].lower() for place in best if round(float(probabilities[place]), 4) >= THRESHOLD]
     yield exact(case, "accepted", video["accepted"], accepted)

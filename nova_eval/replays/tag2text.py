@@ -23,27 +23,31 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOGITS, LAYERS, PIXELS = 1e-3, 1e-3, 1e-6
-FRAMES_AT_ONCE = 4
+CHUNKS = 4
+UNNAMED = "?"
 
 
 def tag2text(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> Iterator[ParityResult]:
-    """Clips, then decoding at 384 × 384. Without the pinned list of tags, names are taken from the recording."""
+    """Clips, then decoding at 384 × 384.
+
+    Without the pinned list of tags, their names come from the recording; what is then compared of them is that the
+    tags found are as many as the names recorded.
+    """
     from nova_eval.judges.tag2text import TAGS, Tag2Text
 
-    words, names = files / "vocab.txt", pinned.find("tag2text_tags") or files / "tags.txt"
+    words, pinned_names = files / "vocab.txt", pinned.find("tag2text_tags")
     words.write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-    invented = [f"tag {number}" for number in range(TAGS)]
-    if names.parent == files:
-        names.write_text("\n".join(invented), encoding="utf-8")
-    path = write_weights(folder, recorded["weights_seed"], files)
-    judge = Tag2Text(path, vocabulary=words, tags=names).to(device)
+    names = pinned_names or files / "tags.txt"
+    if pinned_names is None:
+        names.write_text("\n".join([UNNAMED] * TAGS), encoding="utf-8")
+    judge = Tag2Text(write_weights(folder, recorded["weights_seed"], files), vocabulary=words, tags=names).to(device)
     for number, video in enumerate(recorded["videos"]):
-        yield from _video(f"tag2text/video {number}", video, judge, invented if names.parent == files else None)
+        yield from _video(f"tag2text/video {number}", video, judge, None if pinned_names else names)
     for number, case in enumerate(recorded.get("mp4_frames_through_decord_384", ())):
         yield from _decoded(f"tag2text/mp4 {number}", case)
 
 
-def _video(case: str, video: Mapping[str, Any], judge: Any, invented: list[str] | None) -> Iterator[ParityResult]:
+def _video(case: str, video: Mapping[str, Any], judge: Any, names: Path | None) -> Iterator[ParityResult]:
     import torch
 
     from nova_eval.judges.tag2text import preprocess
@@ -56,7 +60,7 @@ def _video(case: str, video: Mapping[str, Any], judge: Any, invented: list[str] 
     encoder = network.visual_encoder
     modules = {"patch_embed": encoder.patch_embed}
     modules |= {f"swin_layer{place}": encoder.layers[place + 1].downsample for place in range(3)}
-    parts = judge.hosted.place(images).split(FRAMES_AT_ONCE)
+    parts = judge.hosted.place(images).chunk(CHUNKS)
     with (
         torch.inference_mode(),
         watching({name: module for name, module in modules.items() if name in video["layers"]}) as seen,
@@ -69,53 +73,56 @@ def _video(case: str, video: Mapping[str, Any], judge: Any, invented: list[str] 
     means = tokens.double().mean((1, 2)).tolist()
     yield result(case, "image tokens of each frame", largest(video["image_embeds_frame_mean"], means), LAYERS)
     with torch.inference_mode(), listening(network.tag_encoder, "look") as looked:
-        logits = torch.cat([network.tag_logits(part) for part in tokens.split(FRAMES_AT_ONCE)])
+        logits = torch.cat([network.tag_logits(part) for part in tokens.chunk(CHUNKS)])
     yield result(case, "tag states", summary(video["mlr_tag_embedding"], torch.cat(looked)), LAYERS)
     del looked
     yield result(case, "tag logits", summary(video["tag_logits"], logits), LOGITS)
-    if invented is not None:
-        judge.use_tag_names(_learned(invented, logits, video["frames"]))
+    if names is not None:
+        judge = _named(judge, names, logits, video["frames"])
     yield from _tags(case, video, judge, tokens, logits)
     yield from _captions(case, video, judge, clip)
 
 
-def _learned(invented: list[str], logits: Tensor, recorded: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names for the tags that are on, from frames of which as many were recorded; the others keep invented ones."""
-    from nova_eval.judges.tag2text import tags_on
+def _named(judge: Any, path: Path, logits: Tensor, recorded: Sequence[Mapping[str, Any]]) -> Any:
+    """The judge with names for the tags that are on in frames of which as many names were recorded."""
+    from nova_eval.judges.tag2text import Tag2Text, tags_on
 
+    names = path.read_text(encoding="utf-8").split("\n")
     for row, on in enumerate(tags_on(logits)):
-        place = row * ROWS
-        if place < len(recorded) and recorded[place]["tags"]:
-            known = recorded[place]["tags"].split(" | ")
-            for number, name in zip(on, known, strict=False) if len(on) == len(known) else ():
-                invented[number] = name
-    return invented
+        known = recorded[row * ROWS]["tags"].split(" | ") if row * ROWS < len(recorded) else []
+        for number, name in zip(on, known, strict=False) if len(on) == len(known) else ():
+            names[number] = name
+    path.write_text("\n".join(names), encoding="utf-8")
+    named = Tag2Text(judge.hosted.path, vocabulary=judge.hosted.files["bert_base_uncased_vocab"], tags=path)
+    named.hosted = judge.hosted
+    return named
 
 
 def _tags(case: str, video: Mapping[str, Any], judge: Any, tokens: Tensor, logits: Tensor) -> Iterator[ParityResult]:
     """The recorded names of row i are frame i // 3's; the ids are each frame's own."""
     import torch
 
+    from nova_eval.judges.tag2text import BEAMS, OFFICIAL_TAG_THRESHOLD
+
     recorded, network = video["frames"], judge.hosted.network
-    probabilities = torch.sigmoid(logits.float()).cpu()
-    wrong = 0.0
-    for row, frame in enumerate(recorded):
-        places = [place for place, _ in frame["tag_logits_top12"]]
-        found = probabilities[row, places].tolist() if _is_probability(frame) else logits[row, places].tolist()
-        wrong = max(wrong, largest([value for _, value in frame["tag_logits_top12"]], found))
+    strongest = [frame["tag_logits_top12"] for frame in recorded]
+    found = [[float(row[place]) for place, _ in top] for row, top in zip(logits, strongest, strict=True)]
+    wrong = largest([[value for _, value in top] for top in strongest], found)
     yield result(case, "strongest tags", wrong, LOGITS)
-    over = (probabilities > video.get("threshold", 0.7)).sum(1).tolist()
+    over = (torch.sigmoid(logits.float()) > OFFICIAL_TAG_THRESHOLD).sum(1).tolist()
     yield exact(case, "tags over the threshold", [frame["n_over_threshold"] for frame in recorded], over)
     texts = judge.tag_text(logits)
     rows = [texts[place // ROWS] for place in range(len(recorded))]
     yield exact(case, "tag names", [frame["tags"] for frame in recorded], rows)
-    ids = [judge.tag_ids(text) for text in texts]
-    if all(len(frame["tags"].split(" | ")) for frame in recorded):
-        yield exact(case, "tag ids", [frame["encoder_ids"] for frame in recorded], ids)
+    ids = [
+        frame["encoder_ids"] if UNNAMED in text else judge.tag_ids(text)
+        for frame, text in zip(recorded, texts, strict=True)
+    ]
+    yield exact(case, "tag ids", [frame["encoder_ids"] for frame in recorded], ids)
     with torch.inference_mode():
         states = network.tag_encoder(torch.tensor(ids, device=tokens.device), tokens)
-        rows_of_states = states.repeat_interleave(3, dim=0)
-        yield result(case, "read tags", summary(video["tag_encoder_output"], rows_of_states), LAYERS)
+        wrong = summary(video["tag_encoder_output"], states.repeat_interleave(BEAMS, dim=0))
+        yield result(case, "read tags", wrong, LAYERS)
         yield exact(case, "prompt ids", video["decoder_prompt_ids"], judge.prompt_ids)
         sources = [layer.crossattention.keys_values(states[:1]) for layer in network.text_decoder.layer]
         prompt = torch.tensor([judge.prompt_ids], device=tokens.device)
@@ -124,10 +131,6 @@ def _tags(case: str, video: Mapping[str, Any], judge: Any, tokens: Tensor, logit
     yield exact(case, "first words", [word for word, _ in video["first_step_top5"]], best.indices.tolist())
     expected = [value for _, value in video["first_step_top5"]]
     yield result(case, "first log-probabilities", largest(expected, best.values.tolist()), LOGITS)
-
-
-def _is_probability(frame: Mapping[str, Any]) -> bool:
-    return all(0 <= value <= 1 for _, value in frame["tag_logits_top12"])
 
 
 def _captions(case: str, video: Mapping[str, Any], judge: Any, clip: Frames) -> Iterator[ParityResult]:

@@ -60,7 +60,7 @@ def _add_ramp(state: Mapping[str, Tensor], name: str, ramp: Mapping[str, Any]) -
 
 
 def write_weights(folder: Path, seed: int, target: Path, extra: Sequence[Mapping[str, Any]] = ()) -> Path:
-    """The published file that ``folder`` (named like a recorded judge) stands for, in its wrapping, under ``target``."""
+    """``target/<published file>``, wrapped as it is, with the entries of ``folder``, which is named like the judge."""
     import torch
 
     file, key = FILES[folder.name]
