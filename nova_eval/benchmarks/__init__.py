@@ -11,6 +11,7 @@ BENCHMARKS: Registry[type[Benchmark]] = Registry(
         "vbench": "nova_eval.benchmarks.vbench:VBench",
         "geneval": "nova_eval.benchmarks.geneval:GenEval",
         "t2i_compbench": "nova_eval.benchmarks.t2i_compbench:T2ICompBench",
+        "dpg_bench": "nova_eval.benchmarks.dpg_bench:DPGBench",
     },
 )
 

@@ -29,6 +29,7 @@ Section: TypeAlias = Callable[[Any], Iterator[tuple[str, Any, Callable[[], Any]]
 _RUNNERS = {
     "geneval": "nova_eval.benchmarks.geneval.parity",
     "t2i_compbench": "nova_eval.benchmarks.t2i_compbench.parity",
+    "dpg": "nova_eval.benchmarks.dpg_bench.parity",
 }
 
 

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from nova_eval.config import data_folder
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import canonical_json, digest
-from nova_eval.prompts import geneval, t2i_compbench
-from nova_eval.prompts.sources import Source, load_sources, locate
+from nova_eval.prompts import dpg_bench, geneval, t2i_compbench
+from nova_eval.prompts.sources import Source, files, load_sources, locate
 from nova_eval.records import Prompt
 
 VARIANTS = ("official", "rewritten", "sprites")
@@ -55,11 +55,11 @@ def load_suite(benchmark: str, variant: str, *, mirror: Path | None = None, offl
         prompts = _prompts(_rows(path), path.name, suite="sprites")
         return Suite(benchmark, variant, prompts, "nova_eval sprites")
 
-    files = partial(locate, mirror=mirror, offline=offline)
-    official = _OFFICIAL.get(benchmark, _vbench)(sources, files)
+    find = partial(locate, mirror=mirror, offline=offline)
+    official = _OFFICIAL.get(benchmark, _vbench)(sources, find)
     if variant == "official":
         return official
-    prompts, notes = _with_rewrites(official.prompts, _rows(files(sources["rewritten"])), str(sources["rewritten"]))
+    prompts, notes = _with_rewrites(official.prompts, _rows(find(sources["rewritten"])), str(sources["rewritten"]))
     source = f"{official.source} rewritten by {sources['rewritten']}"
     return Suite(benchmark, variant, prompts, source, (*official.notes, *notes))
 
@@ -92,9 +92,17 @@ def _t2i_compbench(sources: Mapping[str, Source], find: _Find) -> Suite:
     return Suite(source.benchmark, "official", tuple(prompts), f"{source.repository}@{source.commit[:7]}", notes)
 
 
+def _dpg_bench(sources: Mapping[str, Source], find: _Find) -> Suite:
+    """The table of questions is no part of it: it decides scores, not pixels."""
+    source = sources["prompts"]
+    prompts = tuple(dpg_bench.prompts(find(file) for file in files(source)))
+    return Suite(source.benchmark, "official", prompts, str(source))
+
+
 _OFFICIAL: Mapping[str, Callable[[Mapping[str, Source], _Find], Suite]] = {
     "geneval": _geneval,
     "t2i_compbench": _t2i_compbench,
+    "dpg_bench": _dpg_bench,
 }
 
 

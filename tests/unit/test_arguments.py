@@ -81,3 +81,11 @@ def test_bad_files_get_one_clear_line(tmp_path: Path, text: str | None, line: st
         file.write_text(text)
     with pytest.raises(UsageError, match=line):
         resolve("vbench", {}, [], file)
+
+
+@pytest.mark.parametrize("benchmark", ["geneval", "t2i_compbench", "dpg_bench"])
+def test_a_benchmark_without_a_mini_profile_starts_from_its_first(benchmark: str) -> None:
+    spec, options, config = resolve(benchmark, {})
+    assert options.profile == next(iter(config.profiles))
+    assert (spec.variant, spec.sampler.name) == ("official", "nova")
+    assert options.samples_per_prompt == config.protocol.samples_per_prompt

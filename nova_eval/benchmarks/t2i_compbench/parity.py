@@ -11,7 +11,7 @@ import numpy as np
 
 from nova_eval.benchmarks.replay import Section, figures, image_item, named, number_of
 from nova_eval.benchmarks.rule import Rule
-from nova_eval.benchmarks.t2i_compbench.attributes import model_text, questions
+from nova_eval.benchmarks.t2i_compbench.attributes import OFFICIAL_QUESTIONS, model_text, questions
 from nova_eval.benchmarks.t2i_compbench.benchmark import T2ICompBench, official
 from nova_eval.benchmarks.t2i_compbench.layout import numeracy_number, prompt_of, running_number
 from nova_eval.benchmarks.t2i_compbench.parses import Parse, Parses, Token
@@ -144,13 +144,13 @@ def _score(entry: Mapping[str, Any]) -> Any:
 def _questions(content: Any) -> Cases:
     for entry in content:
         expected = {key: entry[key] for key in ("questions", "model_text")}
-        yield entry["prompt"], expected, partial(_asked, entry["noun_phrases"], len(entry["questions"]))
+        yield entry["prompt"], expected, partial(_asked, entry["noun_phrases"])
 
 
-def _asked(noun_phrases: Sequence[str], number: int) -> dict[str, Any]:
-    """Padded with the empty questions of the official file."""
-    asked = questions(noun_phrases, number)
-    padded = asked + [""] * (number - len(asked))
+def _asked(noun_phrases: Sequence[str]) -> dict[str, Any]:
+    """Padded with the empty questions of the official files."""
+    asked = questions(noun_phrases)
+    padded = asked + [""] * (OFFICIAL_QUESTIONS - len(asked))
     return {"questions": padded, "model_text": [model_text(question) for question in padded]}
 
 
