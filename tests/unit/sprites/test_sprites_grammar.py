@@ -51,7 +51,7 @@ def scenes(draw):
         assume(False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(scenes())
 def test_what_is_written_is_read_back(scene):
     assert parse(render_text(scene)) == scene

@@ -154,7 +154,7 @@ class TestWhatMoves:
         outcomes = []
         for motion in MOTIONS:
             shapes = ("person", "heart", "arrow") if motion in TURNING_MOTIONS else ("person", "star", "square")
-            for seed in range(4):
+            for seed in range(2):
                 for shape in shapes:
                     clip = decoded(Scene((Thing(shape),), motion=motion), seed, frames=17)
                     names, logits = JUDGE.action_logits(clip[sampled])
