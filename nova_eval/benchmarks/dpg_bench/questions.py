@@ -122,7 +122,7 @@ def check_graph(items: Questions, name: str = "dpg_bench.csv") -> None:
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[str, Question, str]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise UsageError(f"{name} has no column {missing[0]!r}", remedy=f"it needs {', '.join(_COLUMNS)}")

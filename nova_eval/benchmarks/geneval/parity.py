@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -53,8 +53,14 @@ def _evaluated(entry: Mapping[str, Any]) -> dict[str, Any]:
     prompt = Prompt("case/0000", metadata["prompt"], (tag,), metadata)
     found = [Detection(d["class"], tuple(d["box"]), d["score"], d.get("color") or "") for d in entry["detections"]]
     rule = _RULES.get(tag) or Rule(tag, "objects", partial(image_score, metric=tag))
-    (row,) = rule.with_settings(limits=Limits(**entry.get("options", {}))).score([image_item(prompt)], Replay(found))
+    (row,) = rule.with_settings(limits=_limits(entry.get("options", {}))).score([image_item(prompt)], Replay(found))
     return {"correct": row.value == 1, "reason": row.detail["reason"], "details": row.detail["details"]}
+
+
+def _limits(options: Mapping[str, Any]) -> Limits:
+    """Those of the official options that rules know, texts as the command line gives them included."""
+    known = {field.name: type(field.default) for field in fields(Limits)}
+    return Limits(**{name: known[name](value) for name, value in options.items() if name in known})
 
 
 def _relative_position(content: Any) -> Cases:
