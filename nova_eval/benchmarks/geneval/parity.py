@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -59,8 +59,8 @@ def _evaluated(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _limits(options: Mapping[str, Any]) -> Limits:
     """Those of the official options that rules know, texts as the command line gives them included."""
-    known = {field.name: type(field.default) for field in fields(Limits)}
-    return Limits(**{name: known[name](value) for name, value in options.items() if name in known})
+    known = asdict(Limits())
+    return Limits(**{name: type(known[name])(value) for name, value in options.items() if name in known})
 
 
 def _relative_position(content: Any) -> Cases:
