@@ -37,7 +37,7 @@ class AutoencoderRecipe:
 
     steps: int = 9000
     seed: int = 0
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-4
     warmup: int = 50
     squared_weight: float = 1.0
     kl_weight: float = 2e-4
@@ -104,7 +104,7 @@ def _calm(network: Network) -> None:
             if isinstance(part, ResBlock):
                 part.conv2.weight.zero_()
             elif isinstance(part, FrameAttention):
-                part.to_out[0].weight.zero_()
+                cast(nn.Linear, part.to_out[0]).weight.zero_()
         network.module.state_dict(keep_vars=True)["quant_conv.bias"][network.latent_channels :] = _FIRST_LOGVAR
 
 

@@ -156,7 +156,7 @@ def _write_shard(
             "text_lengths": torch.tensor([len(rows) for rows in texts]),
             "flow": torch.tensor(flow),
         }
-    metadata = {"captions": json.dumps(captions, ensure_ascii=False), "dropped": json.dumps(dropped)}
+    metadata = {"items": json.dumps({"captions": captions, "dropped": dropped}, sort_keys=True, ensure_ascii=False)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(save(tensors, metadata=metadata))
     os.replace(temporary, path)

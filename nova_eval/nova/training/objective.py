@@ -100,7 +100,7 @@ def conditions(model: NovaTransformer, prefix: Tensor, latents: Tensor) -> Tenso
     size = grid[0] * grid[1]
     mask = block_causal_mask(prefix.shape[1], frames, size).to(prefix.device) if frames > 1 else None
     outputs: Tensor = model.video_encoder(torch.cat(parts, dim=1), rotary, mask)[:, prefix.shape[1] :]
-    by_frame = outputs.unflatten(1, (frames, size))
+    by_frame = outputs.reshape(batch, frames, size, -1)
     if frames == 1:
         return by_frame
     first, later = by_frame[:, :1], by_frame[:, 1:]
