@@ -1,0 +1,166 @@
+"""Averages, learning rates, replays of recordings, and the small parts of nova-mini."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from training_runs import TRANSFORMER, vae_config
+
+from nova_eval.errors import PrerequisiteError
+from nova_eval.nova.checkpoint import build, save_schedule, save_transformer
+from nova_eval.nova.config import TransformerConfig
+from nova_eval.nova.schedule import DDPM
+from nova_eval.nova.text import TextEncoder
+from nova_eval.nova.training.autoencoder import AutoencoderRecipe, to_pixels, train_autoencoder
+from nova_eval.nova.training.ema import Average
+from nova_eval.nova.training.masking import draw
+from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
+from nova_eval.nova.training.objective import losses
+from nova_eval.nova.training.parity import cases
+from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
+from nova_eval.nova.vae import load_vae
+from nova_eval.sprites.examples import example, example_scene, labelled_sentence
+from nova_eval.sprites.grammar import parse, render_text
+
+
+def test_average_follows_the_rule() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    module.weight.data.fill_(0.0)
+    average, expected = Average(module, 0.5), 0.0
+    for n, value in enumerate([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]):
+        module.weight.data.fill_(value)
+        average.update(module)
+        decay = min(0.5, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * value
+    assert average.weights["weight"].item() == pytest.approx(expected)
+
+
+def test_learning_rates() -> None:
+    assert [warmup_then_constant(step, 4, 10) for step in (0, 1, 3, 9)] == [0.25, 0.5, 1.0, 1.0]
+    cosine = [warmup_then_cosine(step, 4, 10) for step in range(11)]
+    assert cosine[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert cosine[10] == pytest.approx(0.02)
+    assert all(a >= b for a, b in itertools.pairwise(cosine))
+
+
+class TestReplay:
+    @pytest.fixture
+    def kit(self, tmp_path: Path) -> Path:
+        """A recording of this objective itself."""
+        config, schedule = TransformerConfig.from_json(TRANSFORMER), DDPM(beta_schedule="squaredcos_cap_v2")
+        model = build(config, 0)
+        for tensor in model.state_dict().values():
+            tensor.mul_(4)
+        model.requires_grad_(True)
+        save_transformer(model, tmp_path / "model" / "transformer")
+        save_schedule(schedule, tmp_path / "model" / "scheduler")
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(2, 4, 3, 8, 8, generator=generator)
+        embeds = torch.randn(2, 8, 32, generator=generator)
+        draws = draw(config, schedule, tuple(x.shape), generator)
+        result = losses(model, schedule, x, embeds, draws, flow=[3.0, 3.0])
+        torch.autograd.backward(result.total)
+        name = "image_encoder.norm.weight"
+        norm = dict(model.named_parameters())[name].grad
+        assert norm is not None
+        case = {
+            "motion_flow": 3,
+            "losses": {key: value.item() for key, value in result.values.items()},
+            "grad_norms": {name: norm.norm().item()},
+        }
+        (tmp_path / "index.json").write_text(json.dumps({"model": {"train_own": case, "t2v": {}}}))
+        tensors = {"x": x, "prompt_embeds": embeds, "noise": draws.noise, "timesteps": draws.timesteps}
+        tensors |= {"prev_ids": draws.visible_ids.unsqueeze(-1).contiguous()}
+        save_file(tensors, tmp_path / "model" / "train_own.safetensors")
+        return tmp_path
+
+    def change(self, kit: Path, **case: Any) -> None:
+        index = json.loads((kit / "index.json").read_text())
+        index["model"]["train_own"].update(case)
+        (kit / "index.json").write_text(json.dumps(index))
+
+    def test_passes(self, kit: Path) -> None:
+        results = list(cases(kit))
+        assert [result.case for result in results] == [
+            "model/train_own losses",
+            "model/train_own gradient norms",
+        ]
+        assert all(result.passed for result in results)
+
+    def test_wrong_figures_fail_and_are_named(self, kit: Path) -> None:
+        self.change(kit, losses={"loss_t2i": 3.0}, grad_norms={"no.such.weight": 1.0})
+        found = list(cases(kit))
+        assert not any(result.passed for result in found)
+        assert "loss_t2i" in found[0].note
+        assert found[1].difference == float("inf")
+
+    def test_other_motion_gives_other_losses(self, kit: Path) -> None:
+        same = next(cases(kit)).difference
+        self.change(kit, motion_flow=500)
+        assert next(cases(kit)).difference > 10 * same + 1e-7
+
+    def test_lost_tensors(self, kit: Path) -> None:
+        (kit / "model" / "train_own.safetensors").unlink()
+        with pytest.raises(PrerequisiteError, match=r"train_own\.safetensors is missing"):
+            list(cases(kit))
+
+
+class TestExamples:
+    def test_sentences_can_be_read_back(self) -> None:
+        for i in range(300):
+            scene = example_scene(i, seed=5)
+            assert parse(render_text(scene)) == scene
+
+    def test_labels_name_what_is_asked_for(self) -> None:
+        text, labels = next(pair for i in range(50) if " and " in (pair := labelled_sentence(i, seed=5))[0])
+        for word in labels:
+            name, _, value = word.partition("=")
+            assert name.endswith("count") or value.split("_")[0] in text
+
+    def test_a_clip_is_determined_by_seed_and_index(self) -> None:
+        assert np.array_equal(example(3, seed=1).frames, example(3, seed=1).frames)
+        assert example(3, seed=1).frames.shape == (17, 64, 64, 3)
+
+
+class TestMiniParts:
+    def test_text_encoder_learns_labels_and_opens(self, tmp_path: Path) -> None:
+        def labelled(i: int) -> tuple[str, frozenset[str]]:
+            colour, shape = ("red", "blue")[i % 2], ("circle", "square")[i // 2 % 2]
+            return f"a {colour} {shape}", frozenset({colour, shape})
+
+        tokenizer = make_tokenizer([labelled(i)[0] for i in range(4)], tmp_path / "tokenizer", vocabulary=300)
+        assert len(tokenizer.encode("a red circle").ids) == 3
+        assert tokenizer.decode(tokenizer.encode("Größe: 5 £").ids) == "Größe: 5 £"
+        right = train_text_encoder(
+            tokenizer, labelled, tmp_path / "text_encoder", width=32, layers=1, steps=60, batch=8, say=lambda _: None
+        )
+        assert right == 1.0
+        encoder = TextEncoder.load(tmp_path, dtype=torch.float32, device="cpu", max_length=8)
+        assert encoder.encode(["a red circle"])[0].shape == (3, 32)
+
+    def test_autoencoder_learns_and_repeats(self, tmp_path: Path) -> None:
+        recipe = AutoencoderRecipe(
+            steps=80, learning_rate=3e-3, images_until=40, images=(2, 1), short=(1, 5), long=(1, 9), ema=0.9
+        )
+
+        def clip(index: int, frames: int) -> np.ndarray:
+            return np.full((frames, 16, 16, 3), (40, 90, 200)[index % 3], np.uint8)
+
+        clips = to_pixels([clip(i, 9) for i in range(3)])
+        errors, stored = [], []
+        for name in ("one", "two"):
+            train_autoencoder(vae_config(), clip, recipe, tmp_path / name, say=lambda _: None)
+            vae = load_vae(tmp_path / name / "vae", dtype=torch.float32, device="cpu")
+            errors.append(float((vae.decode(vae.encode_mode(clips)) - clips).abs().mean()))
+            stored.append((tmp_path / name / "vae" / "diffusion_pytorch_model.safetensors").read_bytes())
+        assert errors[0] < 0.35
+        assert stored[0] == stored[1]
+        assert (tmp_path / "one" / "vae_curve.csv").read_text().startswith("step,l1,kl,psnr,seconds")
