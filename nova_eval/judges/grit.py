@@ -206,11 +206,11 @@ def normalised_pixels(images: Tensor) -> Tensor:
 def build(state: dict[str, Tensor], path: Path) -> GritNetwork:
     """The mask head and the state of training are not used; the word table may be in the file once or twice."""
     network = unfilled(GritNetwork)
-    pinned.apply(network, state, rename=_renamed, where=str(path))
+    pinned.apply(network, state, rename=renamed, where=str(path))
     return network
 
 
-def _renamed(name: str) -> str | None:
+def renamed(name: str) -> str | None:
     """A published name → ours."""
     if re.match(r"(roi_heads\.(mask_head|text_decoder_det)\.|pixel_(mean|std)$)", name):
         return None

@@ -153,11 +153,12 @@ def pooled(levels: list[Tensor], boxes: Tensor, owners: Tensor, side: int) -> Te
     """(N, 256, side, side): each box from the one of p3, p4, p5 that suits its area, aligned bins, adaptive samples."""
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     level = torch.floor(CANONICAL_LEVEL + torch.log2(area.sqrt() / CANONICAL_SIDE + 1e-8)).clamp(3, 5) - 3
-    rois = torch.cat([owners[:, None].to(boxes), boxes], dim=-1).to(levels[0].dtype)
+    rois = torch.cat([owners[:, None].to(boxes), boxes], dim=-1)
     features = levels[0].new_zeros(len(boxes), CHANNELS, side, side)
     for number in range(3):
         chosen = (level == number).nonzero()[:, 0]
-        features[chosen] = roi_align(levels[number], rois[chosen], side, 1 / STRIDES[number], 0, aligned=True)
+        samples = roi_align(levels[number].float(), rois[chosen], side, 1 / STRIDES[number], 0, aligned=True)
+        features[chosen] = samples.to(features.dtype)
     return features
 
 

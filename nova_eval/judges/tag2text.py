@@ -279,11 +279,11 @@ def build(state: dict[str, Tensor], path: Path) -> Tag2TextNetwork:
     network = unfilled(Tag2TextNetwork)
     network.visual_encoder = vision_network()
     state = {name: tensor[0] if name in {"fc.W", "fc.b"} else tensor for name, tensor in state.items()}
-    pinned.apply(network, state, rename=_renamed, where=str(path))
+    pinned.apply(network, state, rename=renamed, where=str(path))
     return network
 
 
-def _renamed(name: str) -> str | None:
+def renamed(name: str) -> str | None:
     """A published name → ours. Copies of shared parameters get the name of what they are copies of."""
     if re.search(r"(position_ids|relative_position_index|attn_mask)$", name):
         return None

@@ -61,7 +61,7 @@ def umt(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> 
     wrong = [summary(recorded["pos_table"], table)]
     wrong += [largest(row, table[0, int(place), : len(row)]) for place, row in _rows(recorded["pos_table"])]
     yield result("umt", "position table", max(wrong), PIXELS)
-    own_table = [recorded["pos_embed_entry_of_with_pos_embed_cases"]]
+    own_table = [entry for entry in [recorded.get("pos_embed_entry_of_with_pos_embed_cases")] if entry]
     for stored in (False, True):
         given = [bool(video["input"].get("with_pos_embed")) for video in recorded["videos"]]
         videos = [pair for pair, own in zip(enumerate(recorded["videos"]), given, strict=True) if own == stored]

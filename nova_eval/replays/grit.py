@@ -89,7 +89,7 @@ def _frame(
     yield result(case, "boxes", _boxes(recorded["kept"]["boxes"], read.regions.boxes.tolist()), BOXES)
     yield result(case, "box scores", largest(recorded["kept"]["scores"], read.regions.scores.tolist()), SCORES)
     for name, texts in (("text_decoder", read.texts[0]), ("text_decoder_det", read.texts[-1])):
-        if name in recorded:
+        if recorded.get(name):
             yield from _texts(f"{case} {name}", recorded[name], texts)
     yield from _final(case, recorded, found, judge.name == "grit_dense_cap")
 
