@@ -23,7 +23,7 @@ from nova_eval.nova.weight_files import fill, read_weights, weights_digest
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_HUB_FILES = ["*.json", "*.safetensors", "*.bin", "*.txt"]
+_HUB_FILES = ["*.json", "*.safetensors", "*.bin", "*.pth", "*.txt"]
 
 
 def locate(path_or_id: str | Path, *, offline: bool = False) -> Path:

@@ -12,6 +12,7 @@ Five lines make a clip::
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -262,7 +263,8 @@ class NovaPipeline:
         if generator is not None:
             return SharedDraws(generator, batch)
         assert seeds is not None
-        return SeededDraws(seeds[part], self.device if self.draw_on_device else "cpu")
+        threads = 1 if self.device == "cpu" else min(8, os.cpu_count() or 1)
+        return SeededDraws(seeds[part], self.device if self.draw_on_device else "cpu", threads)
 
     def _check(
         self,

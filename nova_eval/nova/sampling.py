@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from nova_eval.errors import UsageError
 from nova_eval.nova.denoiser import Predict, fuse
-from nova_eval.nova.draws import Draws
+from nova_eval.nova.draws import Draws, one_ahead
 from nova_eval.nova.layers import KeyValueCache, patchify, unpatchify
 from nova_eval.nova.positions import Rotary
 from nova_eval.nova.schedule import Schedule, Step
@@ -79,6 +80,7 @@ def sample_latents(
     stages: Stages | None = None,
     predict: Predict | None = None,
     fixed_shapes: bool = False,
+    draw_ahead: bool | None = None,
 ) -> Tensor:
     """Latents (B, C, T, h, w), scaled, in the model's ``exact_dtype``, of B samples.
 
@@ -88,10 +90,12 @@ def sample_latents(
     was generated before it, so that deviations do not grow along the sequence.
     ``predict``: the fused denoiser, when it is kept between calls. ``fixed_shapes`` gives every call of it the same
     number of tokens (the longest step's; surplus ones are computed and dropped), as captured graphs need.
+    ``draw_ahead``: noise is drawn one step ahead in a thread; None does so where the model is not on a CPU.
     """
     run = _Run(model, schedule, prompt_embeds, draws=draws, plan=plan, stages=stages or Stages(model.device))
     run.predict = predict or fuse(model.image_decoder)
     run.padded = max(run.counts) if fixed_shapes else 0
+    run.draw_ahead = model.device.type != "cpu" if draw_ahead is None else draw_ahead
     return run.video(given, history)
 
 
@@ -153,6 +157,7 @@ class _Run:
         self.times = model.image_decoder.timestep(times)
         self.predict: Predict
         self.padded = 0
+        self.draw_ahead = False
         flow = None if plan.motion_flow is None else [plan.motion_flow] * self.rows
         fps = None if plan.fps is None else [plan.fps] * self.rows
         self.prefix = model.prefix(prompt_embeds, flow, fps)
@@ -176,6 +181,7 @@ class _Run:
             heads, width = config.temporal.heads, config.temporal.width
             cache = KeyValueCache(config.temporal.depth, (self.rows, heads, capacity, width // heads), self.prefix)
         order: Tensor | None = None
+        noises: Iterator[tuple[Tensor, Others | None]] = iter(())
         frames: list[Tensor] = []
         first = previous = None
         for t in range(self.plan.latent_frames):
@@ -188,8 +194,12 @@ class _Run:
             else:
                 if order is None:
                     order = self.draws.uniform(self.tokens).argsort(dim=1, stable=True)
+                    self.places = self.places.to(order.device)
+                    chosen = [_pad_last(ids, self.padded) for ids in torch.split(order, self.counts, dim=1)]
+                    wanted = chosen * (self.plan.latent_frames - t)
+                    noises = one_ahead(wanted, self.noise) if self.draw_ahead else map(self.noise, wanted)
                 recorded = None if history is None else history[:, :, t].to(model.device, model.exact_dtype)
-                frames.append(self.frame(condition, order, recorded))
+                frames.append(self.frame(condition, order, noises, recorded))
                 previous = frames[-1] if recorded is None else recorded
                 continue
             frames.append(previous)
@@ -214,7 +224,13 @@ class _Run:
         outputs: Tensor = self.model.video_encoder(x, rotary, cache=cache)
         return outputs[:, -grid[0] * grid[1] :]
 
-    def frame(self, condition: Tensor, order: Tensor, recorded: Tensor | None) -> Tensor:
+    def frame(
+        self,
+        condition: Tensor,
+        order: Tensor,
+        noises: Iterator[tuple[Tensor, Others | None]],
+        recorded: Tensor | None,
+    ) -> Tensor:
         """One frame given the temporal encoder's outputs: (B, C, h, w), each set of tokens from ``recorded`` ones."""
         model, config = self.model, self.model.config
         repeats = self.rows // self.batch
@@ -225,14 +241,13 @@ class _Run:
         start = 0
         for count in self.counts:
             ids = order_there[:, start : start + count]
-            here = order[:, start : start + count]
             asked = _pad_last(ids, self.padded)
             with self.stages.time("spatial"):
                 seen = order_there[:, :start].repeat(repeats, 1)
                 view = View(condition, self.masked, seen, visible.repeat(repeats, 1, 1), self.rotary)
                 z = model.image_encoder.at(asked.repeat(repeats, 1), view)
             with self.stages.time("denoise"):
-                tokens = self.denoise(z, _pad_last(here, self.padded), count)[:, :count]
+                tokens = self.denoise(z, next(noises), count)[:, :count]
                 known.scatter_(1, ids.unsqueeze(-1).expand_as(tokens), tokens)
                 shown = tokens if truth is None else take_tokens(truth, ids)
                 fresh = model.image_encoder.patch_embed(shown.to(model.dtype))
@@ -243,13 +258,14 @@ class _Run:
         self.stages.steps += len(self.counts)
         return unpatchify(known, config.patch, self.grid)
 
-    def denoise(self, z: Tensor, ids: Tensor, count: int) -> Tensor:
-        """Clean values of the chosen tokens: ``z`` (rows, n, width), ``ids`` (B, n) on the CPU → (B, n, token_dim).
+    def denoise(self, z: Tensor, drawn_noise: tuple[Tensor, Others | None], count: int) -> Tensor:
+        """Clean values of the chosen tokens: ``z`` (rows, n, width) → (B, n, token_dim).
 
-        Those from ``count`` on repeat the last chosen one.
+        Tokens from ``count`` on repeat the last chosen one.
         """
         guidance = self.plan.guidance
-        noise, others = self.noise(ids)
+        noise, others = drawn_noise
+        noise = noise.to(self.model.device, self.model.exact_dtype)
         x, drawn = noise[0], 0
         condition = self.model.image_decoder.condition(z)
         for step, time in zip(self.steps, self.times, strict=True):
@@ -273,18 +289,18 @@ class _Run:
     def noise(self, ids: Tensor) -> tuple[Tensor, Others | None]:
         """Every draw of one autoregressive step at the chosen tokens, (1 + draws, B, n, token_dim), and the rest.
 
-        As the reference draws for the whole frame, so does this. What the other tokens get is thrown away, except
-        under renormalised guidance, whose norms count them.
+        ``ids`` (B, n) lie where the draws do. As the reference draws for the whole frame, so does this. What the other
+        tokens get is thrown away, except under renormalised guidance, whose norms count them.
         """
         shape = (self.model.config.image_dim, *self.latent_size)
         full = self.draws.normal(1 + sum(step.draws for step in self.steps), shape).flatten(2)
-        where = self.places[ids].flatten(1).to(full.device)
+        where = self.places[ids].flatten(1)
         picked = full.gather(2, where.expand(len(full), -1, -1)).view(len(full), *ids.shape, -1)
         others = None
         if self.plan.guidance.on and self.plan.guidance.renorm < 1:
             rest = full.scatter(2, where.expand(len(full), -1, -1), 0.0)
             others = Others(rest.to(self.model.device, self.model.exact_dtype))
-        return picked.to(self.model.device, self.model.exact_dtype), others
+        return picked, others
 
 
 def _pad_last(ids: Tensor, length: int) -> Tensor:

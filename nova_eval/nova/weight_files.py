@@ -19,7 +19,7 @@ _STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights of a part, safetensors preferred. PrerequisiteError when there are none."""
-    for suffix in ("safetensors", "bin"):
+    for suffix in ("safetensors", "bin", "pth"):
         for stem in _STEMS:
             index = folder / f"{stem}.{suffix}.index.json"
             if index.is_file():
@@ -62,12 +62,13 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], where: Path, dtype: t
     if missing or extra:
         names = f"{len(missing)} missing {sorted(missing)[:2]}, {len(extra)} unknown {sorted(extra)[:2]}"
         raise UsageError(f"{where}: the weights do not fit config.json: {names}")
-    for name, tensor in wanted.items():
-        if tensor.shape != weights[name].shape:
-            raise UsageError(
-                f"{where}: {name} is {tuple(weights[name].shape)}, config.json says {tuple(tensor.shape)}",
-                remedy="the configuration belongs to other weights",
-            )
+    misshapen = [name for name, tensor in wanted.items() if tensor.shape != weights[name].shape]
+    if misshapen:
+        name, more = misshapen[0], f" (and {len(misshapen) - 1} more)" if len(misshapen) > 1 else ""
+        raise UsageError(
+            f"{where}: {name} is {tuple(weights[name].shape)}, config.json says {tuple(wanted[name].shape)}{more}",
+            remedy="the configuration belongs to other weights",
+        )
     module.load_state_dict({name: weights[name].to(dtype) for name in wanted}, assign=True)
 
 

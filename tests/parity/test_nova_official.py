@@ -100,6 +100,12 @@ def test_padding_every_step_to_one_shape_changes_nothing(name, expected):
     assert deviation(Case(name).run(fixed_shapes=True), expected[name]) < TOLERANCE
 
 
+@pytest.mark.parametrize("name", ["mixer", "renorm", "given_first_frame", "two_prompts_three"])
+def test_drawing_one_step_ahead_changes_not_a_bit(name):
+    case = Case(name)
+    assert torch.equal(case.run(draw_ahead=True), case.run(draw_ahead=False))
+
+
 @pytest.mark.parametrize("name", ["mixer", "given_first_frame", "two_prompts"])
 def test_from_the_recorded_history_every_set_of_tokens_is_the_recorded_one(name, expected):
     assert deviation(Case(name).run(history=expected[name]), expected[name]) < TOLERANCE

@@ -76,7 +76,7 @@ def write_checkpoint(folder, config, vae):
     return folder
 
 
-def write_text_encoder(folder):
+def write_text_encoder(folder, width=32, heads=2):
     from safetensors.torch import save_file
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PhiConfig, PhiModel
@@ -84,10 +84,10 @@ def write_text_encoder(folder):
     for part in ("text_encoder", "tokenizer"):
         (folder / part).mkdir(parents=True)
     config = PhiConfig(
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=1,
-        num_attention_heads=2,
+        num_attention_heads=heads,
         vocab_size=257,
         partial_rotary_factor=0.5,
         max_position_embeddings=64,

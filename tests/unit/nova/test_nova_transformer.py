@@ -218,6 +218,10 @@ class TestDraws:
             assert torch.equal(drawn[:, i : i + 1], torch.stack(expected))
             assert torch.equal(draws.generators[i].get_state(), generator.get_state())
 
+    def test_threads_draw_the_same(self):
+        together, apart = SeededDraws([1, 2, 3], threads=3), SeededDraws([1, 2, 3])
+        assert torch.equal(together.normal(5, (4, 8, 8)), apart.normal(5, (4, 8, 8)))
+
     def test_one_generator_draws_the_batch_as_one_tensor(self):
         draws = SharedDraws(torch.Generator().manual_seed(3), 2)
         generator = torch.Generator().manual_seed(3)
