@@ -28,7 +28,7 @@ LONGER_SIDES = (224, 384)  # of the two smaller versions
 GRID = 10  # positions are hashed to GRID × GRID
 LIMIT = 512  # the side beyond which VBench shrinks a frame first
 WIDTH, HEADS, HIDDEN, DEPTH = 384, 6, 1152, 14
-STEM_PATCHES = 1024  # pass the stem at once: bounds memory for large frames
+STEM_PATCHES_CPU, STEM_PATCHES = 128, 4096  # pass the stem at once: they fit the CPU's cache, bound a GPU's memory
 
 
 class MusiqSPAQ:
@@ -232,7 +232,8 @@ class MUSIQ(nn.Module):
         places = torch.cat([hashed_positions(*grid) for _, grid in cut]).to(images.device)
         counts = torch.tensor([rows * columns for _, (rows, columns) in cut])
         scales = torch.arange(len(cut)).repeat_interleave(counts).to(images.device)
-        tokens = torch.cat([self.stem(part) for part in torch.split(patches.flatten(0, 1), STEM_PATCHES)])
+        at_once = STEM_PATCHES_CPU if images.device.type == "cpu" else STEM_PATCHES
+        tokens = torch.cat([self.stem(part) for part in torch.split(patches.flatten(0, 1), at_once)])
         tokens = tokens.reshape(len(images), -1, WIDTH)
         return self.transformer_encoder(tokens, places, scales)  # type: ignore[no-any-return]
 

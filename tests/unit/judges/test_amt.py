@@ -62,6 +62,8 @@ class TestLimits:
 
     def test_large_frames_are_predicted_pair_by_pair(self, amt_file: Path) -> None:
         judge = AmtS(amt_file, batch=8)
+        assert judge._pairs_at_once(128, 128) == 1
+        judge.to("cuda:0")  # nothing is loaded yet, so nothing moves
         assert judge._pairs_at_once(128, 128) == 8
         assert judge._pairs_at_once(480, 768) == 4
         assert judge._pairs_at_once(1080, 1920) == 1

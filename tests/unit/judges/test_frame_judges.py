@@ -132,7 +132,9 @@ class TestConstruction:
 
 class TestBatchesAreAMatterOfSpeed:
     @pytest.mark.parametrize("name", FRAME_JUDGES)
-    def test_answers_do_not_depend_on_the_batch(self, name: str, make: Make) -> None:
+    def test_answers_do_not_depend_on_the_batch(self, name: str, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in ("raft", "amt"):
+            monkeypatch.setattr(f"nova_eval.judges.{module}.PAIRS_ON_CPU", 8)
         together, alone = ask(make(name, batch=3)), ask(make(name, batch=1))
         assert together.shape == alone.shape
         assert np.isfinite(together).all()
