@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from nova_eval.nova.checkpoint import read_json
 from nova_eval.nova.text import TextEncoder
 from nova_eval.nova.training.cache import CachedSet, fill_cache
 from nova_eval.nova.training.config import DataConfig, FilterConfig, TrainConfig
-from nova_eval.nova.training.data import SOURCES, Filter, at_least, beautiful, text_within
+from nova_eval.nova.training.data import SOURCES, Filter, Source, at_least, beautiful, text_within
 from nova_eval.nova.vae import VideoVAE
 from nova_eval.nova.weight_files import weights_digest
 from nova_eval.registry import Registry
@@ -33,10 +34,20 @@ def prepare(
     ]
     parts = digest(facts)
     name = digest([data.model_dump(mode="json"), list(size), parts])[:12]
-    source = SOURCES.get(data.source)(**data.settings)
+    source = open_source(data)
     folder = (config.cache or config.output / "cache") / name
     filters = build_filters(data.filters, text)
     return fill_cache(folder, data, source, vae=vae, text=text, size=size, filters=filters, parts_digest=parts, say=say)
+
+
+def open_source(data: DataConfig) -> Source:
+    """The source that ``data`` names. UsageError where it does not take the settings."""
+    make = SOURCES.get(data.source)
+    try:
+        inspect.signature(make).bind(**data.settings)
+    except TypeError as error:
+        raise UsageError(f"source {data.source!r}: {error}", remedy="see data.<name>.settings in the file") from error
+    return make(**data.settings)
 
 
 def build_filters(wanted: FilterConfig, text: TextEncoder) -> list[Filter]:

@@ -29,7 +29,7 @@ from nova_eval.nova.training.data import (
     first_objection,
     text_within,
 )
-from nova_eval.nova.training.material import build_filters
+from nova_eval.nova.training.material import build_filters, open_source
 from nova_eval.nova.vae import load_vae
 
 
@@ -87,6 +87,10 @@ class TestSources:
         assert (source.item(0).text, source.item(0).frames.shape, source.item(0).fps) == ("one", (1, 16, 16, 3), 0.0)
         assert (source.item(1).text, source.item(1).fps) == ("two", 8.0)
         assert np.array_equal(source.item(1).frames, clip)
+
+    def test_settings_that_a_source_does_not_know(self) -> None:
+        with pytest.raises(UsageError, match=r"source 'sprites'.*colour"):
+            open_source(DataConfig(source="sprites", settings={"colour": "red"}))
 
     def test_sprites_are_determined_by_seed_and_index(self) -> None:
         source = SOURCES.get("sprites")(seed=3)
