@@ -35,16 +35,16 @@ class AutoencoderRecipe:
     divergence of a latent value, pixels in [−1, 1].
     """
 
-    steps: int = 9000
+    steps: int = 4000
     seed: int = 0
     learning_rate: float = 3e-4
     warmup: int = 50
     squared_weight: float = 1.0
     kl_weight: float = 2e-4
     ema: float = 0.998
-    images: tuple[int, int] = (12, 1)
-    images_until: int = 3000
-    short: tuple[int, int] = (3, 5)
+    images: tuple[int, int] = (8, 1)
+    images_until: int = 1200
+    short: tuple[int, int] = (2, 5)
     long: tuple[int, int] = (1, 17)
     max_norm: float = 1.0
 

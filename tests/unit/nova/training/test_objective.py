@@ -200,3 +200,14 @@ class TestDraws:
         flow = draw(config, FlowMatching(), shape, torch.Generator().manual_seed(0))
         assert abs(float(flow.timesteps.median()) - 500) < 40
         assert torch.equal(draw(config, COSINE, shape, torch.Generator().manual_seed(0)).noise, ddpm.noise)
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+def test_everything_may_be_hidden(rotary: bool) -> None:
+    model = make_model(rotary=rotary)
+    latents, embeds = material(2)
+    drawn = draw(model.config, COSINE, tuple(latents.shape), torch.Generator().manual_seed(5))
+    blind = TrainingDraws(drawn.visible_ids[:, :0], drawn.noise, drawn.timesteps)
+    found = losses(model, COSINE, latents, embeds, blind, flow=[5.0, 5.0]).values
+    sums = plain_losses(model, COSINE, latents, embeds, blind, [5.0, 5.0])
+    torch.testing.assert_close(found["loss_t2i"].double(), 2 * sums[0], rtol=1e-6, atol=0)
