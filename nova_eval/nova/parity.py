@@ -13,7 +13,6 @@ deviation is compared, provided that the free run's own sensitivity to the last 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from nova_eval.nova.draws import SharedDraws
 from nova_eval.nova.pictures import first_frames
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.sampling import Guidance, Plan, sample_latents
+from nova_eval.nova.training import parity as training
 from nova_eval.records import ParityResult
 
 PROMPT_TOLERANCE = 1e-5
@@ -35,7 +35,6 @@ _LAST_DIGITS = 2.0**-22  # relative change of the input that probes how rounding
 _EXPLAINED = 30.0  # a free run may miss by this many times what the probe alone makes
 
 _LATENT_UNIT = "standard deviations, largest"
-_log = logging.getLogger(__name__)
 
 # Arguments of the reference pipeline's call → ours; and what a recording says beside the call.
 _PLAN = {
@@ -53,12 +52,9 @@ _NOTES = frozenset({"shapes", "latents_mean", "latents_std", "note", "notes"})
 def cases(folder: Path) -> Iterator[ParityResult]:
     """Three results a recorded case (prompt embeddings, latents, pixels), or one failing result that says why.
 
-    ``train_*`` cases are not replayed here; a warning names them.
+    ``train_*`` cases are training steps and follow last, as ``training.parity`` replays them.
     """
     index = _read_index(folder)
-    training = [f"{name}/{case}" for name, found in index.items() for case in found if case.startswith("train_")]
-    if training:
-        _log.warning("not covered by this version: training cases %s", ", ".join(training))
     for name, found in index.items():
         wanted = {case: settings for case, settings in found.items() if not case.startswith("train_")}
         if not wanted:
@@ -74,6 +70,10 @@ def cases(folder: Path) -> Iterator[ParityResult]:
                 yield from _replay(pipe, f"{name}/{case}", settings, folder / name / f"expected_{case}.safetensors")
             except NovaEvalError as error:
                 yield _failed(f"{name}/{case}", str(error))
+    try:
+        yield from training.cases(folder)
+    except NovaEvalError as error:
+        yield _failed("training", str(error))
 
 
 def _replay(pipe: NovaPipeline, case: str, settings: Mapping[str, Any], file: Path) -> Iterator[ParityResult]:

@@ -2,11 +2,11 @@
 
 Five lines make a clip::
 
-    from nova_eval.media import write_video
+    from nova_eval.media import encode_video
     from nova_eval.nova import NovaPipeline
     pipe = NovaPipeline.from_pretrained("BAAI/nova-d48w1024-osp480")
     [clip] = pipe.generate(["a red fox runs through snow"], [1], latent_frames=9, ar_steps=128, guidance_scale=7.0)
-    write_video("fox.mp4", clip, fps=12)
+    Path("fox.mp4").write_bytes(encode_video(clip, fps=12))
 """
 
 from __future__ import annotations
