@@ -153,6 +153,14 @@ def test_brain_floats_train(root: Path, tmp_path: Path) -> None:
     assert losses[0] != losses[1]
 
 
+def test_figures_go_to_tensorboard(root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    stage = {**settings(root)["stages"][0], "steps": 2}
+    train(make_config(root, tmp_path / "run", stages=[stage], tensorboard=True))
+    [events] = (tmp_path / "run" / "tensorboard").iterdir()
+    assert b"t2i/loss" in events.read_bytes()
+
+
 class TestRefusals:
     def test_state_of_another_configuration(self, root: Path, tmp_path: Path) -> None:
         stages = settings(root)["stages"][:1]
