@@ -328,6 +328,27 @@ def parity(folder: Path, /, *, json: bool = False) -> int:
     return errors.OK if results and all(result.passed for result in results) else errors.GATE_FAILED
 
 
+@app.command
+def train(config: Path, /, *, restart: bool = False) -> int:
+    """Train NOVA as a TOML file says. Run it again to go on after any interruption.
+
+    Parameters
+    ----------
+    config
+        The file; `nova_eval/nova/training/README.md` explains its keys.
+    restart
+        Begin anew instead of going on.
+    """
+    import logging
+
+    from nova_eval.registry import Registry
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    start: Any = Registry("trainer", {"nova": "nova_eval.nova.training:run"}).get("nova")
+    print(start(config, resume=not restart))
+    return errors.OK
+
+
 @bench_app.command(name="store")
 def bench_store(*, samples: int = 1000, resume: int = 10_000, json: bool = False) -> int:
     """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run.
