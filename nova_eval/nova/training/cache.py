@@ -91,6 +91,11 @@ class CachedSet:
     def __len__(self) -> int:
         return self._starts[-1]
 
+    @property
+    def latent_frames(self) -> int:
+        """Latent frames of a clip."""
+        return int(self._shards[0].get_slice("latents").get_shape()[2])
+
     def batch(self, ids: Sequence[int], latent_frames: int) -> Batch:
         """The clips ``ids``, cut to their first ``latent_frames`` latent frames."""
         latents, texts, flow = [], [], []

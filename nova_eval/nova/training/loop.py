@@ -102,6 +102,8 @@ class _Training:
             self.model.load_state_dict(saved.model)
             self.average.restore(saved.average, saved.average_updates)
             say(f"continuing after step {self.progress.step} of stage {self.progress.stage + 1}")
+            if devices.main:
+                _end_line(self.output / "losses.jsonl")
         elif devices.main:
             for old in (state, self.output / "losses.jsonl"):
                 old.unlink(missing_ok=True)
@@ -120,6 +122,11 @@ class _Training:
         size = TransformerConfig.from_json(config.transformer).image_size
         with devices.main_first():
             cached = prepare(config, data, size, vae=self.vae, text=self.text, say=self.say)
+        if stage.latent_frames > cached.latent_frames:
+            raise UsageError(
+                f"stage {stage.name!r} wants {stage.latent_frames} latent frames, its data has {cached.latent_frames}",
+                remedy=f"give data {stage.data!r} more frames",
+            )
         if stage.batch % devices.count:
             raise UsageError(f"stage {stage.name!r}: batch {stage.batch} does not divide over {devices.count} devices")
         optimizer = build_optimizer(self.model, config, stage)
@@ -292,6 +299,13 @@ def write_checkpoint(folder: Path, model: NovaTransformer, schedule: Schedule, p
     checkpoint.save_transformer(model, folder / "transformer")
     vae_class = str(checkpoint.read_json(parts / "vae" / "config.json").get("_class_name", "AutoencoderKL"))
     checkpoint.save_index(folder, vae_class, schedule)
+
+
+def _end_line(log: Path) -> None:
+    """Closes a line that was torn by an interruption, so that the next one stands alone."""
+    if log.is_file() and not log.read_bytes().endswith(b"\n"):
+        with log.open("a", encoding="utf-8") as file:
+            file.write("\n")
 
 
 def read_losses(file: Path) -> Iterator[dict[str, Any]]:

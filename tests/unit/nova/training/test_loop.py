@@ -84,6 +84,15 @@ def test_a_torn_line_in_the_log_is_left_out(root: Path, tmp_path: Path) -> None:
     assert [row["step"] for row in read_losses(log)] == list(range(12))
 
 
+def test_a_line_torn_by_a_kill_costs_no_other_line(root: Path, tmp_path: Path) -> None:
+    config = make_config(root, tmp_path / "run", stages=[settings(root)["stages"][0]])
+    train_until_killed(config, 6)
+    with (tmp_path / "run" / "losses.jsonl").open("a") as log:
+        log.write('{"stage": "t2i", "st')
+    train(config)
+    assert sorted(row["step"] for row in read_losses(tmp_path / "run" / "losses.jsonl")) == list(range(12))
+
+
 def test_losses_fall(root: Path, tmp_path: Path) -> None:
     stage = {**settings(root)["stages"][0], "steps": 60, "base_learning_rate": 0.2}
     train(make_config(root, tmp_path / "run", stages=[stage]))
@@ -168,6 +177,11 @@ class TestRefusals:
         with pytest.raises(UsageError, match="another configuration"):
             train(make_config(root, tmp_path / "run", stages=stages, seed=1))
         train(make_config(root, tmp_path / "run", stages=stages, seed=1), resume=False)
+
+    def test_more_frames_than_the_data_has(self, root: Path, tmp_path: Path) -> None:
+        stage = {**settings(root)["stages"][0], "latent_frames": 3}
+        with pytest.raises(UsageError, match="wants 3 latent frames, its data has 1"):
+            train(make_config(root, tmp_path / "run", stages=[stage]))
 
     def test_unknown_data(self, root: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="wants data 'nothing'"):
