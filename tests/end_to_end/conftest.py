@@ -1,4 +1,4 @@
-"""End-to-end tests import their own neighbours (``runs``, ``footage``) by name."""
+"""End-to-end tests import their own neighbours (``runs``, ``photographs``) by name."""
 
 from __future__ import annotations
 

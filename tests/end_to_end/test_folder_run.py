@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import film
+from photographs import film
 from runs import metrics, nova_eval, only_run
 
 from nova_eval import media
