@@ -48,7 +48,7 @@ def test_learning_rates() -> None:
     cosine = [warmup_then_cosine(step, 4, 10) for step in range(11)]
     assert cosine[:4] == [0.25, 0.5, 0.75, 1.0]
     assert cosine[10] == pytest.approx(0.02)
-    assert all(a >= b for a, b in itertools.pairwise(cosine))
+    assert all(a >= b for a, b in itertools.pairwise(cosine[3:]))
 
 
 class TestReplay:
