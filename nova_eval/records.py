@@ -45,7 +45,7 @@ class SampleKey(NamedTuple):
     """Names one sample for ever: which prompt, and the how-manieth sample of it (from 0)."""
 
     prompt_id: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which no key needs
 
 
 @dataclass(frozen=True, slots=True)
