@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -94,7 +97,9 @@ class LocalEngine:
     def _start(self, device: str) -> Connection:
         context = get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there, replace(self._job, device=device)), daemon=True)
+        process = context.Process(
+            target=_serve, args=(there, replace(self._job, device=device), os.getpid()), daemon=True
+        )
         try:
             process.start()
         except OSError as error:
@@ -111,9 +116,10 @@ class LocalEngine:
         return f"the worker process ended unexpectedly (exit code {process.exitcode})", device
 
 
-def _serve(pipe: Connection, job: Job) -> None:
+def _serve(pipe: Connection, job: Job, parent: int) -> None:
     """The life of a worker process: units in, reports out, until the parent says stop or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    _die_with(parent)
     worker: Worker | None = None
     try:
         while (unit := pipe.recv()) is not None:
@@ -129,3 +135,12 @@ def _serve(pipe: Connection, job: Job) -> None:
     finally:
         if worker is not None:
             worker.close()
+
+
+def _die_with(parent: int) -> None:
+    """Makes this process end at once when its parent is killed, so that no orphan works beside the next run (Linux)."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+        if os.getppid() != parent:  # it was killed before we asked
+            os._exit(1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,33 @@ def test_a_worker_that_dies_is_replaced_and_its_unit_done(fragile: Path) -> None
     assert done.returncode == 0, done.stderr
     assert not (fragile.parent / "deadly").exists()
     assert json.loads(done.stdout)["coverage"]["fraction"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc who is alive")
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nova_eval", "run", "vbench", "--workers", "2", "--results", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("runs/*/*/samples/*.jsonl")):
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.05)
+    workers = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_runs(pid) for pid in workers)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return (
+            "nova_eval" in Path(f"/proc/{pid}/cmdline").read_text()
+            or "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
+        )
+    except OSError:
+        return False
 
 
 def test_lost_media_is_made_anew_with_the_same_bytes(fragile: Path) -> None:
