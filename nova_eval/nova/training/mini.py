@@ -78,7 +78,7 @@ def make_mini(output: Path, *, threads: int = 1, say: Callable[[str], None] = pr
     return train(load_config(RECIPE, output=output, parts=parts, threads=threads), say=say)
 
 
-def pack(output: Path, target: Path, *, early: str = "t2i-000250") -> int:
+def pack(output: Path, target: Path, *, early: str = "t2i-000400") -> int:
     """Copies the last checkpoint of ``output`` into ``target`` in half precision; the number of bytes written.
 
     Beside it: ``early/``, a whole checkpoint whose transformer is the ``early`` one; the curves as CSV; and
