@@ -146,6 +146,8 @@ class TestGraph:
         for seed in range(10):
             random.Random(seed).shuffle(questions)
             check_graph({"a": tuple(questions)})
+            with pytest.raises(UsageError):  # the same rows, one of them gone
+                check_graph({"a": tuple(row for row in questions if row.id != 2)})
 
     def test_a_table_of_one_s_own_is_checked(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.csv"
