@@ -113,7 +113,7 @@ def outline(opened: Run) -> dict[str, Any]:
     samples, _ = current_samples(opened)
     own = share(opened.wanted, opened.options)
     done = [samples[key] for key in own if key in samples]
-    missing = len(own) - len(done)
+    missing = len(own) - len(done) if opened.external is None else 0  # nobody makes what a folder lacks
     seconds = sum(sample.seconds for sample in done) / len(done) if done else None
     size = sum(sample.bytes for sample in done) / len(done) if done else None
     workers = len(_devices(opened))
@@ -123,7 +123,7 @@ def outline(opened: Run) -> dict[str, Any]:
         "prompts": len(opened.prompts),
         "samples": len(own),
         "samples_done": len(done),
-        "samples_to_make": missing if opened.external is None else 0,
+        "samples_to_make": missing,
         "samples_to_score": len(_unscored(opened, samples)) + missing,
         "scorers": [plan.name for plan in opened.judging.plans],
         "unavailable": dict(opened.judging.unavailable),
