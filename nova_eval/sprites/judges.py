@@ -26,6 +26,7 @@ class SpritesJudge:
     """All questions but the background's. Remembers what it read in the latest frames."""
 
     name = "sprites"
+    light = True
     digest = digest(["sprites judges", WORLD_VERSION, JUDGES_VERSION])
     input_size: tuple[int, int] | None = None
 
@@ -105,6 +106,7 @@ class SpritesBackgroundEncoder:
     """Features of what is behind the sprites: backdrop tones, their layout, and the light."""
 
     name = "sprites_background"
+    light = True
     digest = digest(["sprites background", WORLD_VERSION, JUDGES_VERSION])
 
     def __init__(self) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nova_eval.environment import cpu_count
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLERS = {"oracle", "noise", "folder", "nova", "diffusers"}
 
@@ -108,6 +110,12 @@ def test_the_readmes_sampler_runs(tmp_path: Path) -> None:
     assert answer["coverage"]["fraction"] == 1
     assert answer["model"] == "mine"
     assert {metric["name"] for metric in answer["metrics"]} == {"object_class", "temporal_flickering"}
+
+
+def test_the_embedded_world_uses_every_core_and_no_accelerator() -> None:
+    outline = json.loads(call("plan", "vbench", "--limit", 1, "--json").stdout)
+    assert outline["workers"] == cpu_count()
+    assert outline["unavailable"] == {}
 
 
 def test_help_takes_a_moment() -> None:
