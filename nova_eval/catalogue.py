@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_eval.config import BenchmarkConfig, benchmark_names, load_benchmark_config
+from nova_eval.errors import PrerequisiteError
 from nova_eval.judges import JUDGES
 from nova_eval.samplers import SAMPLERS
 
@@ -59,6 +60,23 @@ def _baselines(results: Path) -> list[Entry]:
     ]
 
 
+def _checkpoints(results: Path) -> list[Entry]:
+    """The released NOVA family with the learnt parameters of each part, in millions."""
+    try:
+        from nova_eval.nova import checkpoint
+        from nova_eval.nova.config import RELEASED
+    except ModuleNotFoundError as error:
+        raise PrerequisiteError(
+            f"listing checkpoints needs the package {error.name!r}", remedy="pip install 'nova_eval[nova]'"
+        ) from error
+    rows: list[Entry] = []
+    for name, config in RELEASED.items():
+        counts = {part: f"{number / 1e6:.1f} M" for part, number in checkpoint.parameter_counts(config).items()}
+        total = counts.pop("total")
+        rows.append({"name": f"BAAI/{name}", "total": total, "parts": ", ".join(f"{k} {v}" for k, v in counts.items())})
+    return rows
+
+
 def _configs() -> list[BenchmarkConfig]:
     return [load_benchmark_config(name) for name in benchmark_names()]
 
@@ -92,4 +110,5 @@ _LISTS: dict[str, Callable[[Path], list[Entry]]] = {
     "dimensions": _dimensions,
     "baselines": _baselines,
     "runs": _runs,
+    "checkpoints": _checkpoints,
 }

@@ -182,7 +182,7 @@ def table(
 
 @app.command(name="list")
 def list_(
-    what: Literal["benchmarks", "samplers", "judges", "profiles", "runs", "baselines", "dimensions"],
+    what: Literal["benchmarks", "samplers", "judges", "profiles", "runs", "baselines", "dimensions", "checkpoints"],
     /,
     *,
     results: Path = Path("results"),
