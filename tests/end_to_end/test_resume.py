@@ -29,21 +29,23 @@ def whole_run(words: tuple[str, ...], results: Path) -> dict[str, Any]:
 
 
 def kill_and_finish(
-    words: tuple[str, ...], results: Path, *, workers: int, kills: int, seed: int
+    words: tuple[str, ...], results: Path, *, workers: int, kills: int, most_rows: int, seed: int
 ) -> tuple[int, dict[str, Any]]:
-    """Starts the run again and again and ends it with SIGKILL after a random time, then lets it finish.
-
-    Returns how many kills struck a run that was still at work, and what the run holds in the end.
+    """Starts the run again and again, ends it with SIGKILL once it has written 0 to ``most_rows`` more rows, and a
+    random moment later; then lets it finish. Returns how many kills struck a live run, and what the run holds.
     """
     pick = random.Random(seed)
     command = [sys.executable, "-m", "nova_eval", *words, "--results", str(results), "--workers", str(workers)]
     command += ["--set", "batch=1"]
     struck = 0
     for _ in range(kills):
+        target = rows(results) + pick.randint(0, most_rows)
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(pick.uniform(0.3, 2.5))
+        while rows(results) < target and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(pick.uniform(0, 0.05))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             struck += 1
@@ -51,11 +53,16 @@ def kill_and_finish(
     return struck, whole_run(words, results)
 
 
+def rows(results: Path) -> int:
+    """How many lines all shards of all runs hold by now."""
+    return sum(path.read_bytes().count(b"\n") for path in results.glob("runs/*/*/s[ac]*/**/*.jsonl"))
+
+
 def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
     undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
-    struck, held = kill_and_finish(SMALL, tmp_path, workers=1, kills=6, seed=1)
-    assert struck >= 2
+    struck, held = kill_and_finish(SMALL, tmp_path, workers=1, kills=6, most_rows=5, seed=1)
+    assert struck == 6
     assert held == undisturbed
 
 
@@ -63,7 +70,7 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_killed_thirty_times_ends_like_an_undisturbed_one(tmp_path: Path, workers: int) -> None:
     words = ("run", "vbench", "--limit", "100", "--samples-per-prompt", "4")
-    struck, held = kill_and_finish(words, tmp_path / "killed", workers=workers, kills=30, seed=2)
+    struck, held = kill_and_finish(words, tmp_path / "killed", workers=workers, kills=30, most_rows=25, seed=2)
     assert struck == 30
     assert held == whole_run(words, tmp_path / "undisturbed")
 
