@@ -146,11 +146,7 @@ def report_inputs(benchmark: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:
 def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
     """The samples of this shard with the scorers that have to look at them and have not decided yet."""
     decided = {
-        plan.name: {
-            key
-            for (key, _), row in opened.store.scores(plan.folder, samples).items()
-            if row.value is not None or row.weight == 0
-        }
+        plan.name: {key for (key, _), row in opened.store.scores(plan.folder, samples).items() if row.decided}
         for plan in opened.judging.plans
     }
     names: dict[SampleKey, list[str]] = {}

@@ -92,6 +92,11 @@ class Score:
         if self.value is not None and self.value != self.value:
             raise ValueError(f"NaN is not a score: {self.metric} of {self.key}")
 
+    @property
+    def decided(self) -> bool:
+        """Whether there is nothing left to do: a number, or the rule's word that there is none to count."""
+        return self.value is not None or self.weight == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

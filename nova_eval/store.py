@@ -249,8 +249,7 @@ def _key(value: Sequence[Any]) -> SampleKey:
 
 def _rank(score: Score) -> tuple[bool, str]:
     """Decided rows first; then by text, so that the winner does not depend on which file was read first."""
-    decided = score.value is not None or score.weight == 0
-    return (not decided, canonical_json(score))
+    return (not score.decided, canonical_json(score))
 
 
 def _size(path: Path) -> int:

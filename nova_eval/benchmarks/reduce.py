@@ -68,7 +68,7 @@ def estimate(rows: Sequence[Score]) -> Estimate:
             values[row.key.prompt_id].append(row.weight * row.value)
             weights[row.key.prompt_id].append(row.weight)
             keys.add(row.key)
-    unscored = sum(row.value is None and row.weight > 0 for row in rows)
+    unscored = sum(not row.decided for row in rows)
     excluded = sum(row.weight == 0 for row in rows)
     if not keys:
         return Estimate(None, unscored=unscored, excluded=excluded, reason=_why_empty(rows, unscored, excluded))
@@ -135,7 +135,7 @@ def metric(name: str, part: Estimate, higher_is_better: bool = True) -> Metric:
 
 def coverage_of(rows: Sequence[Score]) -> Coverage:
     """How many of the wanted pairs are decided, and why the others are not, by metric and reason."""
-    missing = Counter((row.metric, row.reason) for row in rows if row.value is None and row.weight > 0)
+    missing = Counter((row.metric, row.reason) for row in rows if not row.decided)
     return Coverage(
         wanted=len(rows),
         scored=sum(row.value is not None and row.weight > 0 for row in rows),
@@ -145,7 +145,7 @@ def coverage_of(rows: Sequence[Score]) -> Coverage:
 
 
 def _rank(score: Score) -> tuple[bool, str]:
-    return (score.value is None and score.weight > 0, canonical_json(score))
+    return (not score.decided, canonical_json(score))
 
 
 def _why_empty(rows: Sequence[Score], unscored: int, excluded: int) -> str:
@@ -153,7 +153,7 @@ def _why_empty(rows: Sequence[Score], unscored: int, excluded: int) -> str:
         return "no prompt of this run serves it"
     if unscored == 0:
         return f"the rule leaves out all {excluded} samples"
-    reasons = Counter(row.reason for row in rows if row.value is None and row.weight > 0)
+    reasons = Counter(row.reason for row in rows if not row.decided)
     reason, number = min(reasons.items(), key=lambda item: (-item[1], item[0]))
     return (
         f"{unscored} unscored: {reason}" if number == unscored else f"{unscored} unscored: {reason}, and other reasons"

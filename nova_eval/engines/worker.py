@@ -187,7 +187,7 @@ class Worker:
             scores += self._scores(plan, [items[s.key] for s in samples if s.key in items])
             by_key = {sample.key: sample for sample in samples}
             self._writer(plan).append_scores((score, by_key[score.key]) for score in scores)
-            failed.update((score.key, score.reason) for score in scores if score.value is None and score.weight > 0)
+            failed.update((score.key, score.reason) for score in scores if not score.decided)
         return UnitReport(len(work), len(failed), next(iter(failed.values()), ""))
 
     def _scores(self, plan: ScorerPlan, items: Sequence[Item]) -> list[Score]:

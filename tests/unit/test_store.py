@@ -107,6 +107,11 @@ class TestRows:
         assert store.scores("color@1-abc", {KEY: replace(sample, digest="other")}) == {}
 
 
+@pytest.mark.parametrize(("value", "weight", "decided"), [(0.0, 1, True), (None, 1, False), (None, 0, True)])
+def test_a_row_is_decided_by_a_number_or_by_the_rule(value: float | None, weight: float, decided: bool) -> None:
+    assert Score(KEY, "color", value, weight, reason="why").decided is decided
+
+
 class TestMedia:
     @pytest.mark.parametrize("loss", ["gone", "cut"])
     def test_lost_or_cut_media_is_wanted_again(self, tmp_path: Path, loss: str) -> None:
