@@ -23,6 +23,11 @@ FAMILIES: Registry[Cases] = Registry(
         "vbench_judges": "nova_eval.replays.vbench:cases",
         "vbench_text_judges": "nova_eval.replays.vbench_text:cases",
         "t2i_rules": "nova_eval.benchmarks.replay:cases",
+        "t2i_vqa": "nova_eval.replays.t2i_vqa:cases",
+        "geneval": "nova_eval.replays.geneval:cases",
+        "unidet": "nova_eval.replays.unidet:cases",
+        "dpt": "nova_eval.replays.dpt:cases",
+        "t2i_compbench": "nova_eval.replays.compbench:cases",
         "nova": "nova_eval.nova.parity:cases",
     },
 )
@@ -34,6 +39,13 @@ _VBENCH_SECTIONS = frozenset(
     | {"human_action", "final_score", "frame_sampling", "position_score"}
 )
 _TEXT_JUDGES = frozenset({"viclip", "umt", "tag2text", "grit"})  # a recording lies in the folder of its judge
+_IMAGE_JUDGES: Mapping[str, str] = {  # the same: folder → family
+    **dict.fromkeys(("blip_vqa", "mplug_large", "clip_vit_b32"), "t2i_vqa"),
+    **dict.fromkeys(("mask2former", "clip_vit_l14", "geneval_end_to_end"), "geneval"),
+    **dict.fromkeys(("unidet_rs200", "unidet_r50"), "unidet"),
+    "dpt_hybrid": "dpt",
+    "t2i_compbench_end_to_end": "t2i_compbench",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +108,10 @@ def _recordings(folder: Path) -> list[Path]:
 
 def _recognise(path: Path) -> tuple[str | None, list[str]]:
     """The family of a recording by its content, and the sections of it that the family does not know."""
-    content = _read(path) if path.name in {"rules.json", "index.json", "expected.json"} else None
+    content = _read(path)
     if not isinstance(content, Mapping) or not content:
         return None, []
-    if path.name == "expected.json":
+    if path.name in {"expected.json", "golden.json"}:
         return _of_judges(path, content), []
     if path.name == "rules.json" and not _VBENCH_SECTIONS.isdisjoint(content):
         return "vbench", sorted(set(content) - _VBENCH_SECTIONS)
@@ -111,6 +123,8 @@ def _recognise(path: Path) -> tuple[str | None, list[str]]:
 
 
 def _of_judges(path: Path, content: Mapping[str, Any]) -> str | None:
+    if path.name == "golden.json":
+        return _IMAGE_JUDGES.get(path.parent.name)
     if {"cases", "tolerance_abs"} <= content.keys():
         return "vbench_judges"
     return "vbench_text_judges" if path.parent.name in _TEXT_JUDGES and "weights_check" in content else None
