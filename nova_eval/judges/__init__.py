@@ -10,6 +10,8 @@ JUDGES: Registry[type[Judge]] = Registry(
     {
         "sprites": "nova_eval.sprites.judges:SpritesJudge",
         "sprites_background": "nova_eval.sprites.judges:SpritesBackgroundEncoder",
+        "sprites_layers": "nova_eval.sprites.judges:SpritesLayersJudge",
+        "sprites_text": "nova_eval.sprites.judges:SpritesTextJudge",
         "dino_vitb16": "nova_eval.judges.dino:DinoViTB16",
         "clip_vit_b32": "nova_eval.judges.clip:CLIPViTB32",
         "laion_aesthetic": "nova_eval.judges.aesthetic:LaionAesthetic",
@@ -20,6 +22,8 @@ JUDGES: Registry[type[Judge]] = Registry(
         "grit_object_det": "nova_eval.judges.grit:GritObjectDetector",
         "tag2text": "nova_eval.judges.tag2text:Tag2Text",
         "umt_l16": "nova_eval.judges.umt:UMT",
+        "geneval_objects": "nova_eval.judges.geneval_objects:GenEvalObjects",
+        "geneval_objects_mmdet": "nova_eval.judges.geneval_objects:GenEvalObjectsMMDet",
         "viclip_l14": "nova_eval.judges.viclip:ViCLIP",
     },
 )

@@ -2,7 +2,7 @@
 
 from nova_eval.weights.catalogue import Entry, digest, entries, entry, find, locate, locate_first
 from nova_eval.weights.fetching import Check, Listing, Progress, fetch, listing, verify
-from nova_eval.weights.loading import apply, load_state_dict
+from nova_eval.weights.loading import apply, load_state_dict, require
 
 __all__ = [
     "Check",
@@ -19,5 +19,6 @@ __all__ = [
     "load_state_dict",
     "locate",
     "locate_first",
+    "require",
     "verify",
 ]

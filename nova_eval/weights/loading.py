@@ -52,19 +52,34 @@ def apply(
     missing or extra. PrerequisiteError lists what is missing, extra or of another shape in one line.
     """
     renamed = _renamed(state, rename)
-    wanted = module.state_dict()
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    require(renamed, wanted, ignore=ignore, what=type(module).__name__, where=where)
+    module.load_state_dict({name: renamed[name] for name in wanted if name in renamed}, strict=False)
+
+
+def require(
+    state: Mapping[str, Tensor],
+    wanted: Mapping[str, tuple[int, ...]],
+    *,
+    ignore: Iterable[str] = (),
+    what: str,
+    where: str = "",
+) -> None:
+    """Every name of ``wanted`` in its shape and no other, but for ``ignore`` (as in ``apply``).
+
+    PrerequisiteError lists what is missing, extra or of another shape in one line; ``what`` is what needs the weights.
+    """
     patterns = [re.compile(pattern) for pattern in ignore]
 
     def counts(name: str) -> bool:
         return not any(pattern.fullmatch(name) for pattern in patterns)
 
-    missing = sorted(name for name in wanted.keys() - renamed.keys() if counts(name))
-    extra = sorted(name for name in renamed.keys() - wanted.keys() if counts(name))
-    common = [name for name in wanted if name in renamed]
+    missing = sorted(name for name in wanted.keys() - state.keys() if counts(name))
+    extra = sorted(name for name in state.keys() - wanted.keys() if counts(name))
     misshapen = [
-        f"{name} {tuple(renamed[name].shape)} for {tuple(wanted[name].shape)}"
-        for name in common
-        if renamed[name].shape != wanted[name].shape
+        f"{name} {tuple(state[name].shape)} for {shape}"
+        for name, shape in wanted.items()
+        if name in state and tuple(state[name].shape) != shape
     ]
     problems = [
         f"{len(names)} {kind}: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
@@ -73,12 +88,9 @@ def apply(
     ]
     if problems:
         raise PrerequisiteError(
-            f"the weights {where or 'given'} do not fit {type(module).__name__}: {'; '.join(problems)}".replace(
-                "  ", " "
-            ),
+            f"the weights {where or 'given'} do not fit {what}: {'; '.join(problems)}".replace("  ", " "),
             remedy="it is not the published file: python -m nova_eval weights verify",
         )
-    module.load_state_dict({name: renamed[name] for name in common}, strict=False)
 
 
 def _renamed(

@@ -1,0 +1,126 @@
+"""The colour of an object: CLIP ViT-L/14 told what the object is and asked which of ten colours it has.
+
+Network: CLIP (openai/CLIP, MIT). Source: djghosh13/geneval, evaluation/evaluate_images.py, and the zero-shot classifier
+of clip-benchmark 1.4.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nova_eval.errors import MediaError, UsageError
+from nova_eval.judges.clip import build, preprocess, tokenize
+from nova_eval.judges.hosting import Hosted
+from nova_eval.prompts.geneval import COLORS
+from nova_eval.protocols import Detection, Floats, Frames
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CLIP = "clip_vit_l14"
+TEMPLATES = ("a photo of a {color} {name}", "a photo of a {color}-colored {name}", "a photo of a {color} object")
+LOGIT_SCALE = 100.0
+BACKGROUND = "#999"
+KEEP_BACKGROUND = "original"
+
+
+class ColorNamer:
+    """Names the colours of objects in an image.
+
+    ``background`` is the colour of what lies outside an object's mask, ``"original"`` for the image itself; with
+    ``crop`` only the object's box is looked at. ``batch`` objects are looked at at once. Both towers of CLIP compute in
+    ``dtype``; the comparison is always made in float32.
+    """
+
+    def __init__(
+        self, judge: str, version: str, *, weights: Path | None, dtype: str, batch: int, background: str, crop: bool
+    ) -> None:
+        self.background = None if background == KEEP_BACKGROUND else _rgb(background)
+        self.crop, self._batch = crop, batch
+        self.hosted = Hosted(judge, version, weights=CLIP, path=weights, dtype=dtype, build=build)
+        self._classifiers: dict[str, Tensor] = {}
+
+    def to(self, device: str) -> None:
+        self.hosted.to(device)
+        self._classifiers.clear()
+
+    def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
+        """(H, W, 3) and objects in it → the colour of each. MediaError for an object without extent."""
+        return [COLORS[place] for place in self.logits(frame, objects).argmax(1)] if objects else []
+
+    def logits(self, frame: Frames, objects: Sequence[Detection]) -> Floats:
+        """(N, 10): 100 times the cosine of each object with each colour."""
+        features = F.normalize(torch.from_numpy(self.features(frame, objects)), dim=-1)
+        rows = [
+            LOGIT_SCALE * feature @ self.classifier(found.label)
+            for feature, found in zip(features, objects, strict=True)
+        ]
+        logits: Floats = torch.stack(rows).numpy()
+        return logits
+
+    def features(self, frame: Frames, objects: Sequence[Detection]) -> Floats:
+        """(N, 768) image features of the objects, not normalised."""
+        images = self.inputs(frame, objects)
+        with torch.inference_mode():
+            parts = [self.hosted.network.visual(self.hosted.place(some)).float().cpu() for some in self._parts(images)]
+        features: Floats = torch.cat(parts).numpy()
+        return features
+
+    def inputs(self, frame: Frames, objects: Sequence[Detection]) -> Tensor:
+        """(N, 3, 224, 224): what CLIP sees of each object."""
+        return torch.cat([preprocess(self.crop_of(frame, found)[None], "pil") for found in objects])
+
+    def crop_of(self, frame: Frames, found: Detection) -> Frames:
+        """uint8 (h, w, 3): the object before its background, cut out; corners round half to even, outside is black."""
+        from PIL import Image
+
+        image = Image.fromarray(frame)
+        if found.mask is not None and self.background is not None:
+            ground = Image.new("RGB", image.size, self.background)
+            image = Image.composite(image, ground, Image.fromarray(np.asarray(found.mask, bool)))
+        if self.crop:
+            image = image.crop(_corners(found))
+        return _array(image)
+
+    def classifier(self, name: str) -> Tensor:
+        """(768, 10) float32 on the CPU: for each colour the direction of its three texts about ``name``."""
+        if name not in self._classifiers:
+            texts = [template.format(color=color, name=name) for color in COLORS for template in TEMPLATES]
+            tokens = torch.cat([tokenize(text) for text in texts]).to(self.hosted.device)
+            with torch.inference_mode():
+                parts = [self.hosted.network.text(some).float().cpu() for some in self._parts(tokens)]
+            by_color = F.normalize(torch.cat(parts), dim=-1).reshape(len(COLORS), len(TEMPLATES), -1)
+            self._classifiers[name] = F.normalize(by_color.mean(1), dim=-1).T
+        return self._classifiers[name]
+
+    def _parts(self, tensor: Tensor) -> Sequence[Tensor]:
+        return [tensor[start : start + self._batch] for start in range(0, len(tensor), self._batch)]
+
+
+def _rgb(color: str) -> tuple[int, ...]:
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(color)[:3]
+    except ValueError as error:
+        raise UsageError(
+            f"background {color!r} is not a colour", remedy=f"such as {BACKGROUND}, or {KEEP_BACKGROUND}"
+        ) from error
+
+
+def _corners(found: Detection) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = (round(side) for side in found.box)
+    if x1 <= x0 or y1 <= y0:
+        raise MediaError(f"the {found.label} at {found.box} has no extent, so it has no color")
+    return x0, y0, x1, y1
+
+
+def _array(image: Image) -> Frames:
+    return np.array(image.convert("RGB"))
