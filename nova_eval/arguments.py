@@ -20,10 +20,12 @@ from nova_eval.config import (
     read_toml,
 )
 from nova_eval.errors import UsageError, unknown
+from nova_eval.layout import LAYOUTS
 from nova_eval.samplers import SAMPLERS
 
 _SHARD = re.compile(r"(\d+)/(\d+)")
 _SPEC_KEYS = ("variant", "seed", "codec")
+_FINISHED = ("folder", "imported")  # samplers of media that exist already, for which the profile's prompts say nothing
 _OPTION_KEYS = tuple(key for key in RunOptions.model_fields if key != "profile")
 
 
@@ -48,8 +50,8 @@ def resolve(
         raise unknown(f"profile of {benchmark}", profile_name, config.profiles)
     profile = config.profiles[profile_name]
 
-    sampler = _sampler_spec(profile, chosen)
-    default_variant = "official" if sampler.name == "folder" else profile.variant
+    sampler = _sampler_spec(profile, chosen, config)
+    default_variant = "official" if sampler.name in _FINISHED else profile.variant
     variant_name = str(chosen.get("variant", default_variant))
     if variant_name not in config.variants:
         raise unknown(f"variant of {benchmark}", variant_name, config.variants)
@@ -80,7 +82,7 @@ def resolve(
     return resolved
 
 
-def _sampler_spec(profile: Profile, chosen: Mapping[str, Any]) -> SamplerSpec:
+def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> SamplerSpec:
     from inspect import Parameter, signature
 
     defaults = {key: value for key, value in profile.sampler.items() if key != "name"}
@@ -91,6 +93,9 @@ def _sampler_spec(profile: Profile, chosen: Mapping[str, Any]) -> SamplerSpec:
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
     if name != profile.sampler["name"]:
         defaults = {key: value for key, value in defaults.items() if key in parameters}
+    if name in _FINISHED:
+        own = {"layout": config.name if config.name in LAYOUTS else "vbench", "modality": config.modality}
+        defaults = {key: value for key, value in own.items() if key in parameters} | defaults
     if argument:
         first = next(iter(parameters), None)
         if first is None:

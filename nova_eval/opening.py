@@ -41,7 +41,13 @@ class ExternalMedia:
     @cached_property
     def digests(self) -> dict[SampleKey, str]:
         """sha256 of each file that was found: a file that changed since the last run is another sample."""
-        return {key: file_digest(path) for key, path in self.listing.found.items()}
+        by_path = {path: file_digest(path) for path in dict.fromkeys(self.listing.found.values())}
+        return {key: by_path[path] for key, path in self.listing.found.items()}
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """What was found and what was not, one line a kind."""
+        return self._source.describe(self.listing, self._prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +187,10 @@ def current_samples(opened: Run) -> tuple[dict[SampleKey, Sample], dict[SampleKe
         key: row
         for key, found in digests.items()
         for row in rows.get(key, ())
-        if row.digest == found and row.path == str(listing.found[key])
+        if row.digest == found and row.path == str(listing.found[key]) and row.part == listing.parts.get(key)
     }
     reasons = {key: f"unreadable: {reason}" for key, reason in listing.unreadable.items()}
+    reasons.update((key, f"wrong size: {reason}") for key, reason in listing.wrong_size.items())
     reasons.update((key, "the file is missing") for key in listing.missing)
     return standing, {**failures, **reasons}
 

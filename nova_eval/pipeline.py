@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_eval import environment, media
@@ -19,6 +18,7 @@ from nova_eval.errors import MediaError
 from nova_eval.opening import ExternalMedia, Run, current_samples
 from nova_eval.plan import share, units
 from nova_eval.progress import progress
+from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.summary import Outcome, summarise
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nova_eval.report.baselines import BaselineRow
     from nova_eval.report.spec import ReportSpec
 
-_FILES_A_ROW_BATCH = 32
+FILES_A_ROW_BATCH = 32
 
 
 def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
@@ -158,25 +158,25 @@ def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sa
 
 def _record(opened: Run, external: ExternalMedia) -> None:
     """Records files that somebody else made as samples. Nothing is copied; files are read to know their bytes."""
-    from nova_eval.samplers.folder import describe
-
     listing = external.listing
-    for line in describe(listing, opened.suite):
+    for line in external.lines:
         opened.say(line)
     standing, _ = current_samples(opened)
     new = [key for key in share(opened.wanted, opened.options) if key in listing.found and key not in standing]
     writer = opened.store.sample_writer()
     with progress("reading", len(new), "files") as bar:
-        for unit in units(new, _FILES_A_ROW_BATCH):
-            rows = [_external_row(key, listing.found[key], external.digests[key]) for key in unit]
+        for unit in units(new, FILES_A_ROW_BATCH):
+            rows = [found_row(listing, key, external.digests[key]) for key in unit]
             writer.append_samples(rows)
             bar.advance(len(rows), sum(isinstance(row, Failure) for row in rows))
     writer.close()
 
 
-def _external_row(key: SampleKey, path: Path, digest: str) -> Sample | Failure:
+def found_row(listing: Listing, key: SampleKey, digest: str) -> Sample | Failure:
+    """The row of a sample that somebody else made, who is not known here."""
+    path, part = listing.found[key], listing.parts.get(key)
     try:
-        clip = media.read(path)
+        facts = media.read(path)
     except MediaError as error:
         return Failure(key, str(error))
     return Sample(
@@ -185,11 +185,12 @@ def _external_row(key: SampleKey, path: Path, digest: str) -> Sample | Failure:
         path=str(path),
         digest=digest,
         bytes=path.stat().st_size,
-        width=clip.width,
-        height=clip.height,
-        frames=len(clip),
-        fps=clip.fps,
+        width=facts.width if part is None else part[2],
+        height=facts.height if part is None else part[3],
+        frames=len(facts),
+        fps=facts.fps,
         seconds=0.0,
+        part=part,
     )
 
 

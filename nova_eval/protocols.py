@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nova_eval.records import Coverage, Metric, Prompt, Sample, SampleKey, Score
+from nova_eval.records import Coverage, Metric, Part, Prompt, Sample, SampleKey, Score
 
 if TYPE_CHECKING:
     from nova_eval.media import Clip
@@ -61,12 +62,18 @@ class Sampler(Protocol):
 
 
 class Listing(NamedTuple):
-    """What a folder of finished media holds, measured against the samples that are wanted."""
+    """What a folder of finished media holds, measured against the samples that are wanted.
+
+    ``parts`` says of found samples that share a picture with others which part of it they are; ``wrong_size`` why a
+    shared picture cannot be cut.
+    """
 
     found: Mapping[SampleKey, Path]
     missing: Sequence[SampleKey]
     extra: Sequence[Path]
     unreadable: Mapping[SampleKey, str]
+    parts: Mapping[SampleKey, Part] = MappingProxyType({})
+    wrong_size: Mapping[SampleKey, str] = MappingProxyType({})
 
 
 @runtime_checkable
@@ -77,6 +84,10 @@ class MediaSource(Protocol):
 
     def locate(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Listing:
         """Which file is which sample. ``prompts`` is the whole suite (it decides what is extra)."""
+        ...
+
+    def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
+        """One line for each kind of file in ``listing`` that occurs."""
         ...
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from nova_eval.errors import UsageError
+
+Part: TypeAlias = tuple[int, int, int, int]  # left, top, width, height in pixels
 
 _PROMPT_ID = re.compile(r"[a-z0-9_]+(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
@@ -54,7 +56,8 @@ class Sample:
 
     ``path`` is relative to the run folder, or absolute for media that somebody else made. ``digest`` is the
     sha256 of the file's bytes, ``bytes`` its size. ``fps`` is 0 for images.
-    ``seconds`` is the sampler's share of wall time.
+    ``seconds`` is the sampler's share of wall time. ``part`` is (left, top, width, height) where the sample is one of
+    several pictures in its file; width and height are then those of the part.
     """
 
     key: SampleKey
@@ -67,6 +70,7 @@ class Sample:
     frames: int
     fps: float
     seconds: float
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

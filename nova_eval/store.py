@@ -108,7 +108,7 @@ class RunStore:
                 if "failed" in row:
                     failures[key] = min(failures.get(key, row["failed"]), row["failed"])
                 else:
-                    samples.setdefault(key, []).append(Sample(**{**row, "key": key}))
+                    samples.setdefault(key, []).append(_sample(row, key))
         return samples, {key: reason for key, reason in failures.items() if key not in samples}
 
     def samples(self) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
@@ -239,7 +239,16 @@ def _clear_errors(path: Path) -> Iterator[None]:
 
 
 def _plain_row(row: Sample | Score) -> dict[str, Any]:
-    return {**asdict(row), "key": list(row.key)}
+    plain = {**asdict(row), "key": list(row.key)}
+    if plain.get("part") is None:  # most samples are a file of their own
+        plain.pop("part", None)
+    return plain
+
+
+def _sample(row: Mapping[str, Any], key: SampleKey) -> Sample:
+    left, top, width, height = row.get("part") or (0, 0, 0, 0)
+    part = (int(left), int(top), int(width), int(height)) if "part" in row else None
+    return Sample(**{**row, "key": key, "part": part})
 
 
 def _key(value: Sequence[Any]) -> SampleKey:

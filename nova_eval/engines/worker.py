@@ -172,9 +172,13 @@ class Worker:
         self._drop_sampler()
         items: dict[SampleKey, Item] = {}
         unreadable: dict[SampleKey, str] = {}
+        shared: dict[str, media.Clip] = {}  # pictures that hold several samples, decoded once
         for sample, _ in work:
             try:
-                clip = media.read(self._whole_file(sample))
+                clip = shared.get(sample.path) or media.read(self._whole_file(sample))
+                if sample.part is not None:
+                    shared[sample.path] = clip
+                    clip = _part_of(clip, sample)
                 items[sample.key] = Item(self._job.prompts[sample.key.prompt_id], sample, clip)
             except MediaError as error:
                 unreadable[sample.key] = str(error)
@@ -235,6 +239,14 @@ class Worker:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _part_of(clip: media.Clip, sample: Sample) -> media.Clip:
+    """The part of a shared picture that a sample is. MediaError where the picture ends before it."""
+    left, top, width, height = sample.part or (0, 0, clip.width, clip.height)
+    if left + width > clip.width or top + height > clip.height:
+        raise MediaError(f"{Path(sample.path).name}: {clip.width}×{clip.height} pixels, too few to hold {sample.part}")
+    return media.Clip(clip.frames[:, top : top + height, left : left + width], clip.fps)
 
 
 def _is_final(error: Exception) -> bool:

@@ -11,6 +11,7 @@ SAMPLERS: Registry[type[Sampler] | type[MediaSource]] = Registry(
         "oracle": "nova_eval.samplers.sprites:OracleSampler",
         "noise": "nova_eval.samplers.sprites:NoiseSampler",
         "folder": "nova_eval.samplers.folder:FolderSampler",
+        "imported": "nova_eval.samplers.imported:ImportedSampler",
         "nova": "nova_eval.samplers.nova:NovaSampler",
         "diffusers": "nova_eval.samplers.diffusers:DiffusersSampler",
     },

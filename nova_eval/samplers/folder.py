@@ -1,41 +1,65 @@
-"""Videos that somebody else made, in VBench's official names, scored where they lie."""
+"""Media that somebody else made, in a benchmark's official names, scored where they lie."""
 
 from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path, PurePosixPath
 
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
-from nova_eval.layout import NAME_BYTES, assign, official_name, parse_name
-from nova_eval.media import VIDEO_SUFFIXES
+from nova_eval.layout import LAYOUTS, Assignment, Layout
+from nova_eval.layout.dpg_bench import SIDE, part_of_grid
+from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read
 from nova_eval.protocols import Listing, SamplerInfo
-from nova_eval.records import Prompt, SampleKey
+from nova_eval.records import Part, Prompt, SampleKey
+from nova_eval.samplers.folder_listing import describe
 
-_SHOWN = 3  # names a line of ``describe`` quotes
+_SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 # Opening a container decodes a frame to guess what it holds; looking at a 768x480 frame is twice as fast without that.
 _NO_GUESSING = [{"skip_frame": "all"}] * 4
 
 
 class FolderSampler:
-    """A folder of finished videos: ``{prompt}-{index}.mp4`` (.gif, .mov, .webm, .mkv, .avi), flat or in sub-folders.
+    """A folder of finished images or videos, named as the benchmark's own scripts name them.
 
     ``prefer`` names sub-folders, best first, that settle which file counts when two with different bytes claim the same
-    sample, as happens when every dimension was sampled into a folder of its own.
+    sample, as happens when every dimension was sampled into a folder of its own. ``layout`` is a name of ``LAYOUTS``,
+    ``modality`` by default what that benchmark judges. ``grid`` is the number of samples along a side of a picture that
+    holds all samples of a prompt; ``tile`` the side of each in pixels, by default half the size that most grids have.
     """
 
     light = True
 
-    def __init__(self, folder: Path | str, prefer: str | Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        prefer: str | Sequence[str] = (),
+        *,
+        layout: str = "vbench",
+        modality: str = "",
+        grid: int = SIDE,
+        tile: int = 0,
+    ) -> None:
+        usual = "video" if layout == "vbench" else "image"
+        self._modality = modality or usual
+        if self._modality not in _SUFFIXES:
+            raise unknown("modality", self._modality, _SUFFIXES)
+        maker = LAYOUTS.get(layout)
+        shared = {"grid": grid} if "grid" in signature(maker).parameters else {}
+        self.layout: Layout = maker(_SUFFIXES[self._modality], **shared)
         given = Path(folder).expanduser()
+        remedy = f"give the folder that holds the {self._modality}s"
         if not given.exists():
-            raise UsageError(f"the folder {given} does not exist", remedy="give the folder that holds the videos")
+            raise UsageError(f"the folder {given} does not exist", remedy=remedy)
         if not given.is_dir():
-            raise UsageError(f"{given} is a file", remedy="give the folder that holds the videos")
+            raise UsageError(f"{given} is a file", remedy=remedy)
+        if grid < 1 or tile < 0:
+            raise UsageError(f"grid {grid} or tile {tile} is too small", remedy="grid is 1 or more, tile 0 or more")
         self.folder = given.resolve()
         self._prefer = tuple(name.strip("/") for name in ((prefer,) if isinstance(prefer, str) else prefer))
         for name in self._prefer:
@@ -43,25 +67,33 @@ class FolderSampler:
                 raise unknown(
                     "sub-folder to prefer", name, [entry.name for entry in self.folder.iterdir() if entry.is_dir()]
                 )
+        self._grid, self._tile = grid, tile
         settings: dict[str, object] = {"folder": str(self.folder)}
-        if self._prefer:
-            settings["prefer"] = list(self._prefer)
-        self.info = SamplerInfo(name=self.folder.name or "folder", modality="video", settings=settings)
+        changed = {
+            "prefer": list(self._prefer),
+            "layout": layout if layout != "vbench" else "",
+            "modality": self._modality if self._modality != usual else "",
+            "grid": grid if grid != SIDE else 0,
+            "tile": tile,
+        }
+        settings |= {name: value for name, value in changed.items() if value}
+        self.info = SamplerInfo(name=self.folder.name or "folder", modality=self._modality, settings=settings)
         self._looked_at: dict[tuple[Path, int, int], str] = {}
 
     def locate(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], *, decode: bool = True) -> Listing:
-        """Every wanted sample is in exactly one of ``found``, ``missing`` and ``unreadable``.
+        """Every wanted sample is in exactly one of ``found``, ``missing``, ``unreadable`` and ``wrong_size``.
 
         ``extra`` are files that no sample of the suite is named like, and samples beyond the wanted ones of a prompt.
-        Files are decoded up to their first frame, once as long as they do not change; one that breaks off later is
-        noticed when it is scored. ``decode=False`` only looks at names. UsageError when nothing here could be meant.
+        Images are checked and videos decoded up to their first frame, once as long as they do not change; what breaks
+        off later is noticed when it is scored. ``decode=False`` only looks at names. UsageError when nothing here could
+        be meant.
         """
-        paths = self._videos_first()
-        assigned = assign(prompts, paths)
+        paths = self._media_first()
+        assigned = self.layout.assign(prompts, paths, self.folder)
         if not assigned.files:
             raise self._nothing_matches(prompts, paths)
 
-        found: dict[SampleKey, Path] = {}
+        names: dict[SampleKey, str] = {}
         missing: list[SampleKey] = []
         unreadable: dict[SampleKey, str] = {}
         for key in dict.fromkeys(wanted):
@@ -69,35 +101,34 @@ class FolderSampler:
                 missing.append(key)
                 continue
             try:
-                found[key] = self.folder / self._only(assigned.files[key])
+                names[key] = self._only(assigned.files[key])
             except MediaError as error:
                 unreadable[key] = str(error)
 
         if decode:
-            with ThreadPoolExecutor(min(8, cpu_count())) as threads:  # decoding releases the interpreter lock
-                problems = list(threads.map(self._problem, found.values()))
-            unreadable.update({key: problem for key, problem in zip(found, problems, strict=True) if problem})
-            found = {key: path for key, path in found.items() if key not in unreadable}
+            problems = self._problems(names.values())
+            unreadable.update({key: problems[name] for key, name in names.items() if problems[name]})
+            names = {key: name for key, name in names.items() if key not in unreadable}
+        parts, wrong_size = self._parts(names, assigned) if decode else ({}, {})
+        found = {key: self.folder / name for key, name in names.items() if key not in wrong_size}
+        return Listing(found, missing, self._extra(assigned, wanted), unreadable, parts, wrong_size)
 
-        wanted_keys, wanted_prompts = set(wanted), {key.prompt_id for key in wanted}
-        beyond = [
-            path
-            for key, claimed in assigned.files.items()
-            if key.prompt_id in wanted_prompts and key not in wanted_keys
-            for path in claimed
-        ]
-        extra = [self.folder / path for path in sorted((*assigned.extra, *beyond))]
-        return Listing(found, missing, extra, unreadable)
+    def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
+        """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
+        paths = [os.path.relpath(path, self.folder).replace(os.sep, "/") for path in listing.extra]
+        return describe(listing, prompts, self.layout, self.layout.assign(prompts, paths, self.folder))
 
-    def _videos_first(self) -> list[str]:
-        """Relative paths of all files, in a fixed order. UsageError when there is none, or no video among them."""
+    def _media_first(self) -> list[str]:
+        """Relative paths of all files, in a fixed order. UsageError when there is none, or none of the modality."""
         paths = sorted(_files(self.folder), key=lambda path: (path.count("/"), path))
         if not paths:
-            raise UsageError(f"the folder {self.folder} is empty", remedy="give the folder that holds the videos")
-        if not any(_is_video(path) for path in paths):
-            endings = ", ".join(sorted(VIDEO_SUFFIXES))
             raise UsageError(
-                f"no video among the {len(paths)} files in {self.folder}, such as {paths[0]!r}",
+                f"the folder {self.folder} is empty", remedy=f"give the folder that holds the {self._modality}s"
+            )
+        if not any(self._is_media(path) for path in paths):
+            endings = ", ".join(sorted(_SUFFIXES[self._modality]))
+            raise UsageError(
+                f"no {self._modality} among the {len(paths)} files in {self.folder}, such as {paths[0]!r}",
                 remedy=f"known endings: {endings}",
             )
         return paths
@@ -119,31 +150,77 @@ class FolderSampler:
             remedy="keep one of them, or name the sub-folder to take with --set sampler.prefer=NAME",
         )
 
-    def _problem(self, path: Path) -> str:
+    def _problems(self, names: Iterable[str]) -> dict[str, str]:
+        """Why files cannot be read, "" for those that can."""
+        distinct = list(dict.fromkeys(names))
+        with ThreadPoolExecutor(min(8, cpu_count())) as threads:  # decoding releases the interpreter lock
+            return dict(zip(distinct, threads.map(self._problem, distinct), strict=True))
+
+    def _problem(self, name: str) -> str:
+        path = self.folder / name
         try:
             status = path.stat()
         except OSError as error:
             return f"{path.name}: {error.strerror}"
         state = (path, status.st_size, status.st_mtime_ns)
         if state not in self._looked_at:
-            self._looked_at[state] = first_frame_problem(path)
+            look = image_problem if self._modality == "image" else first_frame_problem
+            self._looked_at[state] = look(path)
         return self._looked_at[state]
 
+    def _parts(
+        self, names: Mapping[SampleKey, str], assigned: Assignment
+    ) -> tuple[dict[SampleKey, Part], dict[SampleKey, str]]:
+        """Where samples lie in the grids that hold them, and why some grids cannot be cut.
+
+        The official code cuts every picture at one size, so a grid of another size than most is none.
+        """
+        grids = {name: read(self.folder / name) for name in dict.fromkeys(names.values()) if name in assigned.grids}
+        if not grids:
+            return {}, {}
+        sizes = {name: (facts.width, facts.height) for name, facts in grids.items()}
+        (usual, _), *_ = Counter(sizes.values()).most_common()
+        wanted = (self._grid * self._tile, self._grid * self._tile) if self._tile else usual
+        wrong = {name: self._wrong_size(name, size, wanted) for name, size in sizes.items()}
+        parts = {
+            key: part_of_grid(*sizes[name], key.index, self._grid)
+            for key, name in names.items()
+            if name in grids and not wrong[name]
+        }
+        return parts, {key: wrong[name] for key, name in names.items() if wrong.get(name)}
+
+    def _wrong_size(self, name: str, size: tuple[int, int], wanted: tuple[int, int]) -> str:
+        shown = f"{PurePosixPath(name).name}: {size[0]}×{size[1]} pixels"
+        if size != wanted:
+            others = "--set sampler.tile asks for" if self._tile else "most grids have"
+            return f"{shown}, {others} {wanted[0]}×{wanted[1]}"
+        if size[0] % self._grid or size[1] % self._grid:
+            return f"{shown} cannot be cut into {self._grid}×{self._grid} samples of one size"
+        return ""
+
+    def _extra(self, assigned: Assignment, wanted: Sequence[SampleKey]) -> list[Path]:
+        """Files of no sample, and of samples that nobody wants of a prompt that is wanted."""
+        keys, prompt_ids = set(wanted), {key.prompt_id for key in wanted}
+        used = {path for key, claimed in assigned.files.items() if key in keys for path in claimed}
+        beyond = {
+            path
+            for key, claimed in assigned.files.items()
+            if key.prompt_id in prompt_ids and key not in keys
+            for path in claimed
+            if path not in used
+        }
+        return [self.folder / path for path in sorted((*assigned.extra, *beyond))]
+
     def _nothing_matches(self, prompts: Sequence[Prompt], paths: Sequence[str]) -> UsageError:
-        videos = [path for path in paths if _is_video(path)]
-        texts = [prompt.text for prompt in prompts]
-        for path in videos[:_SHOWN]:
-            stem = PurePosixPath(path).stem
-            text, _ = parse_name(path) or (stem, 0)
-            if near := get_close_matches(text, texts, n=1, cutoff=0.5):
-                hint = f"{path!r} is nearest to {_expected(near[0], path)!r}"
-                break
-        else:
-            hint = f"found {videos[0]!r}, expected names such as {_expected(texts[0], videos[0])!r}" if texts else ""
+        media = [path for path in paths if self._is_media(path)]
         return UsageError(
-            f"none of the {len(videos)} videos in {self.folder} is named after a prompt of this suite: {hint}",
-            remedy="name videos '{prompt}-{index}.mp4', and check --variant",
+            f"none of the {len(media)} {self._modality}s in {self.folder} is named after a prompt of this suite: "
+            f"{self.layout.hint(prompts, media)}",
+            remedy=f"name {self._modality}s {self.layout.pattern}, and check --variant",
         )
+
+    def _is_media(self, path: str) -> bool:
+        return PurePosixPath(path).suffix.lower() in _SUFFIXES[self._modality]
 
 
 def first_frame_problem(path: Path) -> str:
@@ -167,60 +244,21 @@ def first_frame_problem(path: Path) -> str:
     return ""
 
 
-def describe(listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
-    """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
-    texts = {prompt.id: prompt.text for prompt in prompts}
+def image_problem(path: Path) -> str:
+    """Why an image cannot be read, "" when it can: PNG by its checksums, other formats by decoding them."""
+    from PIL import Image, UnidentifiedImageError
 
-    def name(key: SampleKey) -> str:
-        return f"{texts.get(key.prompt_id, key.prompt_id)}-{key.index}"
-
-    wanted = len(listing.found) + len(listing.missing) + len(listing.unreadable)
-    lines = [f"found {len(listing.found)} of {wanted} samples"]
-    if listing.missing:
-        prompt_count = len({key.prompt_id for key in listing.missing})
-        lines.append(
-            f"missing {len(listing.missing)} samples of {prompt_count} prompts: "
-            + _first(repr(name(key)) for key in listing.missing)
-        )
-    if listing.unreadable:
-        reasons = _first(f"{name(key)!r} ({reason})" for key, reason in listing.unreadable.items())
-        lines.append(f"unreadable {len(listing.unreadable)} samples: {reasons}")
-    nameless = {key.prompt_id for key in listing.missing if not _storable(texts.get(key.prompt_id, ""), key.index)}
-    if nameless:
-        lines.append(
-            f"of the missing, {len(nameless)} prompts cannot be file names (a slash, or over {NAME_BYTES} bytes)"
-        )
-    extra = assign(prompts, map(str, listing.extra))
-    beyond = [path for paths in extra.files.values() for path in paths]
-    if beyond:
-        lines.append(f"not needed {len(beyond)} further samples: {_first(repr(Path(path).name) for path in beyond)}")
-    if extra.extra:
-        lines.append(
-            f"not of this suite {len(extra.extra)} files: {_first(repr(Path(path).name) for path in extra.extra)}"
-        )
-    return lines
-
-
-def _first(names: Iterable[str]) -> str:
-    shown = list(names)
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more
-
-
-def _is_video(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in VIDEO_SUFFIXES
-
-
-def _expected(text: str, path: str) -> str:
-    suffix = PurePosixPath(path).suffix
-    return official_name(text, 0, suffix) if _storable(text, 0) else "{prompt}-0" + suffix
-
-
-def _storable(text: str, index: int) -> bool:
     try:
-        return bool(official_name(text, index))
-    except UsageError:
-        return False
+        if path.stat().st_size == 0:
+            return f"{path.name}: the file is empty"
+        with Image.open(path) as image:
+            if image.format == "PNG":
+                image.verify()
+            else:
+                image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        return f"{path.name}: unreadable image ({' '.join(str(error).split())[:160]})"
+    return ""
 
 
 def _same_bytes(first: Path, second: Path) -> bool:

@@ -13,10 +13,10 @@ import numpy as np
 
 from nova_eval.benchmarks.dpg_bench.answers import is_yes
 from nova_eval.benchmarks.dpg_bench.benchmark import DETAILED, DPGBench
-from nova_eval.benchmarks.dpg_bench.layout import item_of
 from nova_eval.benchmarks.dpg_bench.questions import read_table
 from nova_eval.benchmarks.dpg_bench.tiles import tiles
 from nova_eval.benchmarks.replay import Section, figures, image_item, named, number_of
+from nova_eval.layout.dpg_bench import item_of
 from nova_eval.prompts.dpg_bench import ITEM, OVERALL
 from nova_eval.protocols import Frames
 from nova_eval.records import Metric, Prompt, Score

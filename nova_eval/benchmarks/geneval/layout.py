@@ -1,21 +1,11 @@
-"""GenEval's official folder, and the text of its summary."""
+"""GenEval's official result file, and the text of its summary."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from nova_eval.benchmarks.geneval.benchmark import IMAGES, PROMPTS
-from nova_eval.records import Metric, Prompt, SampleKey
-
-
-def official_name(key: SampleKey) -> str:
-    """Where the official evaluator looks for a sample: ``00412/samples/00003.png``, beside ``metadata.jsonl``."""
-    return f"{int(key.prompt_id.rpartition('/')[2]):05d}/samples/{key.index:05d}.png"
-
-
-def official_metadata(prompt: Prompt) -> dict[str, object]:
-    """The object of a prompt's ``metadata.jsonl``, keys in the official order."""
-    return {"tag": prompt.tags[0], **prompt.reference, "prompt": prompt.text}
+from nova_eval.records import Metric
 
 
 def summary_text(metrics: Sequence[Metric], tasks: Sequence[str]) -> str:

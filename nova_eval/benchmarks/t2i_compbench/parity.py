@@ -13,9 +13,9 @@ from nova_eval.benchmarks.replay import Section, figures, image_item, named, num
 from nova_eval.benchmarks.rule import Rule
 from nova_eval.benchmarks.t2i_compbench.attributes import OFFICIAL_QUESTIONS, model_text, questions
 from nova_eval.benchmarks.t2i_compbench.benchmark import T2ICompBench, official
-from nova_eval.benchmarks.t2i_compbench.layout import numeracy_number, prompt_of, running_number
 from nova_eval.benchmarks.t2i_compbench.parses import Parse, Parses, Token
 from nova_eval.benchmarks.t2i_compbench.positions import position_2d, position_3d
+from nova_eval.layout.t2i_compbench import numeracy_number, prompt_of, running_number
 from nova_eval.prompts.t2i_compbench import KIND, complex_kind
 from nova_eval.protocols import Detection, Floats, Frames, Item
 from nova_eval.records import Prompt, SampleKey, Score

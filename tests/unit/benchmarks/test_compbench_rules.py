@@ -11,13 +11,13 @@ from nova_eval.benchmarks.rule import Rule
 from nova_eval.benchmarks.t2i_compbench import T2ICompBench
 from nova_eval.benchmarks.t2i_compbench.attributes import model_text, questions
 from nova_eval.benchmarks.t2i_compbench.frames import official_depth, official_frame, official_size
-from nova_eval.benchmarks.t2i_compbench.layout import numeracy_number, official_name, prompt_of, running_number
 from nova_eval.benchmarks.t2i_compbench.numeracy import UnreadablePrompt, distinct, read_counts
 from nova_eval.benchmarks.t2i_compbench.parses import Parse, Parses, Token
 from nova_eval.benchmarks.t2i_compbench.positions import position_2d, position_3d
 from nova_eval.benchmarks.t2i_compbench.spatial import complex_objects
 from nova_eval.benchmarks.t2i_compbench.vocabulary import PLURALS, SINGULARS
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.layout.t2i_compbench import numeracy_number, official_name, prompt_of, running_number
 from nova_eval.protocols import Detection
 
 

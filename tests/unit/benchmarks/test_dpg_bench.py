@@ -13,7 +13,6 @@ import pytest
 from nova_eval.benchmarks.dpg_bench import DPGBench
 from nova_eval.benchmarks.dpg_bench.answers import is_yes, zeroed
 from nova_eval.benchmarks.dpg_bench.benchmark import DETAILED
-from nova_eval.benchmarks.dpg_bench.layout import item_of, official_name
 from nova_eval.benchmarks.dpg_bench.questions import (
     Question,
     Table,
@@ -27,6 +26,7 @@ from nova_eval.benchmarks.dpg_bench.tiles import items_of_grid, tiles
 from nova_eval.benchmarks.rule import Rule
 from nova_eval.config import data_folder, load_benchmark_config
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.layout.dpg_bench import item_of, official_name
 from nova_eval.media import Clip
 from nova_eval.prompts import load_suite, sources
 from nova_eval.prompts.dpg_bench import CATEGORIES, ITEM, OVERALL

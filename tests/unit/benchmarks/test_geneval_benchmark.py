@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from nova_eval.benchmarks.geneval import CORRECTED, OFFICIAL, GenEval
-from nova_eval.benchmarks.geneval.layout import official_metadata, official_name
 from nova_eval.config import data_folder, load_benchmark_config
 from nova_eval.errors import UsageError
+from nova_eval.layout.geneval import official_metadata, official_name
 from nova_eval.prompts.geneval import TASKS, prompts
 from nova_eval.protocols import Detection
 from nova_eval.records import Metric, Prompt, SampleKey, Score
@@ -124,7 +124,7 @@ class TestConfiguration:
         assert next(iter(config.profiles)) == "paper"
 
     def test_files_are_named_as_the_official_evaluator_looks_for_them(self) -> None:
-        assert official_name(SampleKey("geneval/0412", 3)) == "00412/samples/00003.png"
+        assert official_name(412, 3) == "00412/samples/00003.png"
         first = next(prompts())
         assert list(official_metadata(first)) == ["tag", "include", "prompt"]
 

@@ -16,7 +16,7 @@ from nova_eval.prompts import load_suite
 from nova_eval.protocols import MediaSource
 from nova_eval.records import Prompt, SampleKey
 from nova_eval.samplers import folder as folder_module
-from nova_eval.samplers.folder import FolderSampler, describe, first_frame_problem
+from nova_eval.samplers.folder import FolderSampler, first_frame_problem
 
 TEXTS = ["a cat", "A fantasy landscape", "a fantasy landscape", "carved façades", "A storm."]
 PROMPTS = [Prompt(f"s/{number:04d}", text, ("scene",)) for number, text in enumerate(TEXTS)]
@@ -48,7 +48,7 @@ class TestCompleteFolder:
         assert list(listing.found) == WANTED
         assert listing.found[WANTED[0]] == complete.resolve() / "a cat-0.mp4"
         assert (listing.missing, listing.extra, listing.unreadable) == ([], [], {})
-        assert describe(listing, PROMPTS) == ["found 10 of 10 samples"]
+        assert FolderSampler(complete).describe(listing, PROMPTS) == ["found 10 of 10 samples"]
 
     def test_is_a_media_source_named_by_its_resolved_folder(self, complete):
         sampler = FolderSampler(str(complete / ".." / complete.name))
@@ -77,9 +77,10 @@ class TestWhatIsNotRight:
         listing = locate(complete)
         assert listing.missing == [SampleKey("s/0000", 1)]
         assert [path.name for path in listing.extra] == [".DS_Store", "a cat-7.mp4", "results.json"]
-        assert describe(listing, PROMPTS) == [
+        assert FolderSampler(complete).describe(listing, PROMPTS) == [
             "found 9 of 10 samples",
             "missing 1 samples of 1 prompts: 'a cat-1'",
+            "too few samples of 1 prompts: s/0000 (1 of 2)",
             "not needed 1 further samples: 'a cat-7.mp4'",
             "not of this suite 2 files: '.DS_Store', 'results.json'",
         ]
@@ -103,7 +104,7 @@ class TestWhatIsNotRight:
         assert reasons["s/0000-1"].startswith("a cat-1.mp4: unreadable video (")
         assert reasons["s/0004-0"].startswith("A storm.-0.mp4: unreadable video (")
         assert reasons["s/0004-1"] == "A storm.-1.mp4: No such file or directory"
-        lines = describe(listing, PROMPTS)
+        lines = FolderSampler(complete).describe(listing, PROMPTS)
         assert lines[1].startswith("unreadable 4 samples: 'a cat-0' (a cat-0.mp4: the file is empty), ")
         assert lines[1].endswith(" and 1 more")
 
@@ -140,13 +141,13 @@ class TestWhatIsNotRight:
         long = Prompt("s/long", "x" * 300)
         listing = FolderSampler(complete).locate([*PROMPTS, long], [*WANTED, SampleKey("s/long", 0)])
         assert listing.missing == [SampleKey("s/long", 0)]
-        assert describe(listing, [*PROMPTS, long])[-1] == (
+        assert FolderSampler(complete).describe(listing, [*PROMPTS, long])[-1] == (
             "of the missing, 1 prompts cannot be file names (a slash, or over 255 bytes)"
         )
 
     def test_a_name_that_is_not_text_can_still_be_printed(self, complete):
         (complete / "caf\udce9-0.mp4").write_bytes(b"x")
-        lines = describe(locate(complete), PROMPTS)
+        lines = FolderSampler(complete).describe(locate(complete), PROMPTS)
         assert lines[-1] == r"not of this suite 1 files: 'caf\udce9-0.mp4'"
         lines[-1].encode()
 
