@@ -25,5 +25,8 @@ JUDGES: Registry[type[Judge]] = Registry(
         "geneval_objects": "nova_eval.judges.geneval_objects:GenEvalObjects",
         "geneval_objects_mmdet": "nova_eval.judges.geneval_objects:GenEvalObjectsMMDet",
         "viclip_l14": "nova_eval.judges.viclip:ViCLIP",
+        "blip_vqa": "nova_eval.judges.blip:BLIPVQA",
+        "mplug_large": "nova_eval.judges.mplug:MPlugLarge",
+        "clipscore_vit_b32": "nova_eval.judges.clipscore:CLIPScoreViTB32",
     },
 )

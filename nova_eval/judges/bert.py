@@ -1,4 +1,4 @@
-"""The BERT layers of Tag2Text and GRiT: post-norm attention over a text and over what it describes.
+"""The BERT of Tag2Text, GRiT, BLIP and mPLUG: post-norm attention over a text and over what it describes.
 
 Structure and parameter names follow BERT (google-research/bert, Apache-2.0) as BLIP and transformers lay it out.
 """
@@ -9,9 +9,40 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTH, HEADS, HIDDEN = 768, 12, 3072
+POSITIONS = 512
 NORM_EPS = 1e-12
 
 KeysValues = tuple[Tensor, Tensor]  # each (B, heads, length, width / heads)
+
+
+class Embeddings(nn.Module):
+    """``words`` words and 512 places. With ``types`` every word counts as of the first kind of text."""
+
+    def __init__(self, words: int, types: int = 0) -> None:
+        super().__init__()
+        self.word_embeddings, self.position_embeddings = nn.Embedding(words, WIDTH), nn.Embedding(POSITIONS, WIDTH)
+        if types:
+            self.token_type_embeddings = nn.Embedding(types, WIDTH)
+        self.LayerNorm = nn.LayerNorm(WIDTH, eps=NORM_EPS)
+
+    def forward(self, ids: Tensor, start: int = 0) -> Tensor:
+        """(B, n) ids at the places from ``start`` → (B, n, width)."""
+        x = self.word_embeddings(ids)
+        if hasattr(self, "token_type_embeddings"):
+            x = x + self.token_type_embeddings.weight[0]
+        places = self.position_embeddings.weight[start : start + ids.shape[1]]
+        return self.LayerNorm(x + places)  # type: ignore[no-any-return]
+
+
+class Transform(nn.Module):
+    """What a language model does to its last states before it compares them with words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense, self.LayerNorm = nn.Linear(WIDTH, WIDTH), nn.LayerNorm(WIDTH, eps=NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.LayerNorm(F.gelu(self.dense(x)))  # type: ignore[no-any-return]
 
 
 class Projections(nn.Module):

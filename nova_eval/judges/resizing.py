@@ -57,12 +57,17 @@ def shrink(frames: Frames, size: int, kind: Filter, resampling: Resampling, devi
         return as_floats(frames, device)
     if resampling == "tensor":
         return F.interpolate(as_floats(frames, device), size=target, mode=kind, align_corners=False, antialias=False)
+    return as_floats(resized(frames, *target, kind), device)
+
+
+def resized(frames: Frames, height: int, width: int, kind: Filter) -> Frames:
+    """uint8 (N, H, W, 3) → (N, height, width, 3) by Pillow's filter, whatever the aspect ratio."""
     from PIL import Image
 
+    if frames.shape[1:3] == (height, width):
+        return frames
     by_name = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-    height, width = target
-    resized = [np.asarray(Image.fromarray(frame).resize((width, height), by_name[kind])) for frame in frames]
-    return as_floats(np.stack(resized), device)
+    return np.stack([np.asarray(Image.fromarray(frame).resize((width, height), by_name[kind])) for frame in frames])
 
 
 def centre_crop(images: Tensor, size: int) -> Tensor:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from timm.models.swin_transformer import SwinTransformer
@@ -20,9 +19,10 @@ from torch import Tensor, nn
 from nova_eval import weights as pinned
 from nova_eval.errors import PrerequisiteError
 from nova_eval.judges.beam_search import Hypothesis, beam_search
-from nova_eval.judges.bert import NORM_EPS, WIDTH, KeysValues, Layer
+from nova_eval.judges.bert import WIDTH, Embeddings, KeysValues, Layer, Transform
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import IMAGENET_MEAN, IMAGENET_STD, each_distinct, normalised
+from nova_eval.judges.resizing import resized
 from nova_eval.judges.wordpiece import CLS, PAD, SEP, WordPiece
 from nova_eval.protocols import Frames
 
@@ -129,24 +129,7 @@ def tags_on(logits: Tensor) -> list[list[int]]:
 
 def preprocess(frames: Frames) -> Tensor:
     """uint8 (N, H, W, 3) → float (N, 3, 384, 384): Pillow's bilinear where the size differs, normalised."""
-    if frames.shape[1:3] != (SIZE, SIZE):
-        from PIL import Image
-
-        scaled = [Image.fromarray(frame).resize((SIZE, SIZE), Image.Resampling.BILINEAR) for frame in frames]
-        frames = np.stack([np.asarray(frame) for frame in scaled])
-    return normalised(frames, IMAGENET_MEAN, IMAGENET_STD)
-
-
-class Embeddings(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.word_embeddings, self.position_embeddings = nn.Embedding(WORDS, WIDTH), nn.Embedding(512, WIDTH)
-        self.LayerNorm = nn.LayerNorm(WIDTH, eps=NORM_EPS)
-
-    def forward(self, ids: Tensor, start: int = 0) -> Tensor:
-        """(B, n) ids at the places from ``start`` → (B, n, width)."""
-        places = self.position_embeddings.weight[start : start + ids.shape[1]]
-        return self.LayerNorm(self.word_embeddings(ids) + places)  # type: ignore[no-any-return]
+    return normalised(resized(frames, SIZE, SIZE, "bilinear"), IMAGENET_MEAN, IMAGENET_STD)
 
 
 class TagEncoder(nn.Module):
@@ -154,7 +137,7 @@ class TagEncoder(nn.Module):
 
     def __init__(self, depth: int = 12) -> None:
         super().__init__()
-        self.embeddings = Embeddings()
+        self.embeddings = Embeddings(WORDS)
         self.layer: Sequence[Layer] = nn.ModuleList(Layer(source_width=IMAGE_WIDTH) for _ in range(depth))  # type: ignore[assignment]
 
     def forward(self, ids: Tensor, image: Tensor) -> Tensor:
@@ -175,21 +158,12 @@ class TagEncoder(nn.Module):
         return x
 
 
-class Transform(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.dense, self.LayerNorm = nn.Linear(WIDTH, WIDTH), nn.LayerNorm(WIDTH, eps=NORM_EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.LayerNorm(F.gelu(self.dense(x)))  # type: ignore[no-any-return]
-
-
 class CaptionDecoder(nn.Module):
     """A causal language model that looks at all forty places of the tags, padding included."""
 
     def __init__(self, depth: int = 12) -> None:
         super().__init__()
-        self.embeddings = Embeddings()
+        self.embeddings = Embeddings(WORDS)
         self.layer: Sequence[Layer] = nn.ModuleList(Layer(source_width=WIDTH) for _ in range(depth))  # type: ignore[assignment]
         self.transform = Transform()
         self.bias = nn.Parameter(torch.zeros(WORDS))

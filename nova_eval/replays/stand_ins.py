@@ -47,7 +47,7 @@ def write(folder: Path, judge: str, seed: int, target: Path) -> Path:
     drawn = tensors(read_entries(folder / judge / "keys.json.gz"), seed)
     path = target / stand_in.file
     if stand_in.wrapping == "torchscript":
-        _write_torchscript(drawn, path)
+        write_torchscript(drawn, path)
     elif stand_in.wrapping == "plain":
         torch.save(dict(drawn), path)
     else:  # as training scripts write it: with other objects beside the weights
@@ -59,7 +59,7 @@ class _Configuration:
     """An object of a class that no reader of weights should need."""
 
 
-def _write_torchscript(drawn: Iterable[tuple[str, Tensor]], path: Path) -> None:
+def write_torchscript(drawn: Iterable[tuple[str, Tensor]], path: Path) -> None:
     import torch
 
     root = torch.nn.Module()

@@ -18,10 +18,10 @@ _PARALLEL_PREFIX = "module."  # what torch's DataParallel puts before every name
 def load_state_dict(path: Path, wrapping: str = "plain") -> dict[str, Tensor]:
     """The tensors of a weight file by name, on the CPU, in the types they are stored in.
 
-    ``wrapping`` is ``"plain"``, ``"in:KEY"`` (the names lie under KEY) or ``"torchscript"``; a ``.safetensors`` file
-    needs none. A ``module.`` before every name is taken off. No code of the file is run: archives are opened with
-    ``weights_only=True``, or by a reader that knows tensors and nothing else. PrerequisiteError when the file is
-    unreadable or does not have this form.
+    ``wrapping`` is ``"plain"``, ``"in:KEY"`` (the names lie under KEY), ``"maybe:KEY,KEY"`` (under each KEY in turn, if
+    there is one) or ``"torchscript"``; a ``.safetensors`` file needs none. A ``module.`` before every name is taken
+    off. No code of the file is run: archives are opened with ``weights_only=True``, or by a reader that knows tensors
+    and nothing else. PrerequisiteError when the file is unreadable or does not have this form.
     """
     try:
         found = _read(path, wrapping)
@@ -115,9 +115,15 @@ def _read(path: Path, wrapping: str) -> dict[str, Tensor]:
 
         return read_torchscript(path)
     kind, _, key = wrapping.partition(":")
-    if kind not in {"plain", "in"} or (kind == "in") != bool(key):
-        raise UsageError(f"unknown wrapping {wrapping!r}", remedy="plain, in:KEY or torchscript")
-    return _tensors(path, _unpickled(path), key)
+    if kind not in {"plain", "in", "maybe"} or (kind != "plain") != bool(key):
+        raise UsageError(f"unknown wrapping {wrapping!r}", remedy="plain, in:KEY, maybe:KEY,KEY or torchscript")
+    content = _unpickled(path)
+    if kind == "maybe":
+        for step in key.split(","):
+            inner = content.get(step) if isinstance(content, Mapping) else None
+            content = inner if isinstance(inner, Mapping) else content
+        key = ""
+    return _tensors(path, content, key)
 
 
 def _unpickled(path: Path) -> Any:
