@@ -72,14 +72,24 @@ def resolve(
     options["profile"] = profile_name
     options["metrics"] = metrics
     options.setdefault("scoring", config.variants[variant_name].scoring)
-    options.setdefault("samples_per_prompt", profile.samples_per_prompt or config.protocol.samples_per_prompt)
-    if isinstance(options.get("shard"), str):
-        options["shard"] = _shard(options["shard"])
-    if isinstance(options["samples_per_prompt"], str) and options["samples_per_prompt"].isdigit():
-        options["samples_per_prompt"] = int(options["samples_per_prompt"])
-    resolved = _validated(RunSpec, spec), _validated(RunOptions, options), config
+    of_profile = None if sampler.name in _FINISHED else profile.samples_per_prompt
+    options.setdefault("samples_per_prompt", of_profile or config.protocol.samples_per_prompt)
+    resolved = _validated(RunSpec, spec), _options(options), config
     _known_codec(resolved[0].codec)
     return resolved
+
+
+def changed(
+    options: RunOptions, flags: Mapping[str, Any], sets: Sequence[str] = (), config_file: Path | None = None
+) -> RunOptions:
+    """The options of a run that exists, with those that were asked for. UsageError for what names a run."""
+    chosen = _overrides(config_file, sets)
+    chosen.update({key: value for key, value in flags.items() if value is not None})
+    chosen.pop("results", None)  # a run lies where it lies
+    for key in chosen:
+        if key not in _OPTION_KEYS:
+            raise UsageError(f"{key} is part of what the run is", remedy="start another run to change it")
+    return _options(options.model_dump() | chosen)
 
 
 def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> SamplerSpec:
@@ -163,6 +173,16 @@ def _known_codec(codec: str) -> None:
 
     if codec not in CODECS:
         raise unknown("codec", codec, CODECS)
+
+
+def _options(values: Mapping[str, Any]) -> RunOptions:
+    options = dict(values)
+    if isinstance(options.get("shard"), str):
+        options["shard"] = _shard(options["shard"])
+    if isinstance(options["samples_per_prompt"], str) and options["samples_per_prompt"].isdigit():
+        options["samples_per_prompt"] = int(options["samples_per_prompt"])
+    valid: RunOptions = _validated(RunOptions, options)
+    return valid
 
 
 def _validated(model: type[Any], values: Mapping[str, Any]) -> Any:

@@ -108,13 +108,109 @@ def score(benchmark: str, /, *, flags: _Run = _DEFAULT, json: bool = False) -> i
 
     Parameters
     ----------
+    benchmark
+        A benchmark, or a run: its folder, or a name from `list runs`.
     json
         Print one JSON object instead of the table.
     """
     from nova_eval import pipeline
 
-    opened = _open(benchmark, flags)
+    opened = _reopen(benchmark, flags) or _open(benchmark, flags)
     return _finish(opened, pipeline.run(opened, sampling=False), json=json)
+
+
+@app.command(name="import")
+def import_(
+    benchmark: str,
+    folder: Path,
+    /,
+    *,
+    model: str,
+    layout: str | None = None,
+    prefer: tuple[str, ...] = (),
+    grid: int = 2,
+    tile: int = 0,
+    copy: bool = False,
+    variant: str | None = None,
+    samples_per_prompt: str | None = None,
+    limit: int | None = None,
+    results: Path | None = None,
+    mirror: Path | None = None,
+    offline: bool | None = None,
+    json: bool = False,
+) -> int:
+    """Make a run of images or videos that somebody else made, named as the benchmark's own scripts name them.
+
+    `score RUN` and `table RUN` then work on it as on a sampled run. Call it again to add files.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds them; sub-folders are looked into.
+    model
+        Who made them.
+    layout
+        Whose names they have, when not the benchmark's own: vbench, geneval, t2i_compbench or dpg_bench.
+    prefer
+        Sub-folders, best first, that settle which of two files of one sample counts.
+    grid
+        Samples along a side of a DPG-Bench picture (1: a picture is one sample).
+    tile
+        Side of a sample within such a picture, in pixels.
+    copy
+        Copy files; otherwise they are hard-linked where that is possible.
+    samples_per_prompt
+        A number, or official for the benchmark's own count.
+    json
+        Print one JSON object instead of a line.
+    """
+    from nova_eval import importing
+    from nova_eval.samplers.folder import FolderSampler
+
+    asked = RunFlags(
+        sampler=f"imported:{model}",
+        variant=variant,
+        samples_per_prompt=samples_per_prompt,
+        limit=limit,
+        results=results,
+        mirror=mirror,
+        offline=offline,
+    )
+    opened = _open(benchmark, asked)
+    names = layout or opened.spec.benchmark
+    source = FolderSampler(folder, prefer, layout=names, modality=opened.config.modality, grid=grid, tile=tile)
+    outcome = importing.import_folder(opened, source, copy=copy)
+    wanted, there = len(opened.wanted), outcome.summary.samples
+    if json:
+        _print_json({"run": opened.name, "folder": str(opened.store.folder), "samples": there, "wanted": wanted})
+    else:
+        print(f"{there} of {wanted} samples in {opened.store.folder}")
+    return errors.OK if there == wanted else errors.INCOMPLETE
+
+
+@app.command
+def export(
+    run: str, folder: Path, /, *, layout: str = "official", copy: bool = False, results: Path = Path("results")
+) -> int:
+    """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a name from `list runs`.
+    folder
+        Where to; it must not exist yet, or be empty.
+    layout
+        official, or separate for DPG-Bench's images one by one instead of in grids of four.
+    copy
+        Copy files; otherwise they are hard-linked where that is possible.
+    """
+    from nova_eval import exporting, opening, show
+
+    opened = opening.reopen(show.find(run, results))
+    for line in exporting.export_run(opened, folder, layout=layout, copy=copy):
+        _talk(line)
+    return errors.OK
 
 
 @app.command
@@ -408,6 +504,20 @@ def _open(benchmark: str, flags: RunFlags) -> Any:
     own = {name: value for name, value in vars(flags).items() if name not in ("set", "config")}
     spec, options, config = arguments.resolve(benchmark, own, flags.set, flags.config)
     return opening.open_run(spec, options, config, _talk)
+
+
+def _reopen(name: str, flags: RunFlags) -> Any:
+    """The run that ``name`` names, ready to be scored; ``None`` where it is the name of a benchmark."""
+    from nova_eval import arguments, opening, show
+    from nova_eval.config import benchmark_names
+
+    folder = None if name in benchmark_names() else show.seek(name, flags.results or Path("results"))
+    if folder is None:
+        return None
+    own = {key: value for key, value in vars(flags).items() if key not in ("set", "config")}
+    return opening.reopen_to_score(
+        folder, lambda options: arguments.changed(options, own, flags.set, flags.config), _talk
+    )
 
 
 def _finish(opened: Any, outcome: Any, *, json: bool) -> int:

@@ -110,10 +110,7 @@ def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: S
     suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
     prompts, wanted = _asked_for(suite.prompts, config, options)
     benchmark = load_benchmark(spec.benchmark)
-    judge_set = config.judges[config.variants[spec.variant].judges]
-    needed = {name for _, name in benchmark.pairs(prompts, wanted)}
-    scorers = [scorer for scorer in benchmark.scorers(options.scoring) if scorer.name in needed]
-    judging, light_judges = _judging(scorers, judge_set)
+    judging, light_judges = _judging(_needed(benchmark, options, prompts, wanted), _judge_set(spec, config))
     # A sampler's settings count as its info states them, defaults included.
     asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
     identity = digest({"spec": asked, "sampler": info, "suite": suite.digest})
@@ -177,6 +174,15 @@ def reopen(folder: Path) -> Run:
     )
 
 
+def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], say: Say = lambda text: None) -> Run:
+    """A run as its manifest tells it, with the judges at hand now: needs neither its sampler nor official files."""
+    old = reopen(folder)
+    options = change(old.options)
+    prompts, wanted = _asked_for(old.suite, old.config, options)
+    judging, light = _judging(_needed(old.benchmark, options, prompts, wanted), _judge_set(old.spec, old.config))
+    return replace(old, options=options, prompts=prompts, wanted=wanted, judging=judging, light=light, say=say)
+
+
 def current_samples(opened: Run) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
     """The samples that stand, and why others that are wanted do not."""
     if opened.external is None:
@@ -208,6 +214,17 @@ def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
         return list(prompts)
     kept = ((prompt, tuple(tag for tag in prompt.tags if tag in metrics)) for prompt in prompts)
     return [replace(prompt, tags=tags) for prompt, tags in kept if tags]
+
+
+def _needed(
+    benchmark: Benchmark, options: RunOptions, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]
+) -> list[Scorer]:
+    names = {name for _, name in benchmark.pairs(prompts, wanted)}
+    return [scorer for scorer in benchmark.scorers(options.scoring) if scorer.name in names]
+
+
+def _judge_set(spec: RunSpec, config: BenchmarkConfig) -> Mapping[str, str]:
+    return config.judges[config.variants[spec.variant].judges]
 
 
 def _judging(scorers: Sequence[Scorer], judge_set: Mapping[str, str]) -> tuple[Judging, bool]:

@@ -47,11 +47,17 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
 
 def find(name: str, results: Path) -> Path:
     """A run's folder from its path, from ``benchmark/run`` or from ``run``. Did-you-mean among the runs there are."""
-    for folder in (Path(name), results / "runs" / name, *sorted((results / "runs").glob(f"*/{name}"))):
-        if (folder / "manifest.json").exists():
-            return folder
+    if there := seek(name, results):
+        return there
     known = [f"{path.parent.parent.name}/{path.parent.name}" for path in (results / "runs").glob("*/*/manifest.json")]
     raise unknown("run", name, known, remedy=f"(looked in {results}; choose another with --results)")
+
+
+def seek(name: str, results: Path) -> Path | None:
+    """The folder that ``find`` finds, ``None`` where there is none."""
+    inside = sorted((results / "runs").glob(f"*/{name}")) if name.strip("./") and not name.startswith("/") else []
+    folders = (Path(name), results / "runs" / name, *inside)
+    return next((folder for folder in folders if (folder / "manifest.json").exists()), None)
 
 
 def tables(

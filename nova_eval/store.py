@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -85,6 +87,13 @@ class RunStore:
                 raise
         return target
 
+    def adopt(self, name: str, source: Path, *, copy: bool = False) -> Path:
+        """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all: linked where that can be."""
+        target = self.folder / name
+        with _clear_errors(target):
+            place(source, target, copy=copy)
+        return target
+
     def media_name(self, key: SampleKey, suffix: str) -> str:
         """Where a sample's media goes, relative to the run folder."""
         return f"media/{key.prompt_id}/{key.index}{suffix}"
@@ -143,6 +152,28 @@ class RunStore:
 
     def score_writer(self, name: str) -> ShardWriter:
         return ShardWriter(self.folder / "scores" / name)
+
+
+def place(source: Path, target: Path, *, copy: bool = False) -> None:
+    """Makes ``target`` the same bytes as ``source``, by a hard link or else by a copy. May raise OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{sha256(target.name.encode()).hexdigest()[:16]}.{_writer()}.tmp")
+    try:
+        if copy or not _linked(source.resolve(), temporary):
+            shutil.copyfile(source, temporary)
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another disk, or a file system without links
+        return False
+    return True
 
 
 class ShardWriter:

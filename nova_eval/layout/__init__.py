@@ -38,6 +38,10 @@ class Layout(Protocol):
         """The official relative path of each sample, given its file's ending. Samples in one grid share a name."""
         ...
 
+    def refusal(self, prompt: Prompt, index: int) -> str:
+        """Why no file can have the sample's name, "" where one can."""
+        ...
+
     def beside(self, prompts: Sequence[Prompt], keys: Iterable[SampleKey]) -> dict[str, bytes]:
         """Files that the official scripts expect beside the media of these samples."""
         ...

@@ -62,6 +62,9 @@ class DPGBenchLayout:
             for key, suffix in suffixes.items()
         }
 
+    def refusal(self, prompt: Prompt, index: int) -> str:
+        return ""
+
     def beside(self, prompts: Sequence[Prompt], keys: Iterable[SampleKey]) -> dict[str, bytes]:
         return {}
 

@@ -57,6 +57,9 @@ class GenEvalLayout:
         places = {prompt.id: place for place, prompt in enumerate(prompts)}
         return {key: official_name(places[key.prompt_id], key.index, suffix) for key, suffix in suffixes.items()}
 
+    def refusal(self, prompt: Prompt, index: int) -> str:
+        return ""
+
     def beside(self, prompts: Sequence[Prompt], keys: Iterable[SampleKey]) -> dict[str, bytes]:
         """Every prompt's metadata.jsonl, as the official generator writes it."""
         wanted = {key.prompt_id for key in keys}

@@ -58,6 +58,9 @@ class T2ICompBenchLayout:
             names[key] = f"{category}/samples/{name.removesuffix('.png')}{suffix}"
         return names
 
+    def refusal(self, prompt: Prompt, index: int) -> str:
+        return "an underscore or a slash" if "_" in prompt.text or "/" in prompt.text else ""
+
     def beside(self, prompts: Sequence[Prompt], keys: Iterable[SampleKey]) -> dict[str, bytes]:
         return {}
 

@@ -38,6 +38,9 @@ class VBenchLayout:
         texts = {prompt.id: prompt.text for prompt in prompts}
         return {key: official_name(texts[key.prompt_id], key.index, suffix) for key, suffix in suffixes.items()}
 
+    def refusal(self, prompt: Prompt, index: int) -> str:
+        return "" if storable(prompt.text, index) else f"a slash, or a name over {NAME_BYTES} bytes"
+
     def beside(self, prompts: Sequence[Prompt], keys: Iterable[SampleKey]) -> dict[str, bytes]:
         return {}
 

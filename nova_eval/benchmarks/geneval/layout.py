@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from nova_eval.benchmarks.geneval.benchmark import IMAGES, PROMPTS
-from nova_eval.records import Metric
+from nova_eval.benchmarks.results import OfficialResults
+from nova_eval.layout.geneval import official_metadata
+from nova_eval.prompts.geneval import OBJECTS, TASKS
+from nova_eval.records import Metric, Prompt, Score
+
+
+def result_files(results: OfficialResults) -> dict[str, str]:
+    """``results.jsonl``, one line an image, and the summary where every image of every task is decided."""
+    rows = sorted((row for task in TASKS for row in results.of(task)), key=lambda row: results.paths[row.key])
+    lines = [json.dumps(_record(results.prompt[row.key.prompt_id], row, results.paths[row.key])) for row in rows]
+    files = {"results.jsonl": "".join(f"{line}\n" for line in lines)}
+    if results.complete("overall"):
+        files["summary.txt"] = summary_text(results.metrics, TASKS)
+    return files
+
+
+def _record(prompt: Prompt, row: Score, path: str) -> dict[str, object]:
+    """The official keys, types and order; ``metadata`` and ``details`` are JSON texts of their own."""
+    found = row.detail["details"]
+    details = {name: found[name] for name in sorted(found, key=OBJECTS.index)}
+    return {
+        "filename": path,
+        "tag": prompt.tags[0],
+        "prompt": prompt.text,
+        "correct": row.value == 1,
+        "reason": row.detail["reason"],
+        "metadata": json.dumps(official_metadata(prompt)),
+        "details": json.dumps(details),
+    }
 
 
 def summary_text(metrics: Sequence[Metric], tasks: Sequence[str]) -> str:

@@ -1,0 +1,178 @@
+"""From a run to a folder that a benchmark's own scripts read: media under official names, scores in official files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nova_eval import media
+from nova_eval.benchmarks.results import OfficialResults
+from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.layout import LAYOUTS, Layout
+from nova_eval.layout.dpg_bench import SIDE, part_of_grid
+from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from nova_eval.opening import Run, current_samples
+from nova_eval.progress import progress
+from nova_eval.protocols import Frames
+from nova_eval.records import Sample, SampleKey, Score
+from nova_eval.store import place
+from nova_eval.summary import summarise
+
+_READ_OFFICIALLY = {"vbench": {".mp4", ".gif"}, "geneval": {".png"}, "t2i_compbench": {".png"}, "dpg_bench": {".png"}}
+
+
+def export_run(opened: Run, target: Path, *, layout: str = "official", copy: bool = False) -> list[str]:
+    """Fills ``target``, a folder that is new or empty, and says in a line each what was written and what was left out.
+
+    Media keep their bytes; only samples that have to share a picture (DPG-Bench's grids) are put together, losslessly.
+    Result files are written for official scoring alone.
+    """
+    names_of = _layout(opened, layout)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} exists and is not an empty folder", remedy="name a new folder")
+    samples, _ = current_samples(opened)
+    samples = {key: samples[key] for key in opened.wanted if key in samples}
+    if not samples:
+        raise UsageError(f"{opened.name} has no sample to export", remedy="sample or import some first")
+    by_id = {prompt.id: prompt for prompt in opened.suite}
+    refused = {key for key in samples if names_of.refusal(by_id[key.prompt_id], key.index)}
+    kept = {key: Path(sample.path) for key, sample in samples.items() if key not in refused}
+    inside = "videos" if opened.config.modality == "video" else "images"
+    root = target if opened.spec.benchmark == "t2i_compbench" else target / inside
+    names = names_of.names(opened.suite, {key: path.suffix for key, path in kept.items()})
+    try:
+        written = _write_media(opened, samples, names, root, copy)
+        for name, data in names_of.beside(opened.suite, written).items():
+            _write(root / name, data)
+        results = _write_results(opened, {key: root / names[key] for key in written}, target)
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
+    return [*_lines(opened, samples, refused, written, root), *results]
+
+
+def _layout(opened: Run, name: str) -> Layout:
+    maker: Any = LAYOUTS.get(opened.spec.benchmark)
+    suffixes = VIDEO_SUFFIXES if opened.config.modality == "video" else IMAGE_SUFFIXES
+    choices: dict[str, Callable[[], Layout]] = {"official": lambda: maker(suffixes)}
+    if opened.spec.benchmark == "dpg_bench":
+        choices["separate"] = lambda: maker(suffixes, separate=True)
+    if name not in choices:
+        raise unknown(f"layout of {opened.spec.benchmark}", name, choices)
+    return choices[name]()
+
+
+def _write_media(
+    opened: Run, samples: Mapping[SampleKey, Sample], names: Mapping[SampleKey, str], root: Path, copy: bool
+) -> list[SampleKey]:
+    """The samples that were written; those of a grid that cannot be put together are not."""
+    groups: dict[str, list[SampleKey]] = {}
+    for key, name in names.items():
+        groups.setdefault(name, []).append(key)
+    grids = opened.spec.benchmark == "dpg_bench" and any(len(group) > 1 for group in groups.values())
+    written: list[SampleKey] = []
+    with progress("exporting", len(names), "samples") as bar:
+        for name, keys in groups.items():
+            files = {opened.store.folder / samples[key].path for key in keys}
+            if grids and not (len(files) == 1 and samples[keys[0]].part):
+                data = _grid([samples[key] for key in keys], opened.store.folder)
+                if data is not None:
+                    _write(root / name, data)
+                    written += keys
+            elif samples[keys[0]].part and not grids:
+                _write(root / name, _cut(samples[keys[0]], opened.store.folder))
+                written += keys
+            else:
+                place(files.pop(), root / name, copy=copy)
+                written += keys
+            bar.advance(len(keys))
+    return written
+
+
+def _grid(samples: Sequence[Sample], folder: Path) -> bytes | None:
+    """The official picture of four samples, rows first; ``None`` unless they are four of one size."""
+    by_index = {sample.key.index: sample for sample in samples}
+    sizes = {(sample.width, sample.height) for sample in samples}
+    if set(by_index) != set(range(SIDE**2)) or len(sizes) != 1:
+        return None
+    ((width, height),) = sizes
+    picture = np.zeros((SIDE * height, SIDE * width, 3), np.uint8)
+    for index, sample in by_index.items():
+        left, top, _, _ = part_of_grid(SIDE * width, SIDE * height, index)
+        picture[top : top + height, left : left + width] = _pixels(sample, folder)
+    return media.encode_image(picture)
+
+
+def _cut(sample: Sample, folder: Path) -> bytes:
+    return media.encode_image(_pixels(sample, folder))
+
+
+def _pixels(sample: Sample, folder: Path) -> Frames:
+    frame: Frames = media.read(folder / sample.path).frames[0]
+    if sample.part is None:
+        return frame
+    left, top, width, height = sample.part
+    return np.ascontiguousarray(frame[top : top + height, left : left + width])
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _write_results(opened: Run, paths: Mapping[SampleKey, Path], target: Path) -> list[str]:
+    if opened.options.scoring != "official":
+        return [f"no official result file: the run has {opened.options.scoring} scoring"]
+    outcome = summarise(opened)
+    benchmark: Any = opened.benchmark
+    counted = outcome.rows
+    if hasattr(benchmark, "rows"):
+        more = (opened.options.scoring,) if opened.spec.benchmark == "vbench" else ()
+        counted = benchmark.rows(opened.prompts, opened.wanted, outcome.rows, *more)
+    results = OfficialResults(
+        model=opened.model,
+        prompts=opened.prompts,
+        rows=_with_numbers(outcome.rows, paths),
+        counted=_with_numbers(counted, paths),
+        metrics=outcome.summary.metrics,
+        paths={key: path.relative_to(target).as_posix() for key, path in paths.items()},
+    )
+    if not results.counted:
+        return ["no official result file: nothing is scored yet"]
+    module = import_module(f"nova_eval.benchmarks.{opened.spec.benchmark}.layout")
+    files: Mapping[str, str] = module.result_files(results)
+    for name, text in files.items():
+        _write(target / name, text.encode())
+    partial = outcome.summary.coverage.unscored
+    lines = [f"official result files: {', '.join(files)}"]
+    return lines + ([f"they are of a part of the run: {partial} scores are missing"] if partial else [])
+
+
+def _with_numbers(rows: Iterable[Score], paths: Mapping[SampleKey, Path]) -> list[Score]:
+    return [row for row in rows if row.value is not None and row.weight > 0 and row.key in paths]
+
+
+def _lines(
+    opened: Run,
+    samples: Mapping[SampleKey, Sample],
+    refused: set[SampleKey],
+    written: Sequence[SampleKey],
+    root: Path,
+) -> list[str]:
+    lines = [f"{len(written)} of {len(opened.wanted)} samples in {root}"]
+    absent = len(opened.wanted) - len(samples)
+    if absent:
+        lines.append(f"left out {absent} samples: the run does not have them")
+    if refused:
+        lines.append(f"left out {len(refused)} samples: no file can be named after their prompts")
+    apart = len(samples) - len(refused) - len(written)
+    if apart:
+        lines.append(f"left out {apart} samples: a grid takes four images of one size; --layout separate takes them")
+    endings = {Path(samples[key].path).suffix.lower() for key in written}
+    foreign = sorted(endings - _READ_OFFICIALLY.get(opened.spec.benchmark, endings))
+    if foreign:
+        lines.append(f"the official scripts do not read {', '.join(foreign)}")
+    return lines
