@@ -27,6 +27,10 @@ JUDGES: Registry[type[Judge]] = Registry(
         "viclip_l14": "nova_eval.judges.viclip:ViCLIP",
         "blip_vqa": "nova_eval.judges.blip:BLIPVQA",
         "mplug_large": "nova_eval.judges.mplug:MPlugLarge",
+        "unidet_r50": "nova_eval.judges.unidet:UniDetR50",
+        "unidet_rs200": "nova_eval.judges.unidet:UniDetRS200",
+        "dpt_hybrid": "nova_eval.judges.dpt:DPTHybrid",
+        "unidet_r50_dpt": "nova_eval.judges.unidet_dpt:UniDetR50DPT",
         "clipscore_vit_b32": "nova_eval.judges.clipscore:CLIPScoreViTB32",
     },
 )

@@ -1,0 +1,177 @@
+"""UniDet: which objects of 722 classes are in an image, and where?
+
+Network: UniDet (xingyizhou/UniDet, Apache-2.0) trained on COCO, Objects365, OpenImages and Mapillary with one learned
+label space, on ResNet-50 and on ResNeSt-200, as T2I-CompBench's spatial, numeracy and complex categories use it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nova_eval import weights as pinned
+from nova_eval.config import data_folder
+from nova_eval.judges.grit_backbone import CHANNELS, Coarsest, padded
+from nova_eval.judges.hosting import Hosted, unfilled
+from nova_eval.judges.pixels import each_distinct
+from nova_eval.judges.resnest import WIDTHS, NormedConv, Trunk, resnest_200, resnet_50
+from nova_eval.judges.unidet_boxes import Found, NamingCascade, Proposer
+from nova_eval.protocols import Detection, Frames
+
+Channels: TypeAlias = tuple[float, float, float]
+
+R50_MEAN, R50_STD = (103.53, 116.28, 123.675), (1.0, 1.0, 1.0)  # of blue, green, red
+RS200_MEAN, RS200_STD = (123.68, 116.779, 103.939), (58.393, 57.12, 57.375)
+
+OFFICIAL_RS200_SEES_BLUE_FIRST = True
+"""The loader hands both networks blue, green, red, although ResNeSt-200 was trained on red, green, blue, the order of
+its mean above (UniDet_eval/experts/obj_detection/generate_dataset.py)."""
+
+
+class UniDetR50:
+    """A ``Detector`` on ResNet-50: at most 300 objects a frame with a score above 0.1, boxes in the frame's pixels.
+
+    Frames are seen at the size they have; T2I-CompBench's rules shrink them to the official one. ``weights`` is the
+    official ``Unified_learned_OCIM_R50_6x+2x.pth`` (default: where the pinned file lies). ``batch`` frames are seen at
+    once.
+    """
+
+    name = "unidet_r50"
+    VERSION = "1"
+
+    def __init__(self, weights: Path | None = None, dtype: str = "float32", batch: int = 8) -> None:
+        build = partial(_build, make=unidet_r50)
+        self.hosted = Hosted(self.name, self.VERSION, weights="unidet_r50", path=weights, dtype=dtype, build=build)
+        self.digest = self.hosted.digest
+        self._batch = batch
+
+    def to(self, device: str) -> UniDetR50:
+        self.hosted.to(device)
+        return self
+
+    def detect(self, frames: Frames) -> list[list[Detection]]:
+        """(N, H, W, 3) → the objects of each frame, surest first."""
+        return _detections(self.hosted, frames, self._batch, R50_MEAN, R50_STD)
+
+
+class UniDetRS200:
+    """The same on ResNeSt-200: ``weights`` is the official ``Unified_learned_OCIM_RS200_6x+2x.pth``."""
+
+    name = "unidet_rs200"
+    VERSION = "1"
+
+    def __init__(self, weights: Path | None = None, dtype: str = "float32", batch: int = 4) -> None:
+        build = partial(_build, make=unidet_rs200)
+        self.hosted = Hosted(self.name, self.VERSION, weights="unidet_rs200", path=weights, dtype=dtype, build=build)
+        self.digest = self.hosted.digest
+        self._batch = batch
+
+    def to(self, device: str) -> UniDetRS200:
+        self.hosted.to(device)
+        return self
+
+    def detect(self, frames: Frames) -> list[list[Detection]]:
+        """(N, H, W, 3) → the objects of each frame, surest first."""
+        return _detections(self.hosted, frames, self._batch, RS200_MEAN, RS200_STD)
+
+
+@cache
+def labels() -> Sequence[str]:
+    """The names of the 722 classes, as the official scripts read them from ``dataset/detection_features.pt``.
+
+    Several classes share a name, merged ones have several (``"table, desk"``), and one ends in a blank (``"tissue "``).
+    """
+    path = data_folder("benchmarks") / "t2i_compbench" / "unidet_labels.json"
+    return tuple(json.loads(path.read_text(encoding="utf-8")))
+
+
+class UniDet(nn.Module):
+    """A trunk, its pyramid, proposals, and three stages that refine and name them."""
+
+    def __init__(self, backbone: nn.Module, convolved: bool) -> None:
+        super().__init__()
+        self.backbone, self.proposal_generator = backbone, Proposer()
+        self.roi_heads = NamingCascade(convolved)
+
+    def forward(self, images: Tensor, size: tuple[int, int]) -> list[Found]:
+        """(B, 3, H, W), normalised and padded from ``size`` (height, width) → the objects of each image."""
+        levels = self.backbone(images)
+        return self.roi_heads(levels, self.proposal_generator(levels, size), size)  # type: ignore[no-any-return]
+
+
+class Pyramid(nn.Module):
+    """Five maps of 256 channels at strides 8 to 128: three of the trunk, mixed with those above, and two more."""
+
+    def __init__(self, trunk: Trunk, normed: bool) -> None:
+        super().__init__()
+        self.bottom_up, self.top_block = trunk, Coarsest()
+        convolution: Callable[[int, int, int], nn.Module] = NormedConv if normed else _with_bias
+        for number, width in zip((3, 4, 5), WIDTHS[1:], strict=True):
+            self.add_module(f"fpn_lateral{number}", convolution(width, CHANNELS, 1))
+            self.add_module(f"fpn_output{number}", convolution(CHANNELS, CHANNELS, 3))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) with sides divisible by 32 → p3, p4, p5, p6, p7."""
+        levels: list[Tensor] = []
+        above: Tensor | None = None
+        for number, source in reversed(list(zip((3, 4, 5), self.bottom_up(images), strict=True))):
+            lateral = self.get_submodule(f"fpn_lateral{number}")(source)
+            above = lateral if above is None else lateral + F.interpolate(above, scale_factor=2.0, mode="nearest")
+            levels.insert(0, self.get_submodule(f"fpn_output{number}")(above))
+        return [*levels, *self.top_block(levels[-1])]
+
+
+def _with_bias(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+
+
+def unidet_r50() -> UniDet:
+    return UniDet(Pyramid(resnet_50(), normed=False), convolved=False)
+
+
+def unidet_rs200() -> UniDet:
+    return UniDet(Pyramid(resnest_200(), normed=True), convolved=True)
+
+
+def preprocess(frames: Frames, mean: Channels, std: Channels) -> Tensor:
+    """uint8 (N, H, W, 3) → float (N, 3, h, w): blue, green, red in 0…255, normalised, zeros to the right and below."""
+    images = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2).float()
+    return padded((images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1))
+
+
+def _detections(
+    hosted: Hosted[UniDet], frames: Frames, batch: int, mean: Channels, std: Channels
+) -> list[list[Detection]]:
+    size = (frames.shape[1], frames.shape[2])
+
+    def look(some: Frames) -> list[list[Detection]]:
+        return [named(found) for found in hosted.network(hosted.place(preprocess(some, mean, std)), size)]
+
+    with torch.inference_mode():
+        return each_distinct(frames, batch, look)
+
+
+def named(found: Found) -> list[Detection]:
+    """The objects of a frame with their names."""
+    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
+    return [Detection(labels()[number], (box[0], box[1], box[2], box[3]), score) for box, score, number in rows]
+
+
+_TRAINING = re.compile(r"pixel_(mean|std)|proposal_generator\.anchor_generator\..*|.*\.num_batches_tracked")
+
+
+def _build(state: dict[str, Tensor], path: Path, make: Callable[[], UniDet]) -> UniDet:
+    """Constants that some releases of detectron2 wrote beside the weights are not used."""
+    network = unfilled(make)
+    kept = {name: tensor for name, tensor in state.items() if not _TRAINING.fullmatch(name)}
+    pinned.apply(network, kept, ignore=[r".*\.num_batches_tracked"], where=str(path))
+    return network
