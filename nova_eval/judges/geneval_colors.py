@@ -7,8 +7,8 @@ of clip-benchmark 1.4.0.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,9 +21,6 @@ from nova_eval.judges.hosting import Hosted
 from nova_eval.prompts.geneval import COLORS
 from nova_eval.protocols import Detection, Floats, Frames
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 CLIP = "clip_vit_l14"
 TEMPLATES = ("a photo of a {color} {name}", "a photo of a {color}-colored {name}", "a photo of a {color} object")
 LOGIT_SCALE = 100.0
@@ -31,25 +28,48 @@ BACKGROUND = "#999"
 KEEP_BACKGROUND = "original"
 
 
-class ColorNamer:
-    """Names the colours of objects in an image.
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown of an object: before which colour (None: the image itself), and whether only its box."""
 
-    ``background`` is the colour of what lies outside an object's mask, ``"original"`` for the image itself; with
-    ``crop`` only the object's box is looked at. ``batch`` objects are looked at at once. Both towers of CLIP compute in
-    ``dtype``; the comparison is always made in float32.
+    background: tuple[int, ...] | None
+    crop: bool
+
+    def of(self, frame: Frames, found: Detection) -> Frames:
+        """uint8 (h, w, 3). A box's corners round half to even, and what it has outside the image is black.
+
+        MediaError for a box without extent.
+        """
+        from PIL import Image
+
+        image = Image.fromarray(frame)
+        if found.mask is not None and self.background is not None:
+            ground = Image.new("RGB", image.size, self.background)
+            image = Image.composite(image, ground, Image.fromarray(np.asarray(found.mask, bool)))
+        return np.array(image.crop(_corners(found)) if self.crop else image)
+
+
+def view(background: str = BACKGROUND, *, crop: bool = True) -> View:
+    """``background`` is a colour's name or number, or ``"original"``. UsageError for another text."""
+    return View(None if background == KEEP_BACKGROUND else _rgb(background), crop)
+
+
+class ColorNamer:
+    """Names the colours of objects in an image, as ``view`` shows them.
+
+    Both towers of CLIP compute in ``dtype``, ``batch`` objects or texts at once; they are compared in float32.
     """
 
     def __init__(
-        self, judge: str, version: str, *, weights: Path | None, dtype: str, batch: int, background: str, crop: bool
+        self, judge: str, version: str, *, weights: Path | None, dtype: str, view: View, batch: int = 16
     ) -> None:
-        self.background = None if background == KEEP_BACKGROUND else _rgb(background)
-        self.crop, self._batch = crop, batch
+        self.view, self._batch = view, batch
         self.hosted = Hosted(judge, version, weights=CLIP, path=weights, dtype=dtype, build=build)
-        self._classifiers: dict[str, Tensor] = {}
+        self._texts: dict[str, Tensor] = {}
 
     def to(self, device: str) -> None:
         self.hosted.to(device)
-        self._classifiers.clear()
+        self._texts.clear()
 
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
         """(H, W, 3) and objects in it → the colour of each. MediaError for an object without extent."""
@@ -58,11 +78,9 @@ class ColorNamer:
     def logits(self, frame: Frames, objects: Sequence[Detection]) -> Floats:
         """(N, 10): 100 times the cosine of each object with each colour."""
         features = F.normalize(torch.from_numpy(self.features(frame, objects)), dim=-1)
-        rows = [
-            LOGIT_SCALE * feature @ self.classifier(found.label)
-            for feature, found in zip(features, objects, strict=True)
-        ]
-        logits: Floats = torch.stack(rows).numpy()
+        classifiers = {name: self.classifier(name) for name in {found.label for found in objects}}
+        rows = [feature @ classifiers[found.label] for feature, found in zip(features, objects, strict=True)]
+        logits: Floats = (LOGIT_SCALE * torch.stack(rows)).numpy()
         return logits
 
     def features(self, frame: Frames, objects: Sequence[Detection]) -> Floats:
@@ -75,33 +93,32 @@ class ColorNamer:
 
     def inputs(self, frame: Frames, objects: Sequence[Detection]) -> Tensor:
         """(N, 3, 224, 224): what CLIP sees of each object."""
-        return torch.cat([preprocess(self.crop_of(frame, found)[None], "pil") for found in objects])
-
-    def crop_of(self, frame: Frames, found: Detection) -> Frames:
-        """uint8 (h, w, 3): the object before its background, cut out; corners round half to even, outside is black."""
-        from PIL import Image
-
-        image = Image.fromarray(frame)
-        if found.mask is not None and self.background is not None:
-            ground = Image.new("RGB", image.size, self.background)
-            image = Image.composite(image, ground, Image.fromarray(np.asarray(found.mask, bool)))
-        if self.crop:
-            image = image.crop(_corners(found))
-        return _array(image)
+        return torch.cat([preprocess(self.view.of(frame, found)[None], "pil") for found in objects])
 
     def classifier(self, name: str) -> Tensor:
         """(768, 10) float32 on the CPU: for each colour the direction of its three texts about ``name``."""
-        if name not in self._classifiers:
-            texts = [template.format(color=color, name=name) for color in COLORS for template in TEMPLATES]
-            tokens = torch.cat([tokenize(text) for text in texts]).to(self.hosted.device)
+        features = self.text_features([text for color in COLORS for text in texts(color, name)])
+        by_color = F.normalize(torch.from_numpy(features), dim=-1).reshape(len(COLORS), len(TEMPLATES), -1)
+        return F.normalize(by_color.mean(1), dim=-1).T
+
+    def text_features(self, lines: Sequence[str]) -> Floats:
+        """(N, 768) features of texts, not normalised. A text is read once: a third of them are every object's."""
+        new = [line for line in dict.fromkeys(lines) if line not in self._texts]
+        if new:
+            tokens = torch.cat([tokenize(line) for line in new]).to(self.hosted.device)
             with torch.inference_mode():
                 parts = [self.hosted.network.text(some).float().cpu() for some in self._parts(tokens)]
-            by_color = F.normalize(torch.cat(parts), dim=-1).reshape(len(COLORS), len(TEMPLATES), -1)
-            self._classifiers[name] = F.normalize(by_color.mean(1), dim=-1).T
-        return self._classifiers[name]
+            self._texts.update(zip(new, torch.cat(parts), strict=True))
+        features: Floats = torch.stack([self._texts[line] for line in lines]).numpy()
+        return features
 
     def _parts(self, tensor: Tensor) -> Sequence[Tensor]:
         return [tensor[start : start + self._batch] for start in range(0, len(tensor), self._batch)]
+
+
+def texts(color: str, name: str) -> list[str]:
+    """What is said of an object of that name in that colour; the article is always "a"."""
+    return [template.format(color=color, name=name) for template in TEMPLATES]
 
 
 def _rgb(color: str) -> tuple[int, ...]:
@@ -120,7 +137,3 @@ def _corners(found: Detection) -> tuple[int, int, int, int]:
     if x1 <= x0 or y1 <= y0:
         raise MediaError(f"the {found.label} at {found.box} has no extent, so it has no color")
     return x0, y0, x1, y1
-
-
-def _array(image: Image) -> Frames:
-    return np.array(image.convert("RGB"))

@@ -5,16 +5,16 @@ Two hosts of one detector: transformers (``geneval_objects``) and mmdet itself (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
 from nova_eval.judges import mask2former, mask2former_mmdet
-from nova_eval.judges.geneval_colors import BACKGROUND, CLIP, ColorNamer
+from nova_eval.judges.geneval_colors import BACKGROUND, CLIP, ColorNamer, view
 from nova_eval.judges.hosting import Hosted
 from nova_eval.judges.mask2former_instances import Instances, preprocess
 from nova_eval.judges.pixels import each_distinct
@@ -22,14 +22,13 @@ from nova_eval.prompts.geneval import OBJECTS
 from nova_eval.protocols import Detection, Frames
 
 WEIGHTS = "mask2former_swin_s"
-COLORED_AT_ONCE = 16  # objects
 
 
 class GenEvalObjects:
     """A ``ColoredObjectDetector`` of the 80 COCO classes: 100 objects an image, surest first, however unsure.
 
     ``weights`` is OpenMMLab's Mask2Former Swin-S, ``clip`` the official ``ViT-L-14.pt`` (default: where the pinned
-    files lie). ``batch`` images are looked at at once. ``background`` and ``crop`` are those of ``ColorNamer``.
+    files lie). ``batch`` images are looked at at once. ``background`` and ``crop`` are those of ``view``.
     """
 
     name = "geneval_objects"
@@ -45,30 +44,25 @@ class GenEvalObjects:
         background: str = BACKGROUND,
         crop: bool = True,
     ) -> None:
-        self.looker = Looker(
-            self.name,
-            self.VERSION,
-            mask2former.build,
-            weights=weights,
-            dtype=dtype,
-            batch=batch,
-            clip=clip,
-            background=background,
-            crop=crop,
+        version, clip = _version(self.VERSION, background, crop), pinned.locate(CLIP) if clip is None else clip
+        self.finder = ObjectFinder(
+            self.name, version, mask2former.build, weights=weights, dtype=dtype, batch=batch, also={CLIP: clip}
         )
-        self.digest = self.looker.hosted.digest
+        self.namer = ColorNamer(self.name, version, weights=clip, dtype=dtype, view=view(background, crop=crop))
+        self.digest = self.finder.hosted.digest
 
     def to(self, device: str) -> GenEvalObjects:
-        self.looker.to(device)
+        self.finder.hosted.to(device)
+        self.namer.to(device)
         return self
 
     def detect(self, frames: Frames) -> list[list[Detection]]:
         """uint8 (N, H, W, 3) → the objects of each image."""
-        return self.looker.detect(frames)
+        return self.finder.detect(frames)
 
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
         """(H, W, 3) and objects in it → the colour of each."""
-        return self.looker.namer.colors(frame, objects)
+        return self.namer.colors(frame, objects)
 
 
 class GenEvalObjectsMMDet:
@@ -91,36 +85,31 @@ class GenEvalObjectsMMDet:
         crop: bool = True,
     ) -> None:
         mask2former_mmdet.require_installed()
-        self.looker = Looker(
-            self.name,
-            self.VERSION,
-            mask2former_mmdet.build,
-            weights=weights,
-            dtype=dtype,
-            batch=batch,
-            clip=clip,
-            background=background,
-            crop=crop,
+        version, clip = _version(self.VERSION, background, crop), pinned.locate(CLIP) if clip is None else clip
+        self.finder = ObjectFinder(
+            self.name, version, mask2former_mmdet.build, weights=weights, dtype=dtype, batch=batch, also={CLIP: clip}
         )
-        self.digest = self.looker.hosted.digest
+        self.namer = ColorNamer(self.name, version, weights=clip, dtype=dtype, view=view(background, crop=crop))
+        self.digest = self.finder.hosted.digest
 
     def to(self, device: str) -> GenEvalObjectsMMDet:
-        self.looker.to(device)
+        self.finder.hosted.to(device)
+        self.namer.to(device)
         return self
 
     def detect(self, frames: Frames) -> list[list[Detection]]:
         """uint8 (N, H, W, 3) → the objects of each image."""
-        return self.looker.detect(frames)
+        return self.finder.detect(frames)
 
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
         """(H, W, 3) and objects in it → the colour of each."""
-        return self.looker.namer.colors(frame, objects)
+        return self.namer.colors(frame, objects)
 
 
-class Looker:
-    """The two networks behind a judge. Their files and settings make its digest.
+class ObjectFinder:
+    """The detector behind both judges; ``also`` are further files that its digest covers.
 
-    The detector's network has a method ``instances(images, height, width)`` → one ``Instances`` an image.
+    The network that ``build`` makes has a method ``instances(images, height, width)`` → one ``Instances`` an image.
     """
 
     def __init__(
@@ -132,22 +121,10 @@ class Looker:
         weights: Path | None,
         dtype: str,
         batch: int,
-        clip: Path | None,
-        background: str,
-        crop: bool,
+        also: Mapping[str, Path | None],
     ) -> None:
-        if (background, crop) != (BACKGROUND, True):
-            version = f"{version}-{background}-{'crop' if crop else 'whole'}"
-        clip = pinned.locate(CLIP) if clip is None else clip
-        self.hosted = Hosted(judge, version, weights=WEIGHTS, path=weights, dtype=dtype, build=build, also={CLIP: clip})
-        self.namer = ColorNamer(
-            judge, version, weights=clip, dtype=dtype, batch=COLORED_AT_ONCE, background=background, crop=crop
-        )
+        self.hosted = Hosted(judge, version, weights=WEIGHTS, path=weights, dtype=dtype, build=build, also=also)
         self._batch = batch
-
-    def to(self, device: str) -> None:
-        self.hosted.to(device)
-        self.namer.to(device)
 
     def detect(self, frames: Frames) -> list[list[Detection]]:
         """uint8 (N, H, W, 3) → the objects of each image; equal images are looked at once."""
@@ -156,8 +133,7 @@ class Looker:
 
     def _found(self, frames: Frames) -> list[list[Detection]]:
         height, width = frames.shape[1:3]
-        images = self.hosted.place(preprocess(frames))
-        network: Any = self.hosted.network
+        images, network = self.hosted.place(preprocess(frames)), cast(Any, self.hosted.network)
         return [_detections(found) for found in network.instances(images, height, width)]
 
 
@@ -166,3 +142,9 @@ def _detections(found: Instances) -> list[Detection]:
         Detection(OBJECTS[label], box, score, mask=mask)
         for label, score, box, mask in zip(found.labels, found.scores, found.boxes, found.masks, strict=True)
     ]
+
+
+def _version(version: str, background: str, crop: bool) -> str:
+    """Names the settings where they are not the official ones."""
+    official = (background, crop) == (BACKGROUND, True)
+    return version if official else f"{version}-{background}-{'crop' if crop else 'whole'}"

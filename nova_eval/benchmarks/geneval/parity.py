@@ -14,6 +14,7 @@ from nova_eval.benchmarks.geneval.geometry import iou, relative_position
 from nova_eval.benchmarks.geneval.layout import summary_text
 from nova_eval.benchmarks.replay import Section, image_item, named
 from nova_eval.benchmarks.rule import Rule
+from nova_eval.media import Clip
 from nova_eval.prompts.geneval import TASKS, TEMPLATES, Metadata, draw_suite, metadata_file, prompt_file
 from nova_eval.protocols import Detection, Frames
 from nova_eval.records import Prompt, SampleKey, Score
@@ -48,12 +49,23 @@ def _evaluate(content: Any) -> Cases:
 
 
 def _evaluated(entry: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = entry["metadata"]
-    tag = metadata["tag"]
-    prompt = Prompt("case/0000", metadata["prompt"], (tag,), metadata)
     found = [Detection(d["class"], tuple(d["box"]), d["score"], d.get("color") or "") for d in entry["detections"]]
+    return judged(entry["metadata"], entry.get("options", {}), Replay(found))
+
+
+def judged(
+    metadata: Mapping[str, Any],
+    options: Mapping[str, Any],
+    judge: Any,
+    frames: Frames | None = None,
+) -> dict[str, Any]:
+    """What the official evaluator writes about an image (T, H, W, 3) of the prompt with that metadata."""
+    tag = metadata["tag"]
+    item = image_item(Prompt("case/0000", metadata["prompt"], (tag,), metadata))
+    if frames is not None:
+        item = item._replace(clip=Clip(frames, 0.0))
     rule = _RULES.get(tag) or Rule(tag, "objects", partial(image_score, metric=tag))
-    (row,) = rule.with_settings(limits=_limits(entry.get("options", {}))).score([image_item(prompt)], Replay(found))
+    (row,) = rule.with_settings(limits=_limits(options)).score([item], judge)
     return {"correct": row.value == 1, "reason": row.detail["reason"], "details": row.detail["details"]}
 
 
