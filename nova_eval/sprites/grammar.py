@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from nova_eval.errors import UsageError
 from nova_eval.sprites.vocabulary import (
+    BEFORE,
     CAMERAS,
     COLOURS,
     COUNTS,
+    DEPTHS,
     MOTIONS,
     PLACES,
     PLURALS,
@@ -66,6 +68,14 @@ class Scene:
         """Whether a motion is asked for."""
         return self.motion is not None and self.motion != STILL
 
+    @property
+    def layers(self) -> tuple[Thing, Thing] | None:
+        """The nearer and the farther thing where one stands before the other."""
+        if self.relation not in DEPTHS:
+            return None
+        one, other = self.things
+        return (one, other) if self.relation == "front" else (other, one)
+
 
 def render_text(scene: Scene) -> str:
     """The sentence for ``scene``, in lower case without a full stop."""
@@ -73,7 +83,7 @@ def render_text(scene: Scene) -> str:
     if not words:
         main = str(scene.place)
     else:
-        joint = RELATIONS[scene.relation] if scene.relation else "and"
+        joint = _JOINTS[scene.relation] if scene.relation else "and"
         main = f" {joint} ".join(words)
         if scene.position:
             main += f" {POSITIONS[scene.position]}"
@@ -104,10 +114,22 @@ def parse(text: str) -> Scene:
     if still and motion:
         raise UsageError(f"prompt {text!r} asks for a still frame and for {motion}", remedy="keep one of them")
     main, position = _split_end(main, POSITIONS)
-    relation = next((name for name, phrase in RELATIONS.items() if f" {phrase} " in main), None)
-    phrases = main.split(f" {RELATIONS[relation]} " if relation else " and ")
+    relation = next((name for name, phrase in _JOINTS.items() if f" {phrase} " in main), None)
+    phrases = main.split(f" {_JOINTS[relation]} " if relation else " and ")
     things = tuple(_parse_thing(text, phrase) for phrase in phrases)
     return Scene(things, relation, position, STILL if still else motion, place, camera, style)
+
+
+def read_thing(phrase: str) -> Thing | None:
+    """The thing of a phrase such as ``"two large red striped circles"``, ``None`` where it is none."""
+    match = _THING.fullmatch(phrase)
+    if match is None:
+        return None
+    count, noun = _BY_COUNT[match["count"]], match["noun"]
+    shape = next(shape for shape in SHAPES if noun in (shape, PLURALS[shape]))
+    if (count == 1) != (noun == shape):
+        return None
+    return Thing(shape, match["colour"], match["texture"], match["size"], count)
 
 
 def describe_thing(thing: Thing) -> str:
@@ -143,15 +165,10 @@ def _thing_text(thing: Thing) -> str:
 
 
 def _parse_thing(text: str, phrase: str) -> Thing:
-    match = _THING.fullmatch(phrase)
-    if match is None:
-        raise _unreadable(text, phrase, [*SHAPES, *PLACES])
-    count = _BY_COUNT[match["count"]]
-    noun = match["noun"]
-    shape = next(shape for shape in SHAPES if noun in (shape, PLURALS[shape]))
-    if (count == 1) != (noun == shape):
-        raise _unreadable(text, phrase, [])
-    return Thing(shape, match["colour"], match["texture"], match["size"], count)
+    thing = read_thing(phrase)
+    if thing is None:
+        raise _unreadable(text, phrase, [] if _THING.fullmatch(phrase) else [*SHAPES, *PLACES])
+    return thing
 
 
 def _unreadable(text: str, part: str, known: list[str]) -> UsageError:
@@ -194,9 +211,24 @@ def _invisible(scene: Scene) -> str:
     sizes_change = scene.motion in SIZING_MOTIONS or scene.camera in ("zoom_in", "zoom_out")
     if any(thing.size for thing in scene.things) and (scene.objects > 2 or sizes_change):
         return "a size word where sizes change or objects are many"
+    return _hidden(scene)
+
+
+def _hidden(scene: Scene) -> str:
+    """What one of two things that overlap would hide, "" if both can be told."""
+    if scene.layers is None:
+        return ""
+    near, far = scene.layers
+    if near.shape not in BEFORE.get(far.shape, {}):
+        return f"a {near.shape} in front of a {far.shape}, which would not both be seen whole"
+    if any(thing.size or thing.texture for thing in scene.things):
+        return "a size or a texture where one thing stands before another"
+    if near.colour is not None and near.colour == far.colour:
+        return "a thing before another one of its colour"
     return ""
 
 
+_JOINTS = RELATIONS | DEPTHS
 _ARTICLE = re.compile(r"^(an?|the) ")
 _MOTION_PHRASES = {motion: motion for motion in MOTIONS}
 _BY_CAMERA = {phrase: name for name, phrase in CAMERAS.items()}

@@ -10,9 +10,11 @@ from nova_eval.identity import digest
 from nova_eval.protocols import Detection, Floats, Frames
 from nova_eval.sprites import flow, quality
 from nova_eval.sprites.features import background_features, color_name, nearness, subject_features
+from nova_eval.sprites.layers import layered_nearness, read_layers
 from nova_eval.sprites.matching import caption, clip_match, describe, frame_matches
 from nova_eval.sprites.memory import FrameMemory
 from nova_eval.sprites.motion_reading import main_track, name_motion
+from nova_eval.sprites.questions import truth
 from nova_eval.sprites.reading import full_mask, read_frames
 from nova_eval.sprites.vocabulary import MOTIONS, WORLD_VERSION
 
@@ -92,6 +94,14 @@ class SpritesJudge:
         """``"a beach with a red circle"``; ``"an unclear picture"`` where nothing is recognised."""
         return [caption(reading) for reading in self._read(frames)]
 
+    def answer(self, frames: Frames, questions: Sequence[str]) -> list[list[str]]:
+        """``"yes"`` or ``"no"``; UsageError for a question outside of the language that ``questions`` states."""
+        return [["yes" if chance >= 0.5 else "no" for chance in row] for row in self._truths(frames, questions)]
+
+    def probability_of_yes(self, frames: Frames, questions: Sequence[str]) -> Floats:
+        """(N, Q) in 0 … 1, by how surely what is asked about is recognised."""
+        return np.array(self._truths(frames, questions), np.float32).reshape(len(frames), len(questions))
+
     def aesthetic(self, frames: Frames) -> Floats:
         """0 … 10 from colour, order, contrast, lines and composition; noise spoils all."""
         pairs = zip(self._read(frames), _MEASURE(frames), strict=True)
@@ -100,6 +110,10 @@ class SpritesJudge:
     def quality(self, frames: Frames) -> Floats:
         """0 … 100 from sharpness, noise and contrast."""
         return np.array([quality.quality(measured) for measured in _MEASURE(frames)], np.float32)
+
+    def _truths(self, frames: Frames, questions: Sequence[str]) -> list[list[float]]:
+        pairs = zip(frames, self._read(frames), strict=True)
+        return [[truth(frame, reading, question) for question in questions] for frame, reading in pairs]
 
 
 class SpritesBackgroundEncoder:
@@ -119,6 +133,58 @@ class SpritesBackgroundEncoder:
     def encode_images(self, frames: Frames) -> Floats:
         """(N, H, W, 3) → (N, D); sprites are left out of what is described."""
         return np.stack([background_features(reading) for reading in self._read(frames)])
+
+
+class SpritesLayersJudge:
+    """Objects and depth where sprites stand before each other."""
+
+    name = "sprites_layers"
+    light = True
+    digest = digest(["sprites layers", WORLD_VERSION, JUDGES_VERSION])
+
+    def __init__(self) -> None:
+        self._read = _READ
+
+    def to(self, device: str) -> SpritesLayersJudge:
+        """Itself: there is nothing to move."""
+        return self
+
+    def detect(self, frames: Frames) -> list[list[Detection]]:
+        """The sprites of each frame by the names of their shapes, those in front of others included."""
+        size = (frames.shape[1], frames.shape[2])
+        return [
+            [
+                Detection(
+                    seen.shape, seen.box, seen.score, describe(seen), full_mask(seen, reading.covered.shape, size)
+                )
+                for seen in read_layers(reading, size).objects
+            ]
+            for reading in self._read(frames)
+        ]
+
+    def depth(self, frames: Frames) -> Floats:
+        """Sprites stand before their place, and what covers another sprite before all."""
+        size = (frames.shape[1], frames.shape[2])
+        return np.stack([layered_nearness(r, read_layers(r, size), size) for r in self._read(frames)])
+
+
+class SpritesTextJudge:
+    """How much of a sentence an image shows, on a scale that ends at 1."""
+
+    name = "sprites_text"
+    light = True
+    digest = digest(["sprites text", WORLD_VERSION, JUDGES_VERSION])
+
+    def __init__(self) -> None:
+        self._read = _READ
+
+    def to(self, device: str) -> SpritesTextJudge:
+        """Itself: there is nothing to move."""
+        return self
+
+    def image_text_similarity(self, frames: Frames, text: str) -> Floats:
+        """0 … 1: the share of ``text`` that each frame shows."""
+        return np.array(frame_matches(frames, self._read(frames), text), np.float32)
 
 
 _READ = FrameMemory(read_frames)  # shared, so that both judges read a frame once

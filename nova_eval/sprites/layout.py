@@ -8,12 +8,13 @@ import numpy as np
 
 from nova_eval.sprites.grammar import Scene, Thing
 from nova_eval.sprites.motions import Camera, Clock, Curve, camera_motion, sprite_motion
-from nova_eval.sprites.vocabulary import COLOURS, PLACES, STILL
+from nova_eval.sprites.vocabulary import BEFORE, COLOURS, PLACES, STILL
 
 Spot = tuple[float, float]  # fractions of the view
 
 RADIUS = {0: 0.18, 1: 0.18, 2: 0.152, 3: 0.128, 4: 0.118}  # by the number of objects in view
 SMALL, LARGE = 0.66, 1.3
+FAR = 0.28  # radius of what stands behind another
 STRIDE = 1.25  # seconds of a person's double step
 _EDGES: dict[str, Spot] = {"left": (0.24, 0.5), "right": (0.76, 0.5), "top": (0.5, 0.24), "bottom": (0.5, 0.76)}
 
@@ -55,6 +56,8 @@ def lay_out(scene: Scene, seed: int, frames: int, fps: float) -> Layout:
     sprites = []
     for thing, colour in zip(scene.things, _choose_colours(scene, rng), strict=True):
         sprites += [_sprite(scene, thing, colour, spots.pop(0), seconds, rng) for _ in range(thing.count)]
+    if scene.layers and scene.things[0] is scene.layers[0]:  # what is drawn later covers what was drawn before
+        sprites.reverse()
     wander = not scene.things and scene.motion != STILL
     camera = camera_motion(scene.camera, seconds, rng, wander)
     return Layout(tuple(sprites), place, int(rng.integers(2**31)), camera, scene.style)
@@ -70,6 +73,9 @@ def _spots(scene: Scene, rng: np.random.Generator) -> list[Spot]:
     def around(spot: Spot, slack: float) -> Spot:
         return spot[0] + slack * float(rng.uniform(-1, 1)), spot[1] + slack * float(rng.uniform(-1, 1))
 
+    if scene.layers:
+        spot = around((0.5, 0.5), 0.1)
+        return [spot, spot]
     if scene.relation:
         pair = [around((0.26, 0.5), 0.04), around((0.74, 0.5), 0.04)]
         if scene.relation in ("right", "bottom"):
@@ -95,6 +101,9 @@ def _sprite(  # noqa: PLR0917
     scene: Scene, thing: Thing, colour: str, spot: Spot, seconds: Curve, rng: np.random.Generator
 ) -> Sprite:
     radius = RADIUS[scene.objects] * float(rng.uniform(0.95, 1.05))
+    if scene.layers:
+        near, far = scene.layers
+        radius = FAR * (BEFORE[far.shape][near.shape] if thing is near else 1.0)
     radius *= {"small": SMALL, "large": LARGE, None: 1.0}[thing.size]
     if thing.shape == "person" and thing.size != "small":
         radius *= 1.3 if scene.objects == 1 and thing.size is None else 1.1

@@ -10,6 +10,7 @@ import numpy as np
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Frames
 from nova_eval.sprites.grammar import Scene, Thing, describe_thing, parse
+from nova_eval.sprites.layers import Layered, read_layers, stands_before
 from nova_eval.sprites.motion_reading import main_track, name_camera, name_motion
 from nova_eval.sprites.reading import FrameReading, Seen
 from nova_eval.sprites.style_reading import style_score
@@ -81,21 +82,45 @@ def relation_holds(relation: str, one: Seen, other: Seen) -> bool:
     return abs(down) > abs(across) and (down < 0) == (relation == "top")
 
 
+def position_holds(position: str, seen: Seen, size: tuple[int, int]) -> bool:
+    """Whether ``seen`` lies in that part of a frame of ``size`` (H, W)."""
+    height, width = size
+    across, down = seen.x * min(height, width) / width - 0.5, seen.y * min(height, width) / height - 0.5
+    edge = 0.12
+    inside = {
+        "left": across < -edge and abs(across) > abs(down),
+        "right": across > edge and abs(across) > abs(down),
+        "top": down < -edge and abs(down) > abs(across),
+        "bottom": down > edge and abs(down) > abs(across),
+        "middle": max(abs(across), abs(down)) < edge,
+    }
+    return inside[position]
+
+
+def place_share(reading: FrameReading, place: str) -> float:
+    """0 … 1: how much of what shows between the sprites is ``place``; 0 where another one is recognised."""
+    return min(1.0, reading.places[place] / 0.75) if reading.place == place else 0.0
+
+
+def _related(relation: str, layers: Layered, one: Seen, other: Seen) -> bool:
+    if relation == "front":
+        return stands_before(layers, one, other)
+    return stands_before(layers, other, one) if relation == "behind" else relation_holds(relation, one, other)
+
+
 def _static_facets(frame: Frames, reading: FrameReading, scene: Scene) -> list[float]:
-    scores = [score for thing in scene.things for score in _thing_facets(reading.objects, thing, scene)]
+    size = (frame.shape[0], frame.shape[1])
+    layers = read_layers(reading, size) if scene.layers else Layered(reading.objects)
+    objects = layers.objects
+    scores = [score for thing in scene.things for score in _thing_facets(objects, thing, scene)]
     if scene.relation:
-        pairs = [
-            (a, b)
-            for a in _fitting(reading.objects, scene.things[0])
-            for b in _fitting(reading.objects, scene.things[1])
-        ]
-        scores.append(float(any(relation_holds(scene.relation, a, b) for a, b in pairs)))
+        pairs = [(a, b) for a in _fitting(objects, scene.things[0]) for b in _fitting(objects, scene.things[1])]
+        scores.append(float(any(_related(scene.relation, layers, a, b) for a, b in pairs)))
     if scene.position:
-        scores.append(
-            max((_position_fit(seen, scene, frame) for seen in _fitting(reading.objects, scene.things[0])), default=0.0)
-        )
+        placed = _fitting(objects, scene.things[0])
+        scores.append(float(any(position_holds(scene.position, seen, size) for seen in placed)))
     if scene.place:
-        scores.append(min(1.0, reading.places[scene.place] / 0.75) if reading.place == scene.place else 0.0)
+        scores.append(place_share(reading, scene.place))
     if scene.style:
         scores.append(style_score(frame, scene.style))
     return scores
@@ -113,20 +138,6 @@ def _thing_facets(objects: Sequence[Seen], thing: Thing, scene: Scene) -> list[f
 
 def _fitting(objects: Sequence[Seen], thing: Thing) -> list[Seen]:
     return [seen for seen in objects if seen.shape == thing.shape and thing.colour in (None, seen.colour)]
-
-
-def _position_fit(seen: Seen, scene: Scene, frame: Frames) -> float:
-    height, width = frame.shape[:2]
-    across, down = seen.x * min(height, width) / width - 0.5, seen.y * min(height, width) / height - 0.5
-    edge = 0.12
-    inside = {
-        "left": across < -edge and abs(across) > abs(down),
-        "right": across > edge and abs(across) > abs(down),
-        "top": down < -edge and abs(down) > abs(across),
-        "bottom": down > edge and abs(down) > abs(across),
-        "middle": max(abs(across), abs(down)) < edge,
-    }
-    return float(inside[str(scene.position)])
 
 
 def _clarity(readings: Sequence[FrameReading]) -> float:

@@ -57,6 +57,23 @@ POSITIONS = {
     "middle": "in the middle",
 }
 
+DEPTHS = {"front": "in front of", "behind": "behind"}
+BEFORE = {
+    "circle": {"star": 0.8, "cross": 0.84, "ring": 0.84, "arrow": 0.8},
+    "square": {
+        "circle": 0.76,
+        "triangle": 0.76,
+        "star": 0.68,
+        "heart": 0.74,
+        "cross": 0.76,
+        "ring": 0.76,
+        "crescent": 0.68,
+        "arrow": 0.68,
+    },
+}
+"""What can stand before what: farther shape → nearer shape → the radius at which the farther one's outline stays in
+view and the two boxes still share more than half of their union, in radii of the farther one."""
+
 STILL = "still"
 STILL_PREFIX = "in a still frame"
 TURNING_MOTIONS = frozenset({"spinning", "rocking"})

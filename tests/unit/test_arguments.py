@@ -83,9 +83,16 @@ def test_bad_files_get_one_clear_line(tmp_path: Path, text: str | None, line: st
         resolve("vbench", {}, [], file)
 
 
-@pytest.mark.parametrize("benchmark", ["geneval", "t2i_compbench", "dpg_bench"])
-def test_a_benchmark_without_a_mini_profile_starts_from_its_first(benchmark: str) -> None:
-    spec, options, config = resolve(benchmark, {})
-    assert options.profile == next(iter(config.profiles))
-    assert (spec.variant, spec.sampler.name) == ("official", "nova")
-    assert options.samples_per_prompt == config.protocol.samples_per_prompt
+@pytest.mark.parametrize("benchmark", ["vbench", "geneval", "t2i_compbench", "dpg_bench"])
+@pytest.mark.parametrize(("profile", "variant"), [(None, "sprites"), ("paper", "official")])
+def test_every_benchmark_starts_in_the_embedded_world_with_five_samples(
+    benchmark: str, profile: str | None, variant: str
+) -> None:
+    spec, options, _ = resolve(benchmark, {"profile": profile})
+    assert (options.profile, spec.variant, options.samples_per_prompt) == (profile or "mini", variant, 5)
+
+
+@pytest.mark.parametrize(("benchmark", "count"), [("geneval", 4), ("t2i_compbench", 10), ("dpg_bench", 4)])
+def test_the_official_count_is_the_benchmarks_own(benchmark: str, count: int) -> None:
+    _, options, config = resolve(benchmark, {"samples_per_prompt": "official"})
+    assert config.samples_of((), options.samples_per_prompt) == count

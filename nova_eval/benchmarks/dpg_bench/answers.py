@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nova_eval.benchmarks.dpg_bench.questions import Question, Table
+from nova_eval.benchmarks.dpg_bench.questions import Question, Table, own_questions
 from nova_eval.benchmarks.rule import left_out, scored, unscored
 from nova_eval.prompts.dpg_bench import ITEM, OVERALL
 from nova_eval.protocols import Item, VisualQuestionAnswerer
@@ -24,13 +24,14 @@ out of every mean, so that a missing image costs nothing. Corrected: it is unsco
 
 
 def questioned(item: Item, judge: VisualQuestionAnswerer, *, table: Table, official: bool = True) -> Score:
-    """The share of an item's questions that hold. ``detail`` keeps what categories are made of.
+    """The share of an item's questions that hold: those that the prompt brings, or else the table's.
 
-    ``answers`` are the answers as 0 or 1, ``counted`` the same with dependent questions zeroed, ``subjects`` what each
-    question asks about; all by question id.
+    ``detail`` keeps what categories are made of: ``answers`` are the answers as 0 or 1, ``counted`` the same with
+    dependent questions zeroed, ``subjects`` what each question asks about; all by question id.
     """
     name = str(item.prompt.reference.get(ITEM, item.prompt.id.rpartition("/")[2]))
-    questions = table.of(name, official=official)
+    own = own_questions(item.prompt)
+    questions = table.of(name, official=official) if own is None else own
     if not questions:
         return _dropped(
             item, official, f"no question is asked about {name!r}", "'NoneType' object is not subscriptable"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 
 from nova_eval.benchmarks.dpg_bench.answers import questioned
-from nova_eval.benchmarks.dpg_bench.questions import Table, broad_category, category_of, load_table
+from nova_eval.benchmarks.dpg_bench.questions import Table, broad_category, category_of, load_table, own_questions
 from nova_eval.benchmarks.reduce import complete, coverage_of, estimate, metric
 from nova_eval.benchmarks.rule import Rule, corrected
 from nova_eval.config import load_benchmark_config
@@ -46,7 +46,12 @@ class DPGBench:
         return (asked,) if scoring == "official" else corrected((asked,), {OVERALL: {"official": False}})
 
     def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[SampleKey, str]]:
-        """Every image is asked all its item's questions, whichever categories are wanted."""
+        """Every image is asked all its item's questions, whichever categories are wanted.
+
+        UsageError for a prompt whose own questions cannot be read or depend on each other in a circle.
+        """
+        for prompt in prompts:
+            own_questions(prompt)
         asked = {prompt.id for prompt in prompts if not {OVERALL, *CATEGORIES}.isdisjoint(prompt.tags)}
         for key in wanted:
             if key[0] in asked:

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import digest
 from nova_eval.prompts.sources import load_sources, locate
+from nova_eval.records import Prompt
 
 OFFICIAL_SKIPS_FIRST_ROW = True
 """The reader leaves out the first row of data, as if the header had not been read already: the first item lacks its
@@ -26,6 +27,9 @@ OFFICIAL_READER_NEEDS_TEXT = True
 """Dependencies are split as text, which stops the whole script where every one of them is a single number, so that
 pandas reads numbers, or where one is empty; items are looked up by text, which finds none where every id is a number.
 Corrected: cells are text."""
+
+QUESTIONS = "questions"
+"""The key of a prompt's reference under which it may bring its own questions: rows of the table, by column."""
 
 _COLUMNS = ("item_id", "proposition_id", "dependency", "tuple", "question_natural_language")
 _EMPTY = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "-nan", "null", "NULL", "None", "<NA>", "#N/A"})
@@ -95,6 +99,29 @@ def load_table(path: Path | None = None) -> Table:
     return table
 
 
+def own_questions(prompt: Prompt) -> tuple[Question, ...] | None:
+    """The questions that a prompt brings, ``None`` where it brings none and the table's are asked.
+
+    UsageError, one line, for rows that are none, for a question that depends on one that is not there, or on itself.
+    """
+    rows = prompt.reference.get(QUESTIONS)
+    if rows is None:
+        return None
+    try:
+        questions = tuple(_question(row) for row in rows)
+        ids = {question.id for question in questions}
+        if len(ids) < len(questions):
+            raise ValueError("two questions of one proposition_id")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise UsageError(
+            f"the questions of the prompt {prompt.id} cannot be read: {reason}",
+            remedy=f"each needs {', '.join(_COLUMNS[1:])}",
+        ) from error
+    check_graph({prompt.id: questions}, "the prompts")
+    return questions
+
+
 def read_table(text: str, name: str = "dpg_bench.csv") -> Table:
     """The table in a CSV text. UsageError, one line, for what is no such table."""
     rows = list(_rows(text, name))
@@ -128,11 +155,14 @@ def _rows(text: str, name: str) -> Iterator[tuple[str, Question, str]]:
         raise UsageError(f"{name} has no column {missing[0]!r}", remedy=f"it needs {', '.join(_COLUMNS)}")
     try:
         for row in reader:
-            parents = tuple(int(part) for part in row["dependency"].split(",") if part.strip())
-            question = Question(int(row["proposition_id"]), parents, row["tuple"], row["question_natural_language"])
-            yield row["item_id"], question, row["dependency"]
+            yield row["item_id"], _question(row), row["dependency"]
     except (csv.Error, ValueError, AttributeError, TypeError) as error:
         raise UsageError(f"{name} line {reader.line_num}: not a row of questions ({error})") from error
+
+
+def _question(row: Mapping[str, Any]) -> Question:
+    parents = tuple(int(part) for part in row["dependency"].split(",") if part.strip())
+    return Question(int(row["proposition_id"]), parents, row["tuple"], row["question_natural_language"])
 
 
 def _official(rows: Sequence[tuple[str, Question, str]]) -> Questions:

@@ -40,7 +40,7 @@ def attribute_binding(
     four_decimals: bool = OFFICIAL_SCORES_HAVE_FOUR_DECIMALS,
 ) -> Score:
     """The product over noun phrases of the probability that the judge answers yes to ``"<phrase>?"``."""
-    asked = [model_text(question) for question in questions(parses.of(item.prompt.text).noun_phrases, number)]
+    asked = [model_text(question) for question in questions(parses.of_prompt(item.prompt).noun_phrases, number)]
     if not asked and not no_question_is_a_full_score:
         return left_out(item, metric, "the prompt has no noun phrase to ask about")
     answers = [float(p) for p in judge.probability_of_yes(item.clip.frames[:1], asked)[0]] if asked else []

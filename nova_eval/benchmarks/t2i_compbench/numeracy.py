@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from nova_eval.benchmarks.rule import scored, unscored
 from nova_eval.benchmarks.t2i_compbench.frames import official_frame
@@ -36,26 +37,30 @@ def numeracy(
 ) -> Score:
     """Half a share for each kind of object that is there, the other half if its number is right.
 
-    Detections of one label that cover each other are one object. ``resized=False`` shows the detector the frame as it
-    is.
+    Detections of one label that cover each other are one object. A prompt about other objects than the official ones
+    brings their names as ``reference["plurals"]``, singular to plural. ``resized=False`` shows the frame to the detector
+    as it is.
     """
     frame = official_frame(item.clip.frames[0]) if resized else item.clip.frames[0]
     (found,) = judge.detect(frame[None])
     labels = [detection.label for detection in distinct(found)]
     try:
-        names, numbers = read_counts(item.prompt.text)
+        names, numbers = read_counts(item.prompt.text, item.prompt.reference.get("plurals", {}))
         value, seen = _share(names, numbers, labels, labels_are_renamed)
     except UnreadablePrompt as error:
         return unscored(item, "numeracy", str(error))
     return scored(item, "numeracy", value, detail={"asked": names, "numbers": numbers, "found": seen})
 
 
-def read_counts(text: str) -> tuple[list[str], list[int]]:
+def read_counts(text: str, more: Mapping[str, str] = MappingProxyType({})) -> tuple[list[str], list[int]]:
     """The objects that a prompt counts, and their numbers: ``"two dogs and a cat"`` → (dog, cat), (2, 1).
 
     Numbers are a, an and one to eight in lower case. The lists differ in length after an article with a plural, whose
-    number cannot be read; the numbers that follow then belong to the wrong objects, as they officially do.
+    number cannot be read; the numbers that follow then belong to the wrong objects, as they officially do. ``more``
+    names further objects, singular to plural.
     """
+    plurals = {**PLURALS, **more}
+    singulars = {**SINGULARS, **{plural: singular for singular, plural in more.items()}}
     words = re.findall(r"\w+|[^\w\s]", text)
     names: list[str] = []
     numbers: list[int] = []
@@ -65,13 +70,13 @@ def read_counts(text: str) -> tuple[list[str], list[int]]:
         if place + 1 == len(words):
             raise UnreadablePrompt(f"no object follows {word!r}, the last word of the prompt")
         noun = words[place + 1]
-        if noun in PLURALS and word in (*_ARTICLES, "one"):
+        if noun in plurals and word in (*_ARTICLES, "one"):
             names.append(noun)
             numbers.append(1)
-        elif noun in SINGULARS:
-            names.append(SINGULARS[noun])
+        elif noun in singulars:
+            names.append(singulars[noun])
             numbers += [_NUMBERS[word]] if word in _NUMBERS else []
-        elif noun in PLURALS:
+        elif noun in plurals:
             raise UnreadablePrompt(f"{word} {noun}: a number above one with a singular")
     if not names:
         raise UnreadablePrompt("the prompt counts no object that is known")

@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nova_eval.config import data_folder
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import digest
 from nova_eval.prompts.sources import cache_folder
+from nova_eval.records import Prompt
 
 FILE_NAME = "parses.json"
+PARSE = "parse"
+"""The key of a prompt's reference under which it may bring its own reading, as an entry of the table."""
 
 
 class Token(NamedTuple):
@@ -53,6 +56,19 @@ class Parses:
     def digest(self) -> str:
         """sha256 (hex) over all readings."""
         return digest({text: [parse.tokens, parse.noun_phrases] for text, parse in self.by_text.items()})
+
+    def of_prompt(self, prompt: Prompt) -> Parse:
+        """The reading that a prompt brings as ``reference["parse"]``, or else the table's."""
+        own = prompt.reference.get(PARSE)
+        if own is None:
+            return self.of(prompt.text)
+        try:
+            return _parse(own)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"the parse that the prompt {prompt.id} brings cannot be read: {error!r}",
+                remedy="it holds 'tokens', pairs of a word and its part of speech, and 'noun_phrases'",
+            ) from error
 
     def of(self, text: str) -> Parse:
         """The reading of a prompt. PrerequisiteError when the table lacks it."""

@@ -17,7 +17,7 @@ def non_spatial(item: Item, judge: ImageTextModel) -> Score:
 
 def complex_action(item: Item, judge: ImageTextModel, *, parses: Parses) -> Score:
     """The same for the prompt without its adjectives, which the attribute questions look after."""
-    return _similarity(item, judge, "complex_action", without_adjectives(parses.of(item.prompt.text).tokens))
+    return _similarity(item, judge, "complex_action", without_adjectives(parses.of_prompt(item.prompt).tokens))
 
 
 def without_adjectives(tokens: Sequence[Token]) -> str:

@@ -80,7 +80,7 @@ def complex_spatial(
     resized: bool = True,
 ) -> Score:
     """The same for the two objects beside the one preposition of a complex prompt; 0 where there are not two."""
-    objects = complex_objects(parses.of(item.prompt.text).tokens)
+    objects = complex_objects(parses.of_prompt(item.prompt).tokens)
     if len(objects) != 2:
         return scored(item, "complex_spatial", 0.0, detail={"objects": objects})
     match = _first_equal if naive_matching else _surest_two
@@ -154,7 +154,7 @@ def _simple_objects(item: Item, parses: Parses, parsed: bool) -> tuple[str, str]
     if not parsed:
         match = _SIMPLE.fullmatch(item.prompt.text)
         return (match[1], match[2]) if match else None
-    nouns = [token.text for token in parses.of(item.prompt.text).tokens if token.pos == "NOUN"]
+    nouns = [token.text for token in parses.of_prompt(item.prompt).tokens if token.pos == "NOUN"]
     return (nouns[0], nouns[-1]) if nouns else None
 
 

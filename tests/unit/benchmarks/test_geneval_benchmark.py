@@ -120,8 +120,8 @@ class TestConfiguration:
     def test_official_counts_are_four_a_prompt(self) -> None:
         config = load_benchmark_config("geneval")
         assert {config.samples_of(prompt.tags, "official") for prompt in prompts()} == {4}
-        assert list(config.variants) == ["official", "rewritten"]
-        assert next(iter(config.profiles)) == "paper"
+        assert list(config.variants) == ["official", "rewritten", "sprites"]
+        assert list(config.profiles) == ["mini", "paper"]
 
     def test_files_are_named_as_the_official_evaluator_looks_for_them(self) -> None:
         assert official_name(412, 3) == "00412/samples/00003.png"
