@@ -26,7 +26,7 @@ app.command(weights_app)
 bench_app = App(name="bench", help="Measure speed; every ratio is taken side by side in one run.")
 app.command(bench_app)
 
-Format = Literal["terminal", "md", "csv", "tex"]
+Format = Literal["terminal", "md", "csv", "tex", "html"]
 _WHAT, _HOW, _WHERE = Group("What is sampled"), Group("Which part, and how it is scored"), Group("Where and how fast")
 
 
@@ -236,6 +236,7 @@ def plan(benchmark: str, /, *, flags: _Run = _DEFAULT, json: bool = False) -> in
 @app.command
 def table(
     *runs: str,
+    preset: Literal["paper-t2i", "paper-t2v"] | None = None,
     format: Format = "terminal",
     baselines: Literal["some", "all", "none"] = "some",
     latency: bool = False,
@@ -249,8 +250,10 @@ def table(
     ----------
     runs
         Run folders, or names from `list runs`.
+    preset
+        The columns and published rows of NOVA's tables, with runs of any of their benchmarks joined; needs no run.
     format
-        terminal, md, csv or tex.
+        terminal, md, csv, tex or html.
     baselines
         Published rows beside the runs, where their prompts allow it: the benchmark's choice, all, or none.
     latency
@@ -262,6 +265,9 @@ def table(
     """
     from nova_eval import show
 
+    if preset is not None:
+        print(show.preset(preset, [show.find(name, results) for name in runs], format=format, as_json=json), end="")
+        return errors.OK
     print(
         show.tables(
             [show.find(name, results) for name in runs],

@@ -8,10 +8,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from nova_eval.config import load_benchmark_config
+from nova_eval.config import data_folder, load_benchmark_config, read_toml
 from nova_eval.errors import UsageError, unknown
 from nova_eval.opening import reopen
 from nova_eval.pipeline import report_inputs
@@ -20,7 +21,8 @@ from nova_eval.report.baselines import BaselineRow, select_baselines
 from nova_eval.report.comparison import comparison_table
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
-from nova_eval.report.grid import Table
+from nova_eval.report.grid import Datum, Table
+from nova_eval.report.presets import load_preset, preset_table
 from nova_eval.report.spec import ReportSpec
 from nova_eval.report.tables import latency_table, run_table
 from nova_eval.report.terminal import render_terminal
@@ -89,6 +91,24 @@ def tables(
     if latency:
         pages.append(latency_table(summaries, published))
     return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
+
+
+def preset(name: str, folders: Sequence[Path], *, format: str, as_json: bool) -> str:
+    """A table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
+    chosen = load_preset(read_toml(data_folder("benchmarks") / "presets.toml"), name)
+    summaries = [summarise(reopen(folder)).summary for folder in folders]
+    inputs = {part.benchmark: report_inputs(part.benchmark) for part in chosen.parts}
+    specs = {benchmark: spec for benchmark, (spec, _) in inputs.items()}
+    page = preset_table(chosen, specs, {key: rows for key, (_, rows) in inputs.items()}, summaries)
+    if as_json:
+        columns, rows = page.select("data")
+        objects = [{c.key: _plain(cell.datum) for c, cell in zip(columns, row.cells, strict=True)} for row in rows]
+        return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return _on_terminal(page) if format == "terminal" else render(page, format)
+
+
+def _plain(datum: Datum) -> str | int | float | None:
+    return float(datum) if isinstance(datum, Decimal) else datum
 
 
 def _inputs(first: RunSummary, baselines: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:

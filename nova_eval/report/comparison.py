@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from nova_eval.errors import UsageError, unknown
-from nova_eval.records import Metric, RunSummary
-from nova_eval.report.baselines import BaselineRow, Contradiction, contradictions, recompute
-from nova_eval.report.grid import MISSING, Cell, Column, Row, Table, in_unit, rounded, share, words
+from nova_eval.records import RunSummary
+from nova_eval.report.baselines import BaselineRow, contradictions, recompute
+from nova_eval.report.entries import (
+    CONTRADICTS,
+    DIFFERS,
+    PARTIAL,
+    UNSTATED,
+    UNVERIFIED,
+    Entry,
+    absent,
+    contradicted,
+    published_entry,
+    run_entry,
+)
+from nova_eval.report.grid import MISSING, Cell, Column, Row, Table, share, words
 from nova_eval.report.spec import ReportSpec
 from nova_eval.report.tables import run_labels, run_notes
-
-DIFFERS, UNSTATED, CONTRADICTS, UNVERIFIED, PARTIAL = "†", "‡", "§", "¶", "‖"
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One row before it has cells. ``values`` are in the reporting unit, ``partial`` names the incomplete."""
-
-    label: str
-    kind: str
-    values: dict[str, Decimal]
-    printed: dict[str, str]
-    source: str
-    params_b: Decimal | None = None
-    differs: tuple[str, ...] = ()
-    marks: str = ""
-    remarks: tuple[str, ...] = ()
-    partial: frozenset[str] = frozenset()
-
-    def comparable(self, name: str) -> bool:
-        return not self.marks and name in self.values and name not in self.partial
 
 
 def comparison_table(
@@ -54,8 +44,8 @@ def comparison_table(
     first = summaries[0]
     with_published = spec.variant(first.variant).baselines
     published = list(baselines) if with_published else []
-    runs = [_of_run(s, label, first, spec) for s, label in zip(summaries, run_labels(summaries), strict=True)]
-    entries = runs + [_of_baseline(row, first, spec) for row in published]
+    runs = [run_entry(s, label, first, spec) for s, label in zip(summaries, run_labels(summaries), strict=True)]
+    entries = runs + [published_entry(row, first, spec) for row in published]
     best = {name: _best([e for e in entries if e.comparable(name)], name, spec) for name in names}
     sources = list(dict.fromkeys(e.source for e in entries if e.kind == "published"))
 
@@ -110,67 +100,7 @@ def _columns(columns: Sequence[str] | None, spec: ReportSpec) -> tuple[str, ...]
     return tuple(dict.fromkeys(columns)) if columns else spec.names
 
 
-def _of_run(summary: RunSummary, label: str, first: RunSummary, spec: ReportSpec) -> _Entry:
-    known = {m.name: m for m in summary.metrics if m.value is not None}
-    values = {name: in_unit(m.value, spec) for name, m in known.items() if m.value is not None}
-    differs = [f"{summary.variant} prompts"] if summary.variant != first.variant else []
-    if summary.samples_per_prompt != first.samples_per_prompt:
-        differs.append(f"samples per prompt: {summary.samples_per_prompt}")
-    differs += [f"{summary.scoring} scoring"] if summary.scoring != first.scoring else []
-    return _Entry(
-        label=label,
-        kind="run",
-        values=values,
-        printed={name: rounded(value, spec.decimals) for name, value in values.items()},
-        source=summary.run,
-        differs=tuple(differs),
-        marks=DIFFERS if differs else "",
-        remarks=(*differs, *_absent(summary.metrics, spec.names, spec)),
-        partial=frozenset(name for name, m in known.items() if m.unscored),
-    )
-
-
-def _of_baseline(row: BaselineRow, run: RunSummary, spec: ReportSpec) -> _Entry:
-    wanted = spec.variant(run.variant).rewritten
-    differs = []
-    if row.rewritten is not None and row.rewritten != wanted:
-        differs.append("rewritten prompts" if row.rewritten else "original prompts")
-    if row.samples_per_prompt:
-        differs += [f"samples per prompt: {row.samples_per_prompt}"] * (
-            row.samples_per_prompt != run.samples_per_prompt
-        )
-    elif run.samples_per_prompt not in spec.official_samples:
-        differs.append("official number of samples")
-    differs += ["official scoring"] * (run.scoring != "official")
-    differs += row.protocol
-    wrong = contradictions(row, spec)
-    marks = {
-        DIFFERS: bool(differs),
-        UNSTATED: row.rewritten is None,
-        CONTRADICTS: bool(wrong),
-        UNVERIFIED: not row.verified,
-    }
-    remarks = [
-        *differs,
-        *(["whether prompts were rewritten is not stated"] if row.rewritten is None else []),
-        *(_contradicted(c, spec) for c in wrong),
-        *([] if row.verified else ["unverified"]),
-        *([row.note] if row.note else []),
-    ]
-    return _Entry(
-        label=row.model,
-        kind="published",
-        values=dict(row.values),
-        printed={name: f"{value:f}" for name, value in row.values.items()},
-        source=row.source,
-        params_b=row.params_b,
-        differs=tuple(differs),
-        marks="".join(mark for mark, applies in marks.items() if applies),
-        remarks=tuple(remarks),
-    )
-
-
-def _best(entries: Sequence[_Entry], name: str, spec: ReportSpec) -> Decimal | None:
+def _best(entries: Sequence[Entry], name: str, spec: ReportSpec) -> Decimal | None:
     """The best value as shown, if at least two entries compete and they do not all tie."""
     step = Decimal(1).scaleb(-spec.decimals)
     shown = [entry.values[name].quantize(step) for entry in entries]
@@ -181,7 +111,7 @@ def _best(entries: Sequence[_Entry], name: str, spec: ReportSpec) -> Decimal | N
 
 
 def _cells(
-    entry: _Entry, names: Sequence[str], best: dict[str, Decimal | None], sources: Sequence[str], spec: ReportSpec
+    entry: Entry, names: Sequence[str], best: dict[str, Decimal | None], sources: Sequence[str], spec: ReportSpec
 ) -> tuple[Cell, ...]:
     step = Decimal(1).scaleb(-spec.decimals)
     numbers = []
@@ -207,7 +137,7 @@ def _cells(
 
 
 def _footnotes(
-    entries: Sequence[_Entry],
+    entries: Sequence[Entry],
     summaries: Sequence[RunSummary],
     published: Sequence[BaselineRow],
     names: Sequence[str],
@@ -227,7 +157,7 @@ def _footnotes(
     if any(UNSTATED in entry.marks for entry in entries):
         notes.append(f"{UNSTATED} the source does not say whether prompts were rewritten.")
     wrong = [c for row in published for c in contradictions(row, spec)]
-    notes += [f"{CONTRADICTS} {c.model}: {_contradicted(c, spec)}." for c in wrong]
+    notes += [f"{CONTRADICTS} {c.model}: {contradicted(c, spec)}." for c in wrong]
     if any(UNVERIFIED in entry.marks for entry in entries):
         notes.append(f"{UNVERIFIED} unverified: not seen in a source.")
     if any(entry.partial & set(names) for entry in entries):
@@ -238,7 +168,7 @@ def _footnotes(
             covered = share(coverage.scored + coverage.excluded, coverage.wanted)
             unscored = f"{coverage.unscored} of {coverage.wanted} unscored"
             notes.append(f"{label}: coverage {covered}, {unscored}; its own table says why.")
-        notes += [f"{MISSING} {label}: {line}." for line in _absent(summary.metrics, names, spec)]
+        notes += [f"{MISSING} {label}: {line}." for line in absent(summary.metrics, names, spec)]
     if any(name not in row.values for row in published for name in names):
         notes.append(f"{MISSING} in a published row: not printed by its source.")
     notes += _recomputed(published, spec)
@@ -248,24 +178,6 @@ def _footnotes(
             remarks.setdefault(row.note, []).append(row.model)
     notes += [f"{', '.join(models)}: {note}." for note, models in remarks.items()]
     return notes + list(dict.fromkeys(note for summary in summaries for note in run_notes(summary, spec)))
-
-
-def _absent(metrics: Sequence[Metric], names: Sequence[str], spec: ReportSpec) -> list[str]:
-    """Why a cell is empty, where the run's coverage does not say it."""
-    known = {metric.name: metric for metric in metrics}
-    reasons: dict[str, list[str]] = {}
-    for name in names:
-        metric = known.get(name)
-        if metric is None:
-            reasons.setdefault("not part of this run", []).append(spec.label(name).lower())
-        elif metric.value is None and not (metric.unscored or name in spec.composites):
-            reasons.setdefault(metric.reason or "no reason recorded", []).append(spec.label(name).lower())
-    return [f"{', '.join(labels)}: {reason}" for reason, labels in reasons.items()]
-
-
-def _contradicted(found: Contradiction, spec: ReportSpec) -> str:
-    recomputed = f"{found.recomputed:.{spec.decimals}f}"
-    return f"{spec.label(found.name).lower()} is printed as {found.printed}, its {found.basis} give {recomputed}"
 
 
 def _recomputed(published: Sequence[BaselineRow], spec: ReportSpec) -> list[str]:

@@ -10,16 +10,17 @@ from decimal import Decimal
 
 from nova_eval.errors import unknown
 from nova_eval.report.grid import Cell, Column, Datum, Table
+from nova_eval.report.html import to_html
 
 WIDE = 9
 """A LaTeX table of more columns than this spans the page, its notes in the smallest type."""
 
 
 def render(table: Table, format: str) -> str:
-    """``format`` is ``md``, ``csv`` or ``tex``."""
-    if format not in RENDERERS:
-        raise unknown("table format", format, RENDERERS)
-    return RENDERERS[format](table)
+    """``format`` is ``md``, ``csv``, ``tex`` or ``html``."""
+    if format not in FORMATS:
+        raise unknown("table format", format, FORMATS)
+    return FORMATS[format](table)
 
 
 def to_markdown(table: Table) -> str:
@@ -89,6 +90,9 @@ def to_latex(table: Table) -> str:
 _SHRINK = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
 
 RENDERERS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
+"""What every run writes."""
+
+FORMATS = {**RENDERERS, "html": to_html}
 
 
 def _strong(text: str, cell: Cell, before: str, after: str) -> str:
