@@ -17,6 +17,14 @@ PACKAGES = (
     "diffusers", "open-clip-torch", "timm", "safetensors",
 )  # fmt: skip
 
+CACHE_VARIABLE = "NOVA_EVAL_CACHE"
+
+
+def cache_root() -> Path:
+    """Where what can be fetched or made again is kept: ``$NOVA_EVAL_CACHE``, by default ``~/.cache/nova_eval``."""
+    root = os.environ.get(CACHE_VARIABLE)
+    return Path(root).expanduser() if root else Path.home() / ".cache" / "nova_eval"
+
 
 def package_versions() -> dict[str, str]:
     """Installed versions of the packages that can move a number; absent ones are left out."""

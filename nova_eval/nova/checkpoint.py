@@ -15,6 +15,7 @@ from torch import nn
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import digest, file_digest
 from nova_eval.nova.config import CLASS_NAME, TransformerConfig
+from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
 from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.schedule import from_json as schedule_from_json
 from nova_eval.nova.transformer import NovaTransformer
@@ -29,9 +30,12 @@ _HUB_FILES = ["*.json", "*.safetensors", "*.bin", "*.pth", "*.txt"]
 def locate(path_or_id: str | Path, *, offline: bool = False) -> Path:
     """The folder of a checkpoint: a local one, or a snapshot of a hub repository such as BAAI/nova-d48w1024-sd512.
 
-    ``offline`` uses what was downloaded before and opens no socket. No code of the repository is fetched or run.
+    ``nova-mini`` and ``nova-mini-early`` come with the package. ``offline`` uses what was downloaded before and opens
+    no socket. No code of the repository is fetched or run.
     """
     folder = Path(path_or_id).expanduser()
+    if str(path_or_id) in EMBEDDED and not folder.exists():
+        return embedded_checkpoint(str(path_or_id))
     if folder.is_dir():
         missing = [part for part in PARTS if not (folder / part).is_dir()]
         if missing:
@@ -42,7 +46,8 @@ def locate(path_or_id: str | Path, *, offline: bool = False) -> Path:
         return folder
     if folder.is_absolute() or not _HUB_ID.fullmatch(str(path_or_id)):
         raise PrerequisiteError(
-            f"no checkpoint folder {str(path_or_id)!r}", remedy="give a folder or a hub id owner/name"
+            f"no checkpoint folder {str(path_or_id)!r}",
+            remedy=f"give a folder, a hub id owner/name, or {' or '.join(EMBEDDED)}",
         )
     try:
         from huggingface_hub import snapshot_download

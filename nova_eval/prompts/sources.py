@@ -11,12 +11,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nova_eval.config import data_folder, read_toml
+from nova_eval.environment import CACHE_VARIABLE, cache_root
 from nova_eval.errors import PrerequisiteError, unknown
 from nova_eval.identity import file_digest
 
 GITHUB_RAW = "https://raw.githubusercontent.com"
 URL_VARIABLE = "NOVA_EVAL_PROMPTS_URL"  # another server with the same paths
-CACHE_VARIABLE = "NOVA_EVAL_CACHE"
 _ATTEMPTS = 4
 _FIRST_WAIT_SECONDS = 0.5  # doubled after every attempt
 _TIMEOUT_SECONDS = 30.0
@@ -168,8 +168,7 @@ def _check(source: Source, folders: Sequence[Path]) -> Check:
 
 def cache_folder() -> Path:
     """``$NOVA_EVAL_CACHE/prompts``, by default under ``~/.cache/nova_eval``."""
-    root = os.environ.get(CACHE_VARIABLE)
-    return (Path(root).expanduser() if root else Path.home() / ".cache" / "nova_eval") / "prompts"
+    return cache_root() / "prompts"
 
 
 def _in_mirror(source: Source, mirror: Path | None) -> Path | None:

@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from nova_eval.environment import cache_root
 from nova_eval.errors import PrerequisiteError, unknown
 from nova_eval.identity import file_digest
 
-CACHE_VARIABLE = "NOVA_EVAL_CACHE"
 FOLDER_VARIABLE = "NOVA_EVAL_WEIGHTS"
 
 
@@ -23,7 +23,8 @@ class Entry:
     """One file of ``weights.toml``.
 
     ``sha256`` is the publisher's checksum: 64 digits, or the prefix that the published file name carries, or "".
-    ``bytes`` is approximate. ``wrapping`` is what ``load_state_dict`` takes.
+    ``bytes`` is approximate. ``wrapping`` is what ``load_state_dict`` takes. ``instead_of`` names the file whose place
+    it can take.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Entry:
     wrapping: str
     used_by: tuple[str, ...]
     sha256: str = ""
+    instead_of: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -55,10 +57,26 @@ def entry(name: str) -> Entry:
     return entries()[name]
 
 
+def needs(judge: str) -> list[Entry]:
+    """The files that the judge registered as ``judge`` loads; none for judges that compute without weights."""
+    return [row for row in entries().values() if judge in row.used_by]
+
+
+def missing(judge: str) -> list[Entry]:
+    """The files of ``judge`` that are not here. Of files that can stand for each other one is enough."""
+    rows = needs(judge)
+    here = {row.instead_of or row.name for row in rows if find(row.name)}
+    return [row for row in rows if not row.instead_of and row.name not in here]
+
+
+def family(judge: str) -> str:
+    """What judges on the same weights have in common: the name of their first weight file, else the judge's own."""
+    return next((row.name for row in needs(judge) if row.wrapping != "file"), judge)
+
+
 def cache_folder() -> Path:
     """``$NOVA_EVAL_CACHE/weights``, by default under ``~/.cache/nova_eval``."""
-    root = os.environ.get(CACHE_VARIABLE)
-    return (Path(root).expanduser() if root else Path.home() / ".cache" / "nova_eval") / "weights"
+    return cache_root() / "weights"
 
 
 def find(name: str) -> Path | None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nova_eval.nova.training.ema import Average
+from nova_eval.nova.training.muon import Muon
 from nova_eval.nova.training.warmup import warmup_then_cosine
 from nova_eval.nova.vae import VideoVAE, build_vae, save_vae
 from nova_eval.nova.vae_blocks import FrameAttention, ResBlock
@@ -29,24 +30,28 @@ Clips = Callable[[int, int], Frames]  # (index, T) → uint8 (T, H, W, 3)
 @dataclass(frozen=True, slots=True)
 class AutoencoderRecipe:
     """``images``, ``short`` and ``long`` give (clips, frames) of a batch: single frames during the first
-    ``images_until`` steps, then short clips, every fourth batch long ones. Short clips are cut from long ones.
+    ``images_until`` steps, then long clips, short ones and single frames in turn, all cut from ``pool`` long clips.
 
     The loss is the mean absolute error + ``squared_weight`` × the mean squared one + ``kl_weight`` × the mean KL
-    divergence of a latent value, pixels in [−1, 1].
+    divergence of a latent value, pixels in [−1, 1]. Weights of convolutions learn by Muon at ``learning_rate``, the
+    rest by AdamW at ``other_rate``; both rates rise during ``warmup`` steps and fall along a cosine.
     """
 
-    steps: int = 4000
+    steps: int = 5400
     seed: int = 0
-    learning_rate: float = 3e-4
+    learning_rate: float = 0.02
+    other_rate: float = 1e-3
     warmup: int = 50
     squared_weight: float = 1.0
     kl_weight: float = 2e-4
     ema: float = 0.998
-    images: tuple[int, int] = (8, 1)
-    images_until: int = 1200
-    short: tuple[int, int] = (2, 5)
-    long: tuple[int, int] = (1, 17)
+    images: tuple[int, int] = (16, 1)
+    images_until: int = 3000
+    short: tuple[int, int] = (3, 9)
+    long: tuple[int, int] = (2, 17)
+    pool: int = 3000
     max_norm: float = 1.0
+    mixed_precision: bool = True
 
 
 def train_autoencoder(
@@ -58,43 +63,60 @@ def train_autoencoder(
     device: str = "cpu",
     say: Callable[[str], None] = print,
 ) -> VideoVAE:
-    """The autoencoder that ``config`` describes, fitted to the endless ``clip`` from random weights.
+    """The autoencoder that ``config`` describes, fitted to ``clip`` from random weights.
 
-    Writes ``vae/`` (averaged weights, latents scaled to unit deviation) and ``vae_curve.csv`` under ``folder``.
+    Writes ``vae/`` (averaged weights, latents scaled to unit deviation) and ``vae_curve.csv`` under ``folder``: losses
+    of the training batches, and the PSNR of whole clips that it never trains on.
     """
     network: Network = cast(Any, build_vae(config, recipe.seed)).network
     _calm(network)
     module = network.module.requires_grad_(True).train().to(device)
     average = Average(module, recipe.ema)
-    optimizer = torch.optim.AdamW(module.parameters(), recipe.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
+    optimizer = _optimizer(module, recipe)
+    peaks = [group["lr"] for group in optimizer.param_groups]
     generator = torch.Generator().manual_seed(recipe.seed)
+    pool = np.stack([clip(i, recipe.long[1]) for i in range(recipe.pool)])
+    unseen = to_pixels([clip(_UNSEEN + i, recipe.long[1]) for i in range(12)]).to(device)
     folder.mkdir(parents=True, exist_ok=True)
-    used, started = 0, time.monotonic()
+    started = time.monotonic()
     with (folder / "vae_curve.csv").open("w", newline="") as file:
         curve = csv.writer(file)
         curve.writerow(["step", "l1", "kl", "psnr", "seconds"])
         for step in range(recipe.steps):
-            count, frames = _batch_shape(recipe, step)
-            source = frames if frames == 1 else recipe.long[1]
-            pixels = to_pixels([_cut(clip(used + i, source), frames, generator) for i in range(count)]).to(device)
-            used += count
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * warmup_then_cosine(step, recipe.warmup, recipe.steps)
-            l1, squared, kl = _losses(network, pixels, generator)
+            pixels = _batch(pool, *_batch_shape(recipe, step), generator).to(device)
+            factor = warmup_then_cosine(step, recipe.warmup, recipe.steps)
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.mixed_precision):
+                l1, squared, kl = _losses(network, pixels, generator)
             optimizer.zero_grad()
             torch.autograd.backward(l1 + recipe.squared_weight * squared + recipe.kl_weight * kl)
             nn.utils.clip_grad_norm_(module.parameters(), recipe.max_norm)
             optimizer.step()
             average.update(module)
-            if step % 50 == 0 or step + 1 == recipe.steps:
-                psnr = -10 * float(torch.log10(squared.detach() / 4))
-                figures = [round(l1.item(), 5), round(kl.item(), 4), round(psnr, 2), round(time.monotonic() - started)]
-                curve.writerow([step, *figures])
+            if step % 200 == 0 or step + 1 == recipe.steps:
+                figures = [
+                    round(l1.item(), 5),
+                    round(kl.item(), 4),
+                    _psnr(config, average, unseen, single=step < recipe.images_until),
+                ]
+                curve.writerow([step, *figures, round(time.monotonic() - started)])
                 file.flush()
-                say("vae step {}: l1 {}, kl {}, psnr {}, {} s".format(step, *figures))
-            if step % 500 == 499:
-                _save(config, average, folder / "vae.partial", clip, recipe.long[1])
+                say(
+                    "vae step {}: l1 {}, kl {}, unseen psnr {}, {} s".format(
+                        step, *figures, round(time.monotonic() - started)
+                    )
+                )
     return _save(config, average, folder / "vae", clip, recipe.long[1])
+
+
+def _optimizer(module: nn.Module, recipe: AutoencoderRecipe) -> Muon:
+    named = list(module.named_parameters())
+    inner = [w for name, w in named if w.ndim >= 2 and "conv_in" not in name and "conv_out" not in name]
+    chosen = {id(weight) for weight in inner}
+    rest = [weight for _, weight in named if id(weight) not in chosen]
+    groups: list[dict[str, Any]] = [{"params": inner}, {"params": rest, "orthogonal": False, "lr": recipe.other_rate}]
+    return Muon(groups, recipe.learning_rate, betas=(0.9, 0.99))
 
 
 def _calm(network: Network) -> None:
@@ -116,12 +138,16 @@ def to_pixels(clips: Sequence[Frames]) -> Tensor:
 def _batch_shape(recipe: AutoencoderRecipe, step: int) -> tuple[int, int]:
     if step < recipe.images_until:
         return recipe.images
-    return recipe.long if step % 4 == 3 else recipe.short
+    return (recipe.long, recipe.short, recipe.long, recipe.images)[step % 4]
 
 
-def _cut(clip: Frames, frames: int, generator: torch.Generator) -> Frames:
-    start = int(torch.randint(len(clip) - frames + 1, (1,), generator=generator))
-    return clip[start : start + frames]
+def _batch(pool: Frames, count: int, frames: int, generator: torch.Generator) -> Tensor:
+    """Pieces of ``count`` clips of ``pool``, mirrored at random left to right and top to bottom."""
+    which = torch.randint(len(pool), (count,), generator=generator).tolist()
+    start = torch.randint(pool.shape[1] - frames + 1, (count,), generator=generator).tolist()
+    pixels = to_pixels([pool[i, s : s + frames] for i, s in zip(which, start, strict=True)])
+    mirrored = [axis for axis in (-1, -2) if torch.rand((), generator=generator) < 0.5]
+    return pixels.flip(mirrored)
 
 
 def _losses(network: Network, pixels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -132,6 +158,16 @@ def _losses(network: Network, pixels: Tensor, generator: torch.Generator) -> tup
     error = torch.cat(list(network.pixels(z)), dim=2) - pixels
     kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
     return error.abs().mean(), error.square().mean(), kl
+
+
+def _psnr(config: dict[str, Any], average: Average, clips: Tensor, *, single: bool) -> float:
+    """Of clips, or of their first frames, through the averaged weights and the posterior's mean, in dB."""
+    copy: Any = build_vae({**config, "scaling_factor": 1.0}, 0)
+    copy.network.module.load_state_dict({k: v.cpu() for k, v in average.weights.items()})
+    clips = clips[:, :, :1] if single else clips
+    with torch.no_grad():
+        error = copy.decode(copy.encode_mode(clips)) - clips
+    return round(-10 * float(torch.log10(error.square().mean() / 4)), 2)
 
 
 def _save(config: dict[str, Any], average: Average, folder: Path, clip: Clips, frames: int) -> VideoVAE:

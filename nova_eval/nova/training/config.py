@@ -48,7 +48,8 @@ class DataConfig(_Frozen):
 class StageConfig(_Frozen):
     """One stretch of training. ``latent_frames`` may be less than the cached clips have: the first ones are used.
 
-    The learning rate is ``base_learning_rate × batch / 256`` after ``warmup`` steps. ``microbatch`` splits a batch to
+    The learning rate is ``base_learning_rate × batch / 256`` after ``warmup`` steps; Muon's, for matrices, is
+    ``matrix_learning_rate`` whatever the batch. ``microbatch`` splits a batch to
     save memory. Weights carry over from stage to stage; the optimizer starts afresh.
     """
 
@@ -59,6 +60,7 @@ class StageConfig(_Frozen):
     latent_frames: int = Field(default=1, ge=1)
     microbatch: int | None = Field(default=None, ge=1)
     base_learning_rate: float = 1e-4
+    matrix_learning_rate: float = 0.02
     warmup: int = 0
     decay: Literal["constant", "cosine"] = "constant"
 
@@ -84,6 +86,7 @@ class TrainConfig(_Frozen):
     data: dict[str, DataConfig]
     stages: tuple[StageConfig, ...]
     seed: int = Field(default=0, ge=0)
+    optimizer: Literal["adamw", "muon"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.02
     max_norm: float | None = 1.0

@@ -30,6 +30,7 @@ from nova_eval.nova.training.devices import Devices
 from nova_eval.nova.training.ema import Average
 from nova_eval.nova.training.masking import draw
 from nova_eval.nova.training.material import prepare
+from nova_eval.nova.training.muon import Muon
 from nova_eval.nova.training.objective import losses
 from nova_eval.nova.training.sheets import write_sheet
 from nova_eval.nova.training.state import Progress, load_state, save_state
@@ -130,20 +131,20 @@ class _Training:
         if stage.batch % devices.count:
             raise UsageError(f"stage {stage.name!r}: batch {stage.batch} does not divide over {devices.count} devices")
         optimizer = build_optimizer(self.model, config, stage)
+        peaks = [group["lr"] for group in optimizer.param_groups]
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
             self.optimizer_state = None
         objective, optimizer = devices.prepare(Objective(self.model, self.schedule, config).train(), optimizer)
         factor = warmup_then_cosine if stage.decay == "cosine" else warmup_then_constant
-        peak = stage.base_learning_rate * stage.batch / 256
         for step in range(self.progress.step, stage.steps):
             began = time.monotonic()
-            for group in optimizer.param_groups:
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor(step, stage.warmup, stage.steps)
             values, norm = self._step(objective, optimizer, cached, (number, stage, step))
             self.average.update(self.model)
             self.progress = Progress(number, step + 1)
-            self._log_step(stage, step, {**values, "grad_norm": norm, "lr": optimizer.param_groups[0]["lr"]}, began)
+            self._log_step(stage, step, {**values, "grad_norm": norm, "lr": optimizer.param_groups[-1]["lr"]}, began)
             self._keep(stage, step + 1, optimizer)
         self._checkpoint(stage.name)
         self.progress = Progress(number + 1, 0)
@@ -267,12 +268,30 @@ def recompute_blocks(model: NovaTransformer) -> None:
 
 
 def build_optimizer(model: NovaTransformer, config: TrainConfig, stage: StageConfig) -> torch.optim.Optimizer:
-    """AdamW; weight decay acts on matrices and not on biases, norms and single tokens."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2 and min(p.shape) > 1]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, stage.base_learning_rate * stage.batch / 256, betas=config.betas)
+    """AdamW; weight decay acts on matrices and not on biases, norms and single tokens.
+
+    Muon takes the matrices inside the network from it: not the first layer, which reads latents, nor the last.
+    """
+    rate = stage.base_learning_rate * stage.batch / 256
+    matrices: list[nn.Parameter] = []
+    outer: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        if weight.ndim < 2 or min(weight.shape) == 1:
+            rest.append(weight)
+        else:
+            (outer if "patch_embed" in name or "decoder.head" in name else matrices).append(weight)
+    decay, plain = {"weight_decay": config.weight_decay}, {"weight_decay": 0.0}
+    if config.optimizer == "adamw":
+        groups: list[dict[str, Any]] = [{"params": [*matrices, *outer], **decay}, {"params": rest, **plain}]
+        return torch.optim.AdamW(groups, rate, betas=config.betas)
+    groups = [
+        {"params": matrices, "lr": stage.matrix_learning_rate, **decay},
+        {"params": outer, "orthogonal": False, **decay},
+        {"params": rest, "orthogonal": False, **plain},
+    ]
+    precision = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
+    return Muon(groups, rate, betas=config.betas, dtype=precision)
 
 
 def batch_ids(count: int, batch: int, step: int, *, seed: int, stage: int) -> list[int]:

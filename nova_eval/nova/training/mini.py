@@ -32,7 +32,7 @@ VAE_CONFIG: dict[str, Any] = {
     "block_out_channels": [8, 16, 32, 64],
     "layers_per_block": 1,
     "norm_num_groups": 2,
-    "latent_channels": 8,
+    "latent_channels": 12,
     "in_channels": 3,
     "out_channels": 3,
     "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock3D", "DownEncoderBlock3D"],

@@ -1,0 +1,51 @@
+"""nova-mini, the checkpoint that comes with the package, and an early one of the same training run.
+
+Both share everything but the transformer, which the package holds once; the early checkpoint is put together in the
+cache on first use.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from nova_eval.environment import cache_root
+from nova_eval.errors import PrerequisiteError
+from nova_eval.identity import file_digest
+
+MINI, EARLY = "nova-mini", "nova-mini-early"
+EMBEDDED = (MINI, EARLY)
+PACKAGED = Path(__file__).with_name("mini")
+_SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")
+
+
+def embedded_checkpoint(name: str) -> Path:
+    """The folder of ``nova-mini`` or ``nova-mini-early``, in the official layout."""
+    if not (PACKAGED / "model_index.json").is_file():
+        raise PrerequisiteError(f"this installation lacks the weights of {name}", remedy="install the package again")
+    if name == MINI:
+        return PACKAGED
+    weights = PACKAGED / "early" / "transformer" / "diffusion_pytorch_model.safetensors"
+    folder = cache_root() / "checkpoints" / f"{EARLY}-{file_digest(weights)[:12]}"
+    if not folder.is_dir():
+        _assemble(folder)
+    return folder
+
+
+def _assemble(folder: Path) -> None:
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        for part in _SHARED:
+            shutil.copytree(PACKAGED / part, temporary / part)
+        shutil.copytree(PACKAGED / "early" / "transformer", temporary / "transformer")
+        shutil.copy(PACKAGED / "model_index.json", temporary)
+        os.rename(temporary, folder)
+    except OSError as error:
+        if not folder.is_dir():  # else another process was faster
+            raise PrerequisiteError(
+                f"{folder} cannot be written ({error.strerror})", remedy="set NOVA_EVAL_CACHE to a folder with space"
+            ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
