@@ -15,7 +15,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
-from nova_eval.judges.bert import WIDTH, Embeddings, Layer, Transform
+from nova_eval.judges.bert import HEADS, WIDTH, Embeddings, Layer, Transform
 from nova_eval.judges.hosting import unfilled
 from nova_eval.judges.wordpiece import PAD
 
@@ -27,7 +27,7 @@ POSITIONS = "visual_encoder.pos_embed"
 
 
 class QuestionReader(nn.Module):
-    def __init__(self, depth: int = 12) -> None:
+    def __init__(self, depth: int) -> None:
         super().__init__()
         self.embeddings = Embeddings(WORDS)
         self.layer: Sequence[Layer] = nn.ModuleList(Layer(source_width=WIDTH) for _ in range(depth))  # type: ignore[assignment]
@@ -51,7 +51,7 @@ class QuestionReader(nn.Module):
 class AnswerDecoder(nn.Module):
     """A causal language model of which only the first word is asked for."""
 
-    def __init__(self, depth: int = 12) -> None:
+    def __init__(self, depth: int) -> None:
         super().__init__()
         self.embeddings = Embeddings(WORDS)
         self.layer: Sequence[Layer] = nn.ModuleList(Layer(source_width=WIDTH) for _ in range(depth))  # type: ignore[assignment]
@@ -70,10 +70,12 @@ class AnswerDecoder(nn.Module):
 
 
 class BLIPForQuestions(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, depth: int = 12) -> None:
         super().__init__()
-        self.visual_encoder = VisionTransformer(img_size=SIZE, patch_size=PATCH, num_classes=0)  # ViT-B by default
-        self.text_encoder, self.text_decoder = QuestionReader(), AnswerDecoder()
+        self.visual_encoder = VisionTransformer(
+            img_size=SIZE, patch_size=PATCH, embed_dim=WIDTH, depth=depth, num_heads=HEADS, num_classes=0
+        )
+        self.text_encoder, self.text_decoder = QuestionReader(depth), AnswerDecoder(depth)
 
     def image_tokens(self, images: Tensor) -> Tensor:
         """(N, 3, 480, 480) → (N, 901, width)."""
