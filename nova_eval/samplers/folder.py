@@ -115,8 +115,11 @@ class FolderSampler:
 
     def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
         """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
-        paths = [os.path.relpath(path, self.folder).replace(os.sep, "/") for path in listing.extra]
-        return describe(listing, prompts, self.layout, self.layout.assign(prompts, paths, self.folder))
+        extra = {os.path.relpath(path, self.folder).replace(os.sep, "/") for path in listing.extra}
+        beside = [path for path in self._media_first() if path in extra or not self._is_media(path)]
+        assigned = self.layout.assign(prompts, beside, self.folder)
+        foreign = tuple(path for path in assigned.extra if path in extra)
+        return describe(listing, prompts, self.layout, Assignment(assigned.files, foreign))
 
     def _media_first(self) -> list[str]:
         """Relative paths of all files, in a fixed order. UsageError when there is none, or none of the modality."""

@@ -1,0 +1,333 @@
+"""Folders of images in the names of GenEval, T2I-CompBench and DPG-Bench: every file is the sample that it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nova_eval import media
+from nova_eval.arguments import resolve
+from nova_eval.errors import UsageError
+from nova_eval.layout import LAYOUTS
+from nova_eval.layout.geneval import official_metadata
+from nova_eval.opening import open_run
+from nova_eval.pipeline import run
+from nova_eval.prompts import load_suite
+from nova_eval.protocols import Listing
+from nova_eval.records import Prompt, SampleKey
+from nova_eval.samplers.folder import FolderSampler
+from nova_eval.store import RunStore
+
+GENEVAL = [
+    Prompt(f"geneval/{place:04d}", f"a photo of {thing}", ("single_object",), {"include": [{"class": thing}]})
+    for place, thing in enumerate(("a cat", "a dog", "a bus"))
+]
+COMPBENCH = [
+    Prompt("t2i_compbench/color/0000", "a red cup", ("color",)),
+    Prompt("t2i_compbench/color/0001", "a blue dog", ("color",)),
+    Prompt("t2i_compbench/complex/0000", "A storm, a sea.", ("complex",)),
+]
+DPG = [Prompt(f"dpg_bench/{item}", f"text {item}", ("overall",), {"item": item}) for item in ("0", "7", "whoops3")]
+SUITES = {"geneval": GENEVAL, "t2i_compbench": COMPBENCH, "dpg_bench": DPG}
+
+
+def keys(prompts: Sequence[Prompt], number: int = 4) -> list[SampleKey]:
+    return [SampleKey(prompt.id, index) for prompt in prompts for index in range(number)]
+
+
+def picture(seed: int, height: int = 16, width: int = 16) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def fill(folder: Path, benchmark: str, number: int = 4, **settings: object) -> list[SampleKey]:
+    """Writes every sample under its official name; a DPG-Bench grid is one picture of twice the size."""
+    prompts = SUITES[benchmark]
+    layout = LAYOUTS.get(benchmark)(**settings)
+    wanted = keys(prompts, number)
+    names = layout.names(prompts, dict.fromkeys(wanted, ".png"))
+    for seed, name in enumerate(dict.fromkeys(names.values())):
+        shared = list(names.values()).count(name) > 1
+        write(folder / name, picture(seed, *((32, 32) if shared else (16, 16))))
+    for name, data in layout.beside(prompts, wanted).items():
+        (folder / name).write_bytes(data)
+    return wanted
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(media.encode_image(pixels))
+
+
+def look(folder: Path, benchmark: str, wanted: Sequence[SampleKey], **settings: object) -> tuple[Listing, list[str]]:
+    sampler = FolderSampler(folder, layout=benchmark, **settings)
+    listing = sampler.locate(SUITES[benchmark], wanted)
+    return listing, sampler.describe(listing, SUITES[benchmark])
+
+
+@pytest.mark.parametrize("benchmark", sorted(SUITES))
+class TestCompleteFolders:
+    def test_every_sample_is_found_and_nothing_else(self, tmp_path: Path, benchmark: str) -> None:
+        wanted = fill(tmp_path, benchmark)
+        listing, lines = look(tmp_path, benchmark, wanted)
+        assert list(listing.found) == wanted
+        assert lines == [f"found {len(wanted)} of {len(wanted)} samples"]
+        assert listing.extra == []
+
+    def test_one_folder_deeper_too(self, tmp_path: Path, benchmark: str) -> None:
+        wanted = fill(tmp_path / "images" / "of" / "mine", benchmark)
+        assert list(look(tmp_path, benchmark, wanted)[0].found) == wanted
+
+    def test_nothing_of_the_suite_says_what_a_name_looks_like(self, tmp_path: Path, benchmark: str) -> None:
+        write(tmp_path / "something else.png", picture(0))
+        with pytest.raises(UsageError, match=r"none of the 1 images in .* expected names such as .*; name images '"):
+            look(tmp_path, benchmark, keys(SUITES[benchmark]))
+
+    def test_videos_are_no_images(self, tmp_path: Path, benchmark: str) -> None:
+        (tmp_path / "a.mp4").write_bytes(b"x")
+        with pytest.raises(UsageError, match="no image among the 1 files"):
+            look(tmp_path, benchmark, keys(SUITES[benchmark]))
+
+
+class TestGenEval:
+    def test_missing_and_extra_and_unreadable_are_a_line_each(self, tmp_path: Path) -> None:
+        wanted = fill(tmp_path, "geneval")
+        (tmp_path / "00000/samples/00001.png").unlink()
+        (tmp_path / "00001/samples/00000.png").write_bytes(b"")
+        whole = (tmp_path / "00001/samples/00001.png").read_bytes()
+        (tmp_path / "00001/samples/00001.png").write_bytes(whole[: len(whole) // 2])
+        (tmp_path / "00001/samples/00002.png").write_bytes(b"<html>")
+        write(tmp_path / "00002/samples/00009.png", picture(9))
+        write(tmp_path / "00002/grid.png", picture(9))
+        write(tmp_path / "00777/samples/00000.png", picture(9))
+        listing, lines = look(tmp_path, "geneval", wanted)
+        assert len(listing.found) == 8
+        assert [line.partition(":")[0] for line in lines] == [
+            "found 8 of 12 samples",
+            "missing 1 samples of 1 prompts",
+            "too few samples of 1 prompts",
+            "unreadable 3 samples",
+            "not needed 1 further samples",
+            "not of this suite 1 files",
+        ]
+        assert lines[1].endswith("'00000/samples/00001.png'")
+        assert lines[2].endswith("geneval/0000 (3 of 4)")
+        assert "00000.png: the file is empty" in lines[3]
+
+    def test_metadata_decides_which_prompt_a_folder_is(self, tmp_path: Path) -> None:
+        fill(tmp_path, "geneval", 1)
+        first, second = tmp_path / "00000/metadata.jsonl", tmp_path / "00001/metadata.jsonl"
+        first.write_text(json.dumps(official_metadata(GENEVAL[1])))
+        second.write_text(json.dumps(official_metadata(GENEVAL[0])))
+        listing, _ = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert listing.found[SampleKey("geneval/0000", 0)] == tmp_path / "00001/samples/00000.png"
+
+    def test_a_folder_of_another_prompt_is_not_of_this_suite(self, tmp_path: Path) -> None:
+        fill(tmp_path, "geneval", 1)
+        (tmp_path / "00001/metadata.jsonl").write_text('{"tag": "x", "prompt": "a photo of a ghost"}')
+        listing, lines = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert listing.missing == [SampleKey("geneval/0001", 0)]
+        assert lines[-1] == "not of this suite 1 files: '00000.png'"
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", '{"prompt": 3}', "\udcff"])
+    def test_broken_metadata_leaves_the_number(self, tmp_path: Path, content: str) -> None:
+        fill(tmp_path, "geneval", 1)
+        (tmp_path / "00001/metadata.jsonl").write_bytes(content.encode(errors="surrogateescape"))
+        assert len(look(tmp_path, "geneval", keys(GENEVAL, 1))[0].found) == 3
+
+    def test_four_digits_as_in_the_readme(self, tmp_path: Path) -> None:
+        write(tmp_path / "00002/samples/0003.png", picture(0))
+        listing, _ = look(tmp_path, "geneval", keys(GENEVAL))
+        assert list(listing.found) == [SampleKey("geneval/0002", 3)]
+
+
+class TestCompBench:
+    def test_any_number_of_images_a_prompt(self, tmp_path: Path) -> None:
+        for place, name in enumerate(("a red cup", "a blue dog")):
+            for index in range(3):
+                write(tmp_path / f"color_val/samples/{name}_{3 * place + index:06d}.png", picture(index))
+        listing, _ = look(tmp_path, "t2i_compbench", keys(COMPBENCH[:2], 3))
+        assert {key: path.name for key, path in listing.found.items()} == {
+            SampleKey(f"t2i_compbench/color/{place:04d}", index): f"{name}_{3 * place + index:06d}.png"
+            for place, name in enumerate(("a red cup", "a blue dog"))
+            for index in range(3)
+        }
+
+    def test_a_missing_image_does_not_shift_its_neighbours(self, tmp_path: Path) -> None:
+        wanted = fill(tmp_path, "t2i_compbench", 10)
+        (tmp_path / "color/samples/a blue dog_000013.png").unlink()
+        listing, lines = look(tmp_path, "t2i_compbench", wanted)
+        assert listing.missing == [SampleKey("t2i_compbench/color/0001", 3)]
+        assert listing.found[SampleKey("t2i_compbench/color/0001", 4)].name == "a blue dog_000014.png"
+        assert "'color/a blue dog_000013'" in lines[1]
+
+    def test_numbers_of_another_making_only_order_images(self, tmp_path: Path) -> None:
+        for number in (901, 17, 350):
+            write(tmp_path / f"a blue dog_{number:06d}.png", picture(number))
+        listing, _ = look(tmp_path, "t2i_compbench", keys(COMPBENCH, 3))
+        assert [path.name[-7:-4] for path in listing.found.values()] == ["017", "350", "901"]
+
+    def test_a_final_full_stop_and_a_comma_stay(self, tmp_path: Path) -> None:
+        write(tmp_path / "A storm, a sea._000000.png", picture(0))
+        assert list(look(tmp_path, "t2i_compbench", keys(COMPBENCH))[0].found) == [
+            SampleKey("t2i_compbench/complex/0000", 0)
+        ]
+
+    def test_files_without_a_number_are_not_of_this_suite(self, tmp_path: Path) -> None:
+        fill(tmp_path, "t2i_compbench", 1)
+        write(tmp_path / "color/a red cup.png", picture(0))  # the grid that the official generator leaves beside
+        write(tmp_path / "color/samples/a green cup_000003.png", picture(0))
+        assert look(tmp_path, "t2i_compbench", keys(COMPBENCH, 1))[1][-1] == (
+            "not of this suite 2 files: 'a red cup.png', 'a green cup_000003.png'"
+        )
+
+
+class TestDPGBench:
+    def test_a_grid_is_four_samples_rows_first(self, tmp_path: Path) -> None:
+        wanted = fill(tmp_path, "dpg_bench")
+        listing, _ = look(tmp_path, "dpg_bench", wanted)
+        assert {listing.found[key] for key in wanted[:4]} == {tmp_path / "0.png"}
+        assert [listing.parts[key] for key in wanted[:4]] == [
+            (0, 0, 16, 16),
+            (16, 0, 16, 16),
+            (0, 16, 16, 16),
+            (16, 16, 16, 16),
+        ]
+
+    @pytest.mark.parametrize("name", ["{}-{}.png", "{}_{}.png", "{}/{}.png", "some/{}/0000{}.png"])
+    def test_separate_images_are_read_too(self, tmp_path: Path, name: str) -> None:
+        for prompt in DPG:
+            for index in range(4):
+                write(tmp_path / name.format(prompt.reference["item"], index), picture(index))
+        listing, lines = look(tmp_path, "dpg_bench", keys(DPG))
+        assert len(listing.found) == 12
+        assert (listing.parts, lines) == ({}, ["found 12 of 12 samples"])
+
+    def test_separate_images_go_before_a_grid(self, tmp_path: Path) -> None:
+        fill(tmp_path, "dpg_bench")
+        for index in range(4):
+            write(tmp_path / f"7-{index}.png", picture(index))
+        listing, lines = look(tmp_path, "dpg_bench", keys(DPG))
+        assert listing.found[SampleKey("dpg_bench/7", 2)].name == "7-2.png"
+        assert lines[-1] == "not needed 1 further samples: '7.png'"
+
+    def test_grids_of_another_size_than_most_are_named(self, tmp_path: Path) -> None:
+        wanted = fill(tmp_path, "dpg_bench")
+        write(tmp_path / "7.png", picture(0, 30, 32))
+        listing, lines = look(tmp_path, "dpg_bench", wanted)
+        assert set(listing.wrong_size) == set(wanted[4:8])
+        assert lines == [
+            "found 8 of 12 samples",
+            "wrong size 4 samples: '7-0' (7.png: 32×30 pixels, most grids have 32×32)",
+        ]
+
+    def test_a_grid_that_cannot_be_halved(self, tmp_path: Path) -> None:
+        write(tmp_path / "7.png", picture(0, 33, 33))
+        listing, _ = look(tmp_path, "dpg_bench", keys(DPG[1:2]))
+        assert set(listing.wrong_size.values()) == {"7.png: 33×33 pixels cannot be cut into 2×2 samples of one size"}
+
+    def test_the_size_asked_for_decides(self, tmp_path: Path) -> None:
+        wanted = fill(tmp_path, "dpg_bench")
+        listing, lines = look(tmp_path, "dpg_bench", wanted, tile=512)
+        assert listing.found == {}
+        assert "0.png: 32×32 pixels, --set sampler.tile asks for 1024×1024" in lines[1]
+
+    def test_one_picture_may_be_one_sample(self, tmp_path: Path) -> None:
+        fill(tmp_path, "dpg_bench")
+        listing, _ = look(tmp_path, "dpg_bench", keys(DPG, 1), grid=1)
+        assert len(listing.found) == 3
+        assert listing.parts == {}
+
+
+class TestOtherNames:
+    def test_vbench_names_of_images(self, tmp_path: Path) -> None:
+        write(tmp_path / "a photo of a dog-2.PNG", picture(0))
+        sampler = FolderSampler(tmp_path, layout="vbench", modality="image")
+        assert list(sampler.locate(GENEVAL, keys(GENEVAL)).found) == [SampleKey("geneval/0001", 2)]
+        assert sampler.info.modality == "image"
+
+    @pytest.mark.parametrize(("format", "suffix"), [("JPEG", ".jpg"), ("WEBP", ".webp"), ("BMP", ".bmp")])
+    def test_a_cut_file_of_another_format_is_unreadable(self, tmp_path: Path, format: str, suffix: str) -> None:
+        from PIL import Image
+
+        folder = tmp_path / "00000/samples"
+        folder.mkdir(parents=True)
+        for index in range(2):
+            Image.fromarray(picture(0, 64, 64)).save(folder / f"{index}{suffix}", format=format)
+        cut = folder / f"1{suffix}"
+        cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+        listing, _ = look(tmp_path, "geneval", keys(GENEVAL[:1], 2))
+        assert list(listing.found) == [SampleKey("geneval/0000", 0)]
+        assert list(listing.unreadable) == [SampleKey("geneval/0000", 1)]
+
+    def test_what_makes_a_folder_another_sampler(self, tmp_path: Path) -> None:
+        assert FolderSampler(tmp_path, layout="geneval").info.settings == {
+            "folder": str(tmp_path.resolve()),
+            "layout": "geneval",
+        }
+        assert FolderSampler(tmp_path, layout="dpg_bench", tile=512).info.settings["tile"] == 512
+
+    @pytest.mark.parametrize(
+        ("settings", "line"),
+        [
+            ({"layout": "genevall"}, "unknown layout 'genevall'; did you mean 'geneval'"),
+            ({"modality": "sound"}, "unknown modality 'sound'"),
+            ({"layout": "dpg_bench", "grid": 0}, "grid 0 or tile 0 is too small"),
+        ],
+    )
+    def test_settings_that_cannot_be_are_one_line(self, tmp_path: Path, settings: dict[str, object], line: str) -> None:
+        with pytest.raises(UsageError, match=line):
+            FolderSampler(tmp_path, **settings)
+
+
+class TestRuns:
+    """The embedded world's judges look at images that lie in a folder."""
+
+    def _run(self, benchmark: str, folder: Path, results: Path, *sets: str) -> object:
+        flags = {"sampler": f"folder:{folder}", "variant": "sprites", "limit": 2, "workers": 1, "results": results}
+        spec, options, config = resolve(benchmark, {**flags, "samples_per_prompt": "4"}, sets)
+        opened = open_run(spec, options, config)
+        return opened, run(opened)
+
+    def test_a_tile_of_a_grid_scores_as_it_does_alone(self, tmp_path: Path) -> None:
+        from nova_eval.samplers.sprites import OracleSampler
+
+        prompts = load_suite("dpg_bench", "sprites").prompts
+        oracle = OracleSampler(frames=1)
+        for prompt in prompts[:40]:
+            item = str(prompt.reference.get("item", prompt.id.rpartition("/")[2]))
+            made = [frames[0] for frames in oracle.sample([prompt] * 4, range(4))]
+            rows = [np.concatenate(made[:2], axis=1), np.concatenate(made[2:], axis=1)]
+            write(tmp_path / "grids" / f"{item}.png", np.concatenate(rows))
+            for index, pixels in enumerate(made):
+                write(tmp_path / "alone" / f"{item}-{index}.png", pixels)
+        values = {}
+        for name in ("grids", "alone"):
+            _, outcome = self._run("dpg_bench", tmp_path / name, tmp_path / "results")
+            assert outcome.share_unscored == 8 - outcome.summary.samples
+            values[name] = {(row.key, row.metric): (row.value, row.reason) for row in outcome.rows}
+        assert values["grids"] == values["alone"]
+        assert any(value is not None for value, _ in values["grids"].values())
+
+    def test_what_is_wrong_is_unscored_with_its_reason(self, tmp_path: Path) -> None:
+        prompts = load_suite("geneval", "sprites").prompts
+        spec, options, config = resolve(
+            "geneval", {"sampler": "oracle", "limit": 2, "samples_per_prompt": "4", "results": tmp_path / "r"}
+        )
+        wanted = open_run(spec, options, config).wanted
+        places = {prompt.id: place for place, prompt in enumerate(prompts)}
+        for key in wanted[:6]:
+            write(tmp_path / f"images/{places[key.prompt_id]:05d}/samples/{key.index:05d}.png", picture(0, 64, 64))
+        broken = tmp_path / f"images/{places[wanted[0].prompt_id]:05d}/samples/{wanted[0].index:05d}.png"
+        broken.write_bytes(b"")
+        opened, outcome = self._run("geneval", tmp_path / "images", tmp_path / "results")
+        coverage = outcome.summary.coverage
+        assert (coverage.wanted, coverage.scored, coverage.unscored) == (8, 5, 3)
+        reasons = {missing.reason: missing.count for missing in coverage.missing}
+        assert sum(reasons.values()) == 3
+        assert any(reason.startswith("unreadable: ") for reason in reasons)
+        assert "the file is missing" in reasons
+        assert not (RunStore(opened.store.folder).folder / "media").exists()  # nothing is copied
