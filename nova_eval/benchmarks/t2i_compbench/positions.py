@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nova_eval.benchmarks.t2i_compbench import single_precision
 from nova_eval.protocols import Floats
 
 RELATIONS_2D = (
@@ -116,7 +117,5 @@ def _nearness(depth: Floats, box: Box, columns_first: bool) -> float:
     if not columns_first:
         region = depth[y0:y1, x0:x1]
         return float(np.mean(region, dtype=np.float64)) if region.size else math.nan
-    import torch
-
-    # The official mean is torch's, in single precision: between boxes that are equally near its rounding decides.
-    return float(torch.from_numpy(depth)[x0:x1, y0:y1].mean())
+    region = depth[x0:x1, y0:y1]
+    return single_precision.mean(region) if region.size else math.nan
