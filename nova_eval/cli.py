@@ -504,6 +504,37 @@ def bench_sampler(
     return errors.OK
 
 
+@bench_app.command(name="vqa")
+def bench_vqa(
+    *,
+    judge: Literal["blip_vqa", "mplug_large"] = "blip_vqa",
+    questions: int = 8,
+    repeats: int = 2,
+    device: str = "cpu",
+    dtype: str = "float32",
+    json: bool = False,
+) -> int:
+    """Questions about an image: encoded once for all of them, against anew for each, measured in the same run.
+
+    Parameters
+    ----------
+    judge
+        At full size, with random weights: blip_vqa (T2I-CompBench) or mplug_large (DPG-Bench).
+    questions
+        Questions an image; DPG-Bench asks 13.5 on average.
+    json
+        Print one JSON object.
+    """
+    from nova_eval.benches import vqa
+
+    row = vqa.measure(judge=judge, questions=questions, repeats=repeats, device=device, dtype=dtype)
+    if json:
+        _print_json(row)
+    else:
+        print(vqa.lines(row))
+    return errors.OK
+
+
 def _open(benchmark: str, flags: RunFlags) -> Any:
     from nova_eval import arguments, opening
 
