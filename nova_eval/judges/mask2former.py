@@ -7,9 +7,9 @@ Network: Mask2Former (facebookresearch/Mask2Former, MIT) as OpenMMLab trained it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -34,7 +34,11 @@ class Answer(NamedTuple):
 
 
 class Mask2FormerSwinS(nn.Module):
-    """(B, 3, H, W), normalised, both sides multiples of 32 → the last decoder layer's ``Answer``."""
+    """(B, 3, H, W), normalised, both sides multiples of 32 → the last decoder layer's ``Answer``.
+
+    In half precision the pixel decoder still computes in float32, as its authors have it: it samples feature maps at
+    learned places, and half precision cannot tell neighbouring pixels apart.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,16 +56,39 @@ class Mask2FormerSwinS(nn.Module):
             decoder_layers=DECODER_LAYERS + 1,  # transformers counts the prediction before the first layer
         )
         with no_init_weights():  # the file fills it
-            self.network = Mask2FormerForUniversalSegmentation(config)
+            self.network: Any = Mask2FormerForUniversalSegmentation(config)
+        self._pixel_decoder.register_forward_pre_hook(_in_float32)
+        self._pixel_decoder.register_forward_hook(self._in_own_format)
 
     def forward(self, images: Tensor) -> Answer:
         found = self.network(pixel_values=images, output_auxiliary_logits=False)
         return Answer(found.class_queries_logits, found.masks_queries_logits)
 
+    @property
+    def _pixel_decoder(self) -> nn.Module:
+        return cast(nn.Module, self.network.model.pixel_level_module.decoder)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Mask2FormerSwinS:
+        """What ``to`` and ``half`` do: the pixel decoder's weights are rounded like the others, and kept in float32."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._pixel_decoder.float()
+        return self
+
+    def _in_own_format(self, decoder: nn.Module, arguments: Any, found: Any) -> Any:
+        dtype = self.network.class_predictor.weight.dtype
+        found.mask_features = found.mask_features.to(dtype)
+        found.multi_scale_features = tuple(level.to(dtype) for level in found.multi_scale_features)
+        return found
+
     def instances(self, images: Tensor, height: int, width: int) -> list[Instances]:
         """What is found in each of ``images``, which were ``height`` by ``width`` before they were resized."""
         answer = self(images)
         return [instances(*one, height, width) for one in zip(answer.classes, answer.masks, strict=True)]
+
+
+def _in_float32(decoder: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    levels, *others = arguments
+    return [level.float() for level in levels], *others
 
 
 def build(state: dict[str, Tensor], path: Path) -> Mask2FormerSwinS:
