@@ -11,6 +11,8 @@ from nova_eval.layout.geneval import official_metadata
 from nova_eval.prompts.geneval import OBJECTS, TASKS
 from nova_eval.records import Metric, Prompt, Score
 
+_PLACES = {name: place for place, name in enumerate(OBJECTS)}  # the order of ``details``
+
 
 def result_files(results: OfficialResults) -> dict[str, str]:
     """``results.jsonl``, one line an image, and the summary where every image of every task is decided."""
@@ -25,7 +27,7 @@ def result_files(results: OfficialResults) -> dict[str, str]:
 def _record(prompt: Prompt, row: Score, path: str) -> dict[str, object]:
     """The official keys, types and order; ``metadata`` and ``details`` are JSON texts of their own."""
     found = row.detail["details"]
-    details = {name: found[name] for name in sorted(found, key=OBJECTS.index)}
+    details = {name: found[name] for name in sorted(found, key=lambda name: _PLACES.get(name, len(_PLACES)))}
     return {
         "filename": path,
         "tag": prompt.tags[0],
