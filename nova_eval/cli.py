@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -214,22 +214,27 @@ def export(
 
 
 @app.command
-def plan(benchmark: str, /, *, flags: _Run = _DEFAULT, json: bool = False) -> int:
+def plan(
+    benchmark: str, /, *, flags: _Run = _DEFAULT, seconds_per_sample: float | None = None, json: bool = False
+) -> int:
     """Say what `run` would do with these options, and what it would cost, without doing it.
+
+    GPU-hours are estimated from a count of operations for --device a100 (the default), h100, h200 or rtx4090.
 
     Parameters
     ----------
+    seconds_per_sample
+        Measured seconds of one device for one sample, in place of the estimate.
     json
         Print one JSON object instead of lines.
     """
-    from nova_eval import pipeline
+    from nova_eval import forecast
 
-    outline = pipeline.outline(_open(benchmark, flags))
+    found = forecast.forecast(*_resolved(benchmark, flags), seconds=seconds_per_sample)
     if json:
-        _print_json(outline)
+        _print_json(found)
     else:
-        for name, value in outline.items():
-            print(f"{name.replace('_', ' ')}: {value if not isinstance(value, dict) else jsonlib.dumps(value)}")
+        print("\n".join(forecast.lines(found)))
     return errors.OK
 
 
@@ -431,6 +436,65 @@ def parity(folder: Path, /, *, json: bool = False) -> int:
 
 
 @app.command
+def crosscheck(
+    benchmark: Literal["vbench"],
+    run: str,
+    /,
+    *,
+    dimensions: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    limit: int | None = None,
+    weights: Path | None = None,
+    environment: Path | None = None,
+    mirror: Path | None = None,
+    offline: bool = False,
+    threads: int | None = None,
+    results: Path = Path("results"),
+    json: bool = False,
+) -> int:
+    """Run the official vbench 0.1.5 on a run's videos and compare every score; exit 1 if any dimension disagrees.
+
+    The package gets a virtual environment of its own under the cache folder, made at the first call (up to 7 GB).
+
+    Parameters
+    ----------
+    run
+        A run folder, or a name from `list runs`.
+    dimensions
+        Only these (default: all that the run has scores of).
+    limit
+        At most this many videos a dimension, spread evenly.
+    weights
+        Folder of weight files under their published names (default: where `weights fetch` puts them).
+    environment
+        Folder of the environment; one that you made, with detectron2 for instance, is used as it is.
+    mirror
+        Folder with pinned files as owner/repository/commit/path.
+    threads
+        Cores that the package may use (default: all).
+    json
+        Print a JSON list instead of the table.
+    """
+    from nova_eval import crosscheck, show
+
+    compared = crosscheck.crosscheck(
+        show.find(run, results),
+        dimensions=dimensions,
+        limit=limit,
+        weights=weights,
+        place=environment,
+        mirror=mirror,
+        offline=offline,
+        threads=threads,
+        say=_talk,
+    )
+    if json:
+        _print_json(crosscheck.as_json(compared))
+    else:
+        print(crosscheck.lines(compared))
+    return errors.OK if all(row.agrees for row in compared if not row.reason) else errors.GATE_FAILED
+
+
+@app.command
 def train(config: Path, /, *, restart: bool = False) -> int:
     """Train NOVA as a TOML file says. Run it again to go on after any interruption.
 
@@ -504,6 +568,54 @@ def bench_sampler(
     return errors.OK
 
 
+@bench_app.command(name="sweep")
+def bench_sweep(
+    benchmark: str,
+    /,
+    *,
+    over: str,
+    show: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    output: Path | None = None,
+    flags: _Run = _DEFAULT,
+    json: bool = False,
+) -> int:
+    """Run a benchmark at several values of one setting: scores, motion and time at each.
+
+    Parameters
+    ----------
+    benchmark
+        A name from `list benchmarks`.
+    over
+        The setting and its values, such as sampler.guidance_scale=1,2,4,7.
+    show
+        Metrics of the table and the figure (default: all with a value).
+    output
+        Folder for <setting>.csv and <setting>.svg.
+    json
+        Print a JSON list of {value, run, metrics, seconds, motion}.
+    """
+    from nova_eval.benches import sweep
+
+    def open_run(override: str) -> Any:
+        return _open(benchmark, replace(flags, set=(*flags.set, override)))
+
+    points = list(sweep.measure(over, open_run, _talk))
+    measured = list(dict.fromkeys(name for point in points for name, v in point.metrics.items() if v is not None))
+    for name in show:
+        if name not in measured:
+            raise errors.unknown("metric", name, measured)
+    if output is not None:
+        for path in sweep.write(output, over, points, show or measured):
+            _talk(f"wrote {path}")
+    if json:
+        from dataclasses import asdict
+
+        _print_json([asdict(point) for point in points])
+    else:
+        print(sweep.lines(over, points, show or measured))
+    return errors.OK
+
+
 @bench_app.command(name="vqa")
 def bench_vqa(
     *,
@@ -535,12 +647,71 @@ def bench_vqa(
     return errors.OK
 
 
+@bench_app.command(name="judges")
+def bench_judges(
+    *,
+    dimensions: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    clips: int = 2,
+    frames: int = 33,
+    height: int = 480,
+    width: int = 768,
+    fps: float = 12.0,
+    repeats: int = 1,
+    threads: int | None = None,
+    weights: Path | None = None,
+    environment: Path | None = None,
+    mirror: Path | None = None,
+    offline: bool = False,
+    json: bool = False,
+) -> int:
+    """VBench's judges beside the official vbench 0.1.5, measured in turns on the same clips, weights and cores.
+
+    The package runs in the environment of `crosscheck`; random weights stand in for missing ones.
+
+    Parameters
+    ----------
+    dimensions
+        Only these of the eight that are measured.
+    threads
+        Cores for either side (default: all).
+    json
+        Print one JSON object instead of the table.
+    """
+    from nova_eval.benches import judges
+
+    result = judges.measure(
+        dimensions=dimensions,
+        clips=clips,
+        frames=frames,
+        height=height,
+        width=width,
+        fps=fps,
+        repeats=repeats,
+        threads=threads,
+        weights_folder=weights,
+        place=environment,
+        mirror=mirror,
+        offline=offline,
+        say=_talk,
+    )
+    if json:
+        _print_json(result)
+    else:
+        print(judges.lines(result))
+    return errors.OK
+
+
 def _open(benchmark: str, flags: RunFlags) -> Any:
-    from nova_eval import arguments, opening
+    from nova_eval import opening
+
+    return opening.open_run(*_resolved(benchmark, flags), _talk)
+
+
+def _resolved(benchmark: str, flags: RunFlags) -> Any:
+    from nova_eval import arguments
 
     own = {name: value for name, value in vars(flags).items() if name not in ("set", "config")}
-    spec, options, config = arguments.resolve(benchmark, own, flags.set, flags.config)
-    return opening.open_run(spec, options, config, _talk)
+    return arguments.resolve(benchmark, own, flags.set, flags.config)
 
 
 def _reopen(name: str, flags: RunFlags) -> Any:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nova_eval.errors import MediaError
+from nova_eval.errors import MediaError, PrerequisiteError
 from nova_eval.protocols import Frames
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -23,13 +25,25 @@ CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 
 
+MEMORY_LIMIT = 256 << 20
+"""Bytes of decoded frames that one clip may keep in memory; the frames of a larger one lie in a temporary file."""
+
+Size: TypeAlias = tuple[int, int]  # height, width
+Keep: TypeAlias = Callable[[Frames], None]
+_RUN = 32  # a multiple of every judge's batch
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Decoded media: ``frames`` uint8 RGB (T, H, W, 3), ``fps`` frames per second (0 for an image)."""
+    """Decoded media: ``frames`` uint8 RGB (T, H, W, 3), ``fps`` frames per second (0 for an image).
+
+    ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded.
+    """
 
     frames: Frames
     fps: float
     path: Path | None = None
+    scaled: Mapping[Size, Frames] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -42,38 +56,161 @@ class Clip:
     def width(self) -> int:
         return int(self.frames.shape[2])
 
-    def at_size(self, height: int, width: int) -> Frames:
-        """All frames at (height, width), aspect not kept, as FFmpeg's bilinear scaler makes them from the source.
+    def take(self, indices: Sequence[int]) -> Frames:
+        """The frames at ``indices``, in that order."""
+        return _taken(self.frames, indices)
+
+    def runs(self) -> Iterator[Frames]:
+        """All frames in consecutive runs, none of them large, for those who look at frames one by one."""
+        yield self.frames
+
+    def at_size(self, height: int, width: int, indices: Sequence[int] | None = None) -> Frames:
+        """Frames (all, or those at ``indices``) at (height, width), aspect not kept, as FFmpeg's bilinear scaler makes
+        them from the source.
 
         Scaling before the conversion to RGB is what the official VBench reader does; frames without a file behind
         them are scaled from RGB.
         """
+        wanted = range(len(self)) if indices is None else indices
         if (self.height, self.width) == (height, width):
-            return self.frames
+            return self.take(wanted)
+        if (height, width) in self.scaled:
+            return _taken(self.scaled[height, width], wanted)
         if self.path is not None and self.path.suffix.lower() in VIDEO_SUFFIXES:
-            return _decode_video(self.path, scale=(height, width))[0]
-        import av
-
-        scaled = [
-            _scaled_rgb(av.VideoFrame.from_ndarray(frame, format="rgb24"), height, width) for frame in self.frames
-        ]
-        return np.stack(scaled)
+            return _taken(read(self.path, sizes=[(height, width)]).scaled[height, width], wanted)
+        return _scaled_from_rgb(self.take(wanted), height, width)
 
 
-def read(path: Path) -> Clip:
-    """Decodes a whole image or video. Raises MediaError when it is missing, unreadable, truncated or has no frame."""
-    suffix = path.suffix.lower()
-    if not path.is_file():
-        raise MediaError(f"{path.name}: no such file")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path.name}: the file is empty")
-    if suffix in IMAGE_SUFFIXES:
+@dataclass(frozen=True, slots=True)
+class LongClip:
+    """A ``Clip`` whose frames lie in a temporary file: any number of frames of any size in bounded memory."""
+
+    stored: FrameFile
+    fps: float
+    path: Path
+    scaled: Mapping[Size, FrameFile] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def height(self) -> int:
+        return self.stored.size[0]
+
+    @property
+    def width(self) -> int:
+        return self.stored.size[1]
+
+    @property
+    def frames(self) -> Frames:
+        """All frames in memory at once: only for those who cannot do with ``take`` and ``runs``."""
+        return self.take(range(len(self)))
+
+    def take(self, indices: Sequence[int]) -> Frames:
+        return self.stored.take(indices)
+
+    def runs(self) -> Iterator[Frames]:
+        """Runs of a multiple of 32 frames, so that judges meet the batches that they would meet in a short clip."""
+        length = max(_RUN, MEMORY_LIMIT // 2 // (3 * self.height * self.width) // _RUN * _RUN)
+        for start in range(0, len(self), length):
+            yield self.take(range(start, min(start + length, len(self))))
+
+    def at_size(self, height: int, width: int, indices: Sequence[int] | None = None) -> Frames:
+        wanted = range(len(self)) if indices is None else indices
+        if (self.height, self.width) == (height, width):
+            return self.take(wanted)
+        if (height, width) in self.scaled:
+            return self.scaled[height, width].take(wanted)
+        return read_long(self.path, sizes=[(height, width)]).scaled[height, width].take(wanted)
+
+
+class FrameFile:
+    """uint8 (H, W, 3) frames in a nameless temporary file, gone with this object: appended, then read by place."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  (it lives as long as this object)
+        self._count = 0
+        self.size: Size = (0, 0)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, frame: Frames) -> None:
+        """MediaError for a frame of another size than the first, PrerequisiteError for a full disk."""
+        size = int(frame.shape[0]), int(frame.shape[1])
+        if self._count and size != self.size:
+            raise MediaError(f"the frames change their size from {self.size} to {size}")
+        try:
+            self._file.write(np.ascontiguousarray(frame).data)
+        except OSError as error:
+            raise PrerequisiteError(
+                f"cannot write decoded frames ({error.strerror})", remedy="set TMPDIR to a folder with room"
+            ) from error
+        self.size, self._count = size, self._count + 1
+
+    def take(self, indices: Sequence[int]) -> Frames:
+        self._file.flush()
+        frames = np.empty((len(indices), *self.size, 3), np.uint8)
+        each = 3 * self.size[0] * self.size[1]
+        for place, index in enumerate(indices):
+            self._file.seek((index if index >= 0 else self._count + index) * each)
+            self._file.readinto(frames[place].data)
+        return frames
+
+
+def read(path: Path, *, sizes: Sequence[Size] = ()) -> Clip:
+    """Decodes a whole image or video. Raises MediaError when it is missing, unreadable, truncated or has no frame.
+
+    ``sizes``: further (height, width) at which a video's frames are kept, all made in the same pass.
+    """
+    if _is_image(path):
         return Clip(_decode_image(path)[None], 0.0, path)
-    if suffix in VIDEO_SUFFIXES:
-        frames, fps = _decode_video(path)
-        return Clip(frames, fps, path)
-    known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
-    raise MediaError(f"{path.name}: not an image or video by its ending", remedy=f"known endings: {known}")
+    kept: list[Frames] = []
+    scaled: dict[Size, list[Frames]] = {size: [] for size in sizes}
+    fps = _decode_video(path, kept.append, {size: frames.append for size, frames in scaled.items()})
+    return Clip(_stacked(kept), fps, path, {size: _stacked(frames) for size, frames in scaled.items()})
+
+
+def read_long(path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None) -> LongClip:
+    """``read`` for a video of any length: at most a few frames are in memory at a time. ``folder`` has room for all."""
+    _is_image(path)
+    stored, scaled = FrameFile(folder), {size: FrameFile(folder) for size in sizes}
+    fps = _decode_video(path, stored.append, {size: file.append for size, file in scaled.items()})
+    return LongClip(stored, fps, path, scaled)
+
+
+class Facts(NamedTuple):
+    """What a file says of itself: frame count and rate (0 for an image), sides in pixels."""
+
+    frames: int
+    height: int
+    width: int
+    fps: float
+
+
+def probe(path: Path) -> Facts:
+    """The facts of an image or video from its container, without decoding a frame. MediaError as for ``read``.
+
+    Damage inside of frames is not seen, a file that breaks off is.
+    """
+    import av
+
+    if _is_image(path):
+        height, width = _image_size(path)
+        return Facts(1, height, width, 0.0)
+    try:
+        with av.open(str(path)) as container:
+            stream = _video_stream(container, path)
+            packets = [packet.is_discard for packet in container.demux(stream) if packet.size]
+            facts = Facts(packets.count(False), stream.height, stream.width, _fps(stream))
+            promised = stream.frames if "mp4" in container.format.name else 0
+    except av.error.FFmpegError as error:
+        raise MediaError(f"{path.name}: unreadable video ({_brief(error)})") from error
+    if not facts.frames:
+        raise MediaError(f"{path.name}: the video has no frame")
+    if len(packets) < promised:
+        raise MediaError(f"{path.name}: the video breaks off after {len(packets)} of {promised} frames")
+    return facts
 
 
 def encode_video(frames: Frames, fps: float, codec: str = "h264") -> bytes:
@@ -106,6 +243,30 @@ def encode_image(frame: Frames) -> bytes:
     return buffer.getvalue()
 
 
+def _is_image(path: Path) -> bool:
+    """Whether the file is an image; MediaError when it is neither image nor video, missing or empty."""
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise MediaError(f"{path.name}: no such file")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path.name}: the file is empty")
+    if suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+        known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        raise MediaError(f"{path.name}: not an image or video by its ending", remedy=f"known endings: {known}")
+    return suffix in IMAGE_SUFFIXES
+
+
+def _image_size(path: Path) -> Size:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            image.verify()
+            return image.height, image.width
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise MediaError(f"{path.name}: unreadable image ({_brief(error)})") from error
+
+
 def _decode_image(path: Path) -> Frames:
     from PIL import Image, UnidentifiedImageError
 
@@ -116,48 +277,97 @@ def _decode_image(path: Path) -> Frames:
         raise MediaError(f"{path.name}: unreadable image ({_brief(error)})") from error
 
 
-def _decode_video(path: Path, scale: tuple[int, int] | None = None) -> tuple[Frames, float]:
+def _decode_video(path: Path, keep: Keep, scaled: Mapping[Size, Keep]) -> float:
+    """Hands every frame to ``keep`` and each scaled version to the one who wants it; returns the frame rate."""
     import av
 
-    frames: list[Frames] = []
+    scalers = {size: _Scaler(*size) for size in scaled}
+    count = 0
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise MediaError(f"{path.name}: no video stream")
-            stream = container.streams.video[0]
+            stream = _video_stream(container, path)
             stream.thread_type = "AUTO"
-            fps = float(stream.average_rate or stream.guessed_rate or 0.0)
-            frames.extend(
-                _scaled_rgb(picture, *scale) if scale else picture.to_ndarray(format="rgb24")
-                for picture in container.decode(stream)
-            )
+            fps = _fps(stream)
+            for picture in container.decode(stream):
+                count += 1
+                keep(picture.to_ndarray(format="rgb24"))
+                for size, scaler in scalers.items():
+                    scaled[size](scaler(picture))
     except av.error.FFmpegError as error:
         raise MediaError(f"{path.name}: unreadable video ({_brief(error)})") from error
-    if not frames:
+    if not count:
         raise MediaError(f"{path.name}: the video has no frame")
-    return np.stack(frames), fps
+    return fps
 
 
-def _scaled_rgb(picture: Any, height: int, width: int) -> Frames:
-    from av.filter import Graph
+def _video_stream(container: Any, path: Path) -> Any:
+    if not container.streams.video:
+        raise MediaError(f"{path.name}: no video stream")
+    return container.streams.video[0]
 
-    graph = Graph()
-    source = graph.add_buffer(
-        width=picture.width,
-        height=picture.height,
-        format=picture.format,
-        time_base=picture.time_base or Fraction(1, 1000),
-    )
-    scaler = graph.add("scale", f"{width}:{height}:flags=bilinear")
-    to_rgb, sink = graph.add("format", "rgb24"), graph.add("buffersink")
-    source.link_to(scaler)
-    scaler.link_to(to_rgb)
-    to_rgb.link_to(sink)
-    graph.configure()
-    graph.push(picture)
-    output: Any = graph.pull()
-    scaled: Frames = output.to_ndarray(format="rgb24")
-    return scaled
+
+def _fps(stream: Any) -> float:
+    return float(stream.average_rate or stream.guessed_rate or 0.0)
+
+
+class _Scaler:
+    """FFmpeg's bilinear scaler to one size, then RGB; its filter graph is kept for pictures of one form."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._height, self._width = height, width
+        self._form: tuple[Any, ...] = ()
+        self._graph: Any = None
+
+    def __call__(self, picture: Any) -> Frames:
+        form = (picture.width, picture.height, picture.format.name, picture.color_range, picture.colorspace)
+        if form != self._form:
+            self._form, self._graph = form, self._new_graph(picture)
+        self._graph.push(picture)
+        output: Any = self._graph.pull()
+        scaled: Frames = output.to_ndarray(format="rgb24")
+        return scaled
+
+    def _new_graph(self, picture: Any) -> Any:
+        from av.filter import Graph
+
+        graph = Graph()
+        source = graph.add_buffer(
+            width=picture.width,
+            height=picture.height,
+            format=picture.format,
+            time_base=picture.time_base or Fraction(1, 1000),
+        )
+        scaler = graph.add("scale", f"{self._width}:{self._height}:flags=bilinear")
+        to_rgb, sink = graph.add("format", "rgb24"), graph.add("buffersink")
+        source.link_to(scaler)
+        scaler.link_to(to_rgb)
+        to_rgb.link_to(sink)
+        graph.configure()
+        return graph
+
+
+def _scaled_from_rgb(frames: Frames, height: int, width: int) -> Frames:
+    import av
+
+    scaler = _Scaler(height, width)
+    return _stacked([scaler(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format="rgb24")) for f in frames])
+
+
+def _stacked(frames: list[Frames]) -> Frames:
+    """One array; every frame of the list is let go as soon as it is in it."""
+    if len({frame.shape for frame in frames}) > 1:
+        raise MediaError("the frames change their size")
+    stack = np.empty((len(frames), *frames[0].shape), np.uint8) if frames else np.empty((0, 0, 0, 3), np.uint8)
+    for place in range(len(frames) - 1, -1, -1):
+        stack[place] = frames.pop()
+    return stack
+
+
+def _taken(frames: Frames, indices: Sequence[int]) -> Frames:
+    """A view where the places are evenly spaced."""
+    if isinstance(indices, range) and indices.start >= 0 and indices.stop >= 0 and indices.step > 0:
+        return frames[indices.start : indices.stop : indices.step]
+    return frames[list(indices)]
 
 
 def _brief(error: Exception) -> str:

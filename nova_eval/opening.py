@@ -24,6 +24,7 @@ from nova_eval.protocols import Benchmark, Listing, MediaSource, SamplerInfo, Sc
 from nova_eval.records import Prompt, Sample, SampleKey
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import RunStore
+from nova_eval.weights import catalogue as weights
 
 Say = Callable[[str], None]
 
@@ -136,6 +137,57 @@ def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: S
         store=RunStore(folder),
         say=say,
     )
+
+
+def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say = lambda text: None) -> Run:
+    """``open_run`` for looking ahead: imports no network, reads no weight file, downloads nothing but prompts.
+
+    The generator and the judges are known by their names and by the files they need. An earlier run of the same spec
+    is found by its manifest; without one the folder has no name yet.
+    """
+    maker: Any = SAMPLERS.get(spec.sampler.name)
+    if getattr(maker, "light", False):
+        sampler = maker(**spec.sampler.settings)
+        info: SamplerInfo = sampler.info
+    else:
+        sampler, given = None, str(spec.sampler.settings.get("checkpoint", spec.sampler.name))
+        info = SamplerInfo(Path(given).name, config.modality, settings=spec.sampler.settings)
+    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
+    prompts, wanted = _asked_for(suite.prompts, config, options)
+    benchmark = load_benchmark(spec.benchmark)
+    folder, scored = _earlier(spec, suite.digest, options.results)
+    judging, light = _named(_needed(benchmark, options, prompts, wanted), _judge_set(spec, config), scored)
+    return Run(
+        spec=spec,
+        options=options,
+        config=config,
+        benchmark=benchmark,
+        suite=suite.prompts,
+        suite_facts={"digest": suite.digest, "source": suite.source, "prompts": len(suite.prompts)},
+        prompts=prompts,
+        wanted=wanted,
+        info=info,
+        external=ExternalMedia(sampler, suite.prompts, wanted) if isinstance(sampler, MediaSource) else None,
+        judging=judging,
+        light=light and sampler is not None,
+        store=RunStore(folder or options.results / "runs" / spec.benchmark / f"{_slug(info.name)}-new"),
+        say=say,
+    )
+
+
+def _earlier(spec: RunSpec, suite: str, results: Path) -> tuple[Path | None, Mapping[str, str]]:
+    """The latest run of ``spec`` over the suite of this digest, and where it keeps the scores of each scorer."""
+    found: list[tuple[str, Path, Mapping[str, str]]] = []
+    asked = spec.model_dump(mode="json")
+    for path in (results / "runs" / spec.benchmark).glob("*/manifest.json"):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            if manifest["spec"] == asked and manifest["suite"]["digest"] == suite:
+                found.append((manifest.get("started", ""), path.parent, manifest["scorers"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # whoever opens this run is told; it is not ours
+    _, folder, scored = max(found, key=lambda row: row[:2], default=("", None, {}))
+    return folder, scored
 
 
 def reopen(folder: Path) -> Run:
@@ -251,6 +303,25 @@ def _judging(scorers: Sequence[Scorer], judge_set: Mapping[str, str]) -> tuple[J
             unavailable[scorer.name] = str(error)
             continue
         plans.append(ScorerPlan(scorer.name, f"{scorer.name}@{scorer.version}-{suffix}", judge))
+    return Judging(tuple(plans), unavailable), light
+
+
+def _named(scorers: Sequence[Scorer], judge_set: Mapping[str, str], scored: Mapping[str, str]) -> tuple[Judging, bool]:
+    """``_judging`` from names: a judge can be had when its files are here. ``scored``: folders of an earlier run."""
+    plans: list[ScorerPlan] = []
+    unavailable: dict[str, str] = {}
+    light = True
+    for scorer in scorers:
+        judge = None if scorer.role is None else judge_set.get(scorer.role)
+        if scorer.role is not None and (judge is None or judge not in JUDGES):
+            unavailable[scorer.name] = f"judge {judge or scorer.role!r} is not part of this version of nova_eval"
+        elif judge is not None and (missing := weights.missing(judge)):
+            names = " ".join(row.name for row in missing)
+            unavailable[scorer.name] = f"weights are missing; python -m nova_eval weights fetch {names}"
+        else:
+            folder = scored.get(scorer.name, f"{scorer.name}@{scorer.version}-new")
+            plans.append(ScorerPlan(scorer.name, folder, judge))
+        light = light and (judge is None or not weights.needs(judge))
     return Judging(tuple(plans), unavailable), light
 
 

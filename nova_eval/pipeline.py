@@ -16,11 +16,12 @@ from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.worker import Job, SampleUnit, ScoreUnit
 from nova_eval.errors import MediaError
 from nova_eval.opening import ExternalMedia, Run, current_samples
-from nova_eval.plan import share, units
+from nova_eval.plan import by_judges, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.summary import Outcome, summarise
+from nova_eval.weights.catalogue import family
 
 if TYPE_CHECKING:
     from nova_eval.report.baselines import BaselineRow
@@ -84,7 +85,9 @@ def score(opened: Run, engine: LocalEngine) -> None:
     work = _unscored(opened, samples)
     last_failure = ""
     with progress("scoring", len(work), "samples") as bar:
-        for report in engine.run(ScoreUnit(unit) for unit in units(work, opened.options.batch)):
+        weights = {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
+        pieces = by_judges(work, weights, opened.options.batch)
+        for report in engine.run(ScoreUnit(unit, keep) for unit, keep in pieces):
             bar.advance(report.done, report.failed)
             last_failure = report.last_failure or last_failure
     if last_failure:
@@ -108,15 +111,19 @@ def reduce(opened: Run) -> Outcome:
     return outcome
 
 
-def outline(opened: Run) -> dict[str, Any]:
-    """What ``run`` would do now: counts, what is unavailable and why, and the cost by what is measured already."""
+def outline(opened: Run, workers: int = 0) -> dict[str, Any]:
+    """What ``run`` would do now: counts, what is unavailable and why, and the cost by what is measured already.
+
+    ``workers``: how many processes share the work (0: as many as ``run`` would start here).
+    """
     samples, _ = current_samples(opened)
     own = share(opened.wanted, opened.options)
     done = [samples[key] for key in own if key in samples]
     missing = len(own) - len(done) if opened.external is None else 0  # nobody makes what a folder lacks
     seconds = sum(sample.seconds for sample in done) / len(done) if done else None
     size = sum(sample.bytes for sample in done) / len(done) if done else None
-    workers = len(_devices(opened))
+    workers = workers or len(_devices(opened))
+    unread = opened.external.listing.found.keys() - samples.keys() if opened.external else ()
     return {
         "run": opened.name,
         "folder": str(opened.store.folder),
@@ -124,10 +131,11 @@ def outline(opened: Run) -> dict[str, Any]:
         "samples": len(own),
         "samples_done": len(done),
         "samples_to_make": missing,
-        "samples_to_score": len(_unscored(opened, samples)) + missing,
+        "samples_to_score": len(_unscored(opened, samples)) + missing + sum(key in unread for key in own),
         "scorers": [plan.name for plan in opened.judging.plans],
         "unavailable": dict(opened.judging.unavailable),
         "workers": workers,
+        "seconds_per_sample": seconds or None,
         "sampling_seconds_left": None if seconds is None else round(seconds * missing / workers, 1),
         "media_bytes_left": None if size is None else round(size * missing),
     }
@@ -157,7 +165,7 @@ def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sa
 
 
 def _record(opened: Run, external: ExternalMedia) -> None:
-    """Records files that somebody else made as samples. Nothing is copied; files are read to know their bytes."""
+    """Records files that somebody else made as samples. Nothing is copied, and no frame is decoded yet."""
     listing = external.listing
     for line in external.lines:
         opened.say(line)
@@ -176,7 +184,7 @@ def found_row(listing: Listing, key: SampleKey, digest: str) -> Sample | Failure
     """The row of a sample that somebody else made, who is not known here."""
     path, part = listing.found[key], listing.parts.get(key)
     try:
-        facts = media.read(path)
+        facts = media.probe(path)
     except MediaError as error:
         return Failure(key, str(error))
     return Sample(
@@ -187,7 +195,7 @@ def found_row(listing: Listing, key: SampleKey, digest: str) -> Sample | Failure
         bytes=path.stat().st_size,
         width=facts.width if part is None else part[2],
         height=facts.height if part is None else part[3],
-        frames=len(facts),
+        frames=facts.frames,
         fps=facts.fps,
         seconds=0.0,
         part=part,

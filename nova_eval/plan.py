@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -49,3 +49,28 @@ def units(work: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
     iterator = iter(work)
     while unit := tuple(islice(iterator, size)):
         yield unit
+
+
+def by_judges(
+    work: Sequence[tuple[T, tuple[str, ...]]], judge_of: Mapping[str, str | None], size: int
+) -> Iterator[tuple[tuple[tuple[T, tuple[str, ...]], ...], frozenset[str]]]:
+    """Units of samples that the same judges look at, each with the judges to hold in memory from it on.
+
+    ``work`` is samples with their scorers, ``judge_of`` gives a scorer's judge (or its family). A sample is in one
+    unit, so it is decoded once; a judge is held from the first unit that needs it to the last, so it is loaded once; and
+    the order keeps few judges in memory at a time: those at work and those that still have work.
+    """
+    groups: dict[frozenset[str], list[tuple[T, tuple[str, ...]]]] = {}
+    for sample, scorers in work:
+        judges = frozenset(judge for scorer in scorers if (judge := judge_of.get(scorer)) is not None)
+        groups.setdefault(judges, []).append((sample, scorers))
+    held: frozenset[str] = frozenset()
+    while groups:
+        # the group that needs the fewest judges beside those in memory, and among equals leaves the fewest idle
+        judges = min(groups, key=lambda wanted: (not wanted & held, len(wanted - held), len(held - wanted)))
+        group = groups.pop(judges)
+        later = frozenset().union(*groups)
+        held = (held | judges) & (judges | later)
+        for unit in units(group, size):
+            yield unit, held
+        held &= later

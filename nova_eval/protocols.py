@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nova_eval.records import Coverage, Metric, Part, Prompt, Sample, SampleKey, Score
 
 if TYPE_CHECKING:
-    from nova_eval.media import Clip
+    from nova_eval.media import Clip, LongClip
 
 Frames: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
@@ -230,7 +230,7 @@ class Item(NamedTuple):
 
     prompt: Prompt
     sample: Sample
-    clip: Clip
+    clip: Clip | LongClip
 
 
 class Scorer(Protocol):

@@ -6,7 +6,8 @@ import gc
 import hashlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from nova_eval.protocols import Frames, Item, Sampler, Scorer
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import RunStore, ShardWriter
+from nova_eval.weights.catalogue import family
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,23 @@ class SampleUnit:
 
 @dataclass(frozen=True, slots=True)
 class ScoreUnit:
-    """Samples to score, each with the names of the scorers that have not looked at it yet."""
+    """Samples to score, each with the names of the scorers that have not looked at it yet.
+
+    ``keep`` are the families of judges (``weights.catalogue.family``) to hold in memory for this unit and later ones;
+    others are let go before it begins.
+    """
 
     work: tuple[tuple[Sample, tuple[str, ...]], ...]
+    keep: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.work)
 
 
 Unit = SampleUnit | ScoreUnit
+Work = tuple[Sample, tuple[str, ...]]  # a sample and the scorers that are to look at it
+
+_DECODED_AT_ONCE = media.MEMORY_LIMIT // 2  # bytes of frames; as much again is decoded ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,10 @@ class Worker:
 
     def do(self, unit: Unit) -> UnitReport:
         """Does a unit. Raises NovaEvalError only where going on is pointless: no weights, no disk, bad settings."""
-        return self._sample(unit.keys) if isinstance(unit, SampleUnit) else self._score(unit.work)
+        if isinstance(unit, SampleUnit):
+            return self._sample(unit.keys)
+        self._let_go(keep=unit.keep)
+        return self._score(unit.work)
 
     def close(self) -> None:
         self._sample_writer.close()
@@ -168,23 +181,29 @@ class Worker:
 
     # --- scoring ----------------------------------------------------------------------------------------------------
 
-    def _score(self, work: Sequence[tuple[Sample, tuple[str, ...]]]) -> UnitReport:
-        self._drop_sampler()
-        items: dict[SampleKey, Item] = {}
-        unreadable: dict[SampleKey, str] = {}
-        shared: dict[str, media.Clip] = {}  # pictures that hold several samples, decoded once
-        for sample, _ in work:
-            try:
-                clip = shared.get(sample.path) or media.read(self._whole_file(sample))
-                if sample.part is not None:
-                    shared[sample.path] = clip
-                    clip = _part_of(clip, sample)
-                items[sample.key] = Item(self._job.prompts[sample.key.prompt_id], sample, clip)
-            except MediaError as error:
-                unreadable[sample.key] = str(error)
-        failed: dict[SampleKey, str] = dict(unreadable)
+    def _score(self, work: Sequence[Work]) -> UnitReport:
+        """Decodes each file once, some files at a time and the next ones meanwhile, and lets every scorer look."""
+        failed: dict[SampleKey, str] = {}
+        sizes = self._further_sizes({name for _, names in work for name in names})
+        parts = list(_parts(work))
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as reader:
+            ahead = reader.submit(self._read, parts[0], sizes)
+            for place, part in enumerate(parts):
+                items, unreadable = ahead.result()
+                if place + 1 < len(parts):
+                    ahead = reader.submit(self._read, parts[place + 1], sizes)
+                failed.update(unreadable)
+                failed.update(self._score_part(part, items, unreadable))
+                items.clear()
+        return UnitReport(len(work), len(failed), next(iter(failed.values()), ""))
+
+    def _score_part(
+        self, part: Sequence[Work], items: Mapping[SampleKey, Item], unreadable: Mapping[SampleKey, str]
+    ) -> dict[SampleKey, str]:
+        """Appends the rows of every scorer; returns why samples stay unscored."""
+        failed: dict[SampleKey, str] = {}
         for plan in self._job.scorers:
-            samples = [sample for sample, names in work if plan.name in names]
+            samples = [sample for sample, names in part if plan.name in names]
             if not samples:
                 continue
             scores = [Score(s.key, plan.name, None, reason=unreadable[s.key]) for s in samples if s.key in unreadable]
@@ -192,7 +211,41 @@ class Worker:
             by_key = {sample.key: sample for sample in samples}
             self._writer(plan).append_scores((score, by_key[score.key]) for score in scores)
             failed.update((score.key, score.reason) for score in scores if not score.decided)
-        return UnitReport(len(work), len(failed), next(iter(failed.values()), ""))
+        return failed
+
+    def _read(
+        self, part: Sequence[Work], sizes: Sequence[media.Size]
+    ) -> tuple[dict[SampleKey, Item], dict[SampleKey, str]]:
+        """The decoded samples, and why the others cannot be decoded."""
+        items: dict[SampleKey, Item] = {}
+        unreadable: dict[SampleKey, str] = {}
+        shared: dict[str, media.Clip] = {}  # pictures that hold several samples, decoded once
+        for sample, _ in part:
+            try:
+                clip: media.Clip | media.LongClip
+                if sample.part is not None:
+                    shared[sample.path] = shared.get(sample.path) or media.read(self._whole_file(sample))
+                    clip = _part_of(shared[sample.path], sample)
+                elif _decoded_bytes(sample) > media.MEMORY_LIMIT:
+                    clip = media.read_long(self._whole_file(sample), sizes=sizes, folder=self._job.folder)
+                else:
+                    clip = media.read(self._whole_file(sample), sizes=sizes)
+                items[sample.key] = Item(self._job.prompts[sample.key.prompt_id], sample, clip)
+            except MediaError as error:
+                unreadable[sample.key] = str(error)
+        return items, unreadable
+
+    def _further_sizes(self, scorers: Collection[str]) -> list[media.Size]:
+        """The sizes at which judges want frames to be decoded, beside the frames' own."""
+        judges = [self._judge(plan.judge) for plan in self._job.scorers if plan.name in scorers]
+        return sorted({size for judge in judges if (size := getattr(judge, "input_size", None)) is not None})
+
+    def _let_go(self, *, keep: Collection[str]) -> None:
+        """Drops every judge that no unit from here on needs, so that only those at work are in memory."""
+        if gone := [name for name in self._judges if family(name) not in keep]:
+            for name in gone:
+                del self._judges[name]
+            _free()
 
     def _scores(self, plan: ScorerPlan, items: Sequence[Item]) -> list[Score]:
         if not items:
@@ -235,10 +288,34 @@ class Worker:
         if self._sampler is None:
             return
         self._sampler = None
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _free()
+
+
+def _parts(work: Sequence[Work]) -> Iterator[list[Work]]:
+    """Consecutive samples whose decoded frames are in memory together; a large one is alone."""
+    part: list[Work] = []
+    held = 0
+    for sample, names in work:
+        size = _decoded_bytes(sample)
+        if part and held + size > _DECODED_AT_ONCE:
+            yield part
+            part, held = [], 0
+        part.append((sample, names))
+        held += size
+    if part:
+        yield part
+
+
+def _decoded_bytes(sample: Sample) -> int:
+    return 3 * sample.width * sample.height * sample.frames
+
+
+def _free() -> None:
+    """Gives memory back to the system and to the accelerator."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _part_of(clip: media.Clip, sample: Sample) -> media.Clip:

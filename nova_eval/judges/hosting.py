@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from nova_eval.identity import digest
 
 Network = TypeVar("Network", bound=nn.Module)
 
+_LOADED: WeakValueDictionary[tuple[Any, ...], Any] = WeakValueDictionary()
+
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
     "float16": torch.float16,
@@ -23,7 +26,7 @@ DTYPES: Mapping[str, torch.dtype] = {
 
 
 class Hosted(Generic[Network]):
-    """The network behind a judge.
+    """The network behind a judge. Judges on the same files, in one format on one device, share it.
 
     ``build`` makes it from the tensors of the file, as an evaluation-mode module in float32 on the CPU. ``digest``
     names the judge's code version, its number format and the bytes of its files (``also`` are further ones).
@@ -48,6 +51,7 @@ class Hosted(Generic[Network]):
         files = [pinned.digest(file) for file in (self.path, *self.files.values())]
         self.digest = digest({"judge": judge, "version": version, "dtype": dtype, "files": files})
         self.dtype, self.device = DTYPES[dtype], "cpu"
+        self._identity = (build, dtype, *files)
         self._wrapping = pinned.entry(weights).wrapping
         self._build = build
         self._network: Network | None = None
@@ -56,15 +60,17 @@ class Hosted(Generic[Network]):
     def network(self) -> Network:
         """The network, loaded at the first call."""
         if self._network is None:
+            key = (*self._identity, self.device)
+            self._network = _LOADED.get(key)
+        if self._network is None:
             built = self._build(pinned.load_state_dict(self.path, self._wrapping), self.path)
-            self._network = built.eval().requires_grad_(False).to(self.device, self.dtype)
+            self._network = _LOADED[key] = built.eval().requires_grad_(False).to(self.device, self.dtype)
         return self._network
 
     def to(self, device: str) -> None:
-        """Moves the network, now or when it is loaded."""
-        self.device = device
-        if self._network is not None:
-            self._network.to(device)
+        """Uses ``device`` from now on; a network that is loaded on another one is let go, for it may be shared."""
+        if device != self.device:
+            self.device, self._network = device, None
 
     def place(self, tensor: Tensor) -> Tensor:
         """``tensor`` where and in the format in which the network computes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_eval.nova.config import Stack, TransformerConfig
-from nova_eval.nova.sampling import Plan, tokens_per_step
+from nova_eval.nova.plan import Plan, tokens_per_step
 
 
 def sampling_flops(config: TransformerConfig, plan: Plan, batch: int = 1) -> dict[str, int]:

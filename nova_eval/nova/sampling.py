@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,56 +12,13 @@ from nova_eval.errors import UsageError
 from nova_eval.nova.denoiser import Predict, fuse
 from nova_eval.nova.draws import Draws, one_ahead
 from nova_eval.nova.layers import KeyValueCache, patchify, unpatchify
+from nova_eval.nova.plan import Guidance, Plan, tokens_per_step
 from nova_eval.nova.positions import Rotary
 from nova_eval.nova.schedule import Schedule, Step
 from nova_eval.nova.stages import Stages
 from nova_eval.nova.transformer import NovaTransformer, View, take_tokens
 
-
-@dataclass(frozen=True, slots=True)
-class Guidance:
-    """Classifier-free guidance: ``u + scale · (c − u)``, on when ``scale`` > 1.
-
-    ``trunc``: no guidance once the diffusion time is below it. ``renorm`` r < 1: the guided prediction is multiplied by
-    ‖c‖ / ‖guided‖ clamped to [r, 1].
-    """
-
-    scale: float = 5.0
-    renorm: float = 1.0
-    trunc: float = 0.0
-
-    @property
-    def on(self) -> bool:
-        return self.scale > 1
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to sample: sizes in pixels, ``latent_frames`` T, numbers of steps, guidance, and motion."""
-
-    height: int
-    width: int
-    latent_frames: int = 1
-    ar_steps: int = 64
-    diffusion_steps: int = 25
-    guidance: Guidance = Guidance()
-    motion_flow: float | None = 5.0
-    fps: float | None = None
-    flow_shift: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("latent_frames", "ar_steps", "diffusion_steps"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}", remedy="give 1 or more")
-
-
-def tokens_per_step(tokens: int, ar_steps: int) -> list[int]:
-    """How many of ``tokens`` each autoregressive step predicts: differences of round(tokens · cos(π/2 · k/steps)).
-
-    Rounding is to even at halves. Steps that would predict nothing are left out.
-    """
-    left = [round(tokens * math.cos(0.5 * math.pi * k / ar_steps)) for k in range(ar_steps + 1)]
-    return [before - after for before, after in pairwise(left) if before > after]
+__all__ = ["Guidance", "Plan", "extrapolate", "sample_latents", "tokens_per_step"]
 
 
 @torch.inference_mode()

@@ -24,6 +24,7 @@ from nova_eval.replays.procedural import footage
 from nova_eval.replays.stand_ins import Bench, listening
 
 _RULES = {rule.name: rule for rule in OFFICIAL}
+_RULES["dynamic_degree"] = _RULES["dynamic_degree"].with_settings(every_pair=True)  # so that all are compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def human_action(
     file_name: Callable[[Prompt, Sample], str] = official_file_name,
 ) -> Score:
     """1 when the label is among the top five classes with a probability (4 decimals) of at least 0.85, else 0."""
-    looked_at = middle_frames(item.clip.frames, frames)
+    looked_at = middle_frames(item.clip, frames)
     if not len(looked_at):
         return too_short(item, "human_action", 1)
     names, logits = judge.action_logits(looked_at)

@@ -20,28 +20,38 @@ from nova_eval.benchmarks.vbench.quality import aesthetic_quality, imaging_quali
 from nova_eval.benchmarks.vbench.rule import Rule, corrected
 from nova_eval.benchmarks.vbench.scene import scene
 from nova_eval.benchmarks.vbench.spatial import spatial_relationship
-from nova_eval.benchmarks.vbench.text import appearance_style, video_text
+from nova_eval.benchmarks.vbench.text import appearance_style, style, video_text
 from nova_eval.config import load_benchmark_config
 from nova_eval.errors import unknown
 from nova_eval.protocols import Scorer
 from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
 
 OFFICIAL = (
-    Rule("subject_consistency", "subject_features", partial(consistency, metric="subject_consistency")),
-    Rule("background_consistency", "background_features", partial(consistency, metric="background_consistency")),
+    Rule(
+        "subject_consistency",
+        "subject_features",
+        partial(consistency, metric="subject_consistency"),
+        per_frame="encode_images",
+    ),
+    Rule(
+        "background_consistency",
+        "background_features",
+        partial(consistency, metric="background_consistency"),
+        per_frame="encode_images",
+    ),
     Rule("temporal_flickering", None, temporal_flickering),
     Rule("static_filter", "optical_flow", static_filter, tag="temporal_flickering"),
     Rule("motion_smoothness", "frame_interpolation", motion_smoothness),
     Rule("dynamic_degree", "optical_flow", dynamic_degree),
-    Rule("aesthetic_quality", "aesthetic", aesthetic_quality),
-    Rule("imaging_quality", "image_quality", imaging_quality),
+    Rule("aesthetic_quality", "aesthetic", aesthetic_quality, per_frame="aesthetic"),
+    Rule("imaging_quality", "image_quality", imaging_quality, per_frame="quality"),
     Rule("object_class", "detection", object_class),
     Rule("multiple_objects", "detection", multiple_objects),
     Rule("human_action", "action", human_action),
     Rule("color", "dense_captions", color),
     Rule("spatial_relationship", "detection", spatial_relationship),
     Rule("scene", "scene_captions", scene),
-    Rule("appearance_style", "image_text", appearance_style),
+    Rule("appearance_style", "image_text", appearance_style, per_frame="image_text_similarity", further=style),
     Rule("temporal_style", "video_text", partial(video_text, metric="temporal_style")),
     Rule("overall_consistency", "video_text", partial(video_text, metric="overall_consistency")),
 )
@@ -105,7 +115,7 @@ class VBench:
 
         A dimension is the mean over what is scored; a composite is stated only when nothing in it is unscored.
         """
-        rows = self._rows(prompts, wanted, scores, scoring)
+        rows = self.rows(prompts, wanted, scores, scoring)
         parts = {name: estimate([row for row in rows if row.metric == name]) for name in self.dimensions}
         metrics = [metric(name, part, self.dimensions[name].higher_is_better) for name, part in parts.items()]
         groups = {group: self._group(group, parts) for group in self.config.groups}
@@ -121,11 +131,12 @@ class VBench:
         scoring: str = "official",
     ) -> Coverage:
         """How many of the wanted (sample, dimension) pairs are decided; the static filter counts as its dimension."""
-        return coverage_of(self._rows(prompts, wanted, scores, scoring))
+        return coverage_of(self.rows(prompts, wanted, scores, scoring))
 
-    def _rows(
+    def rows(
         self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
     ) -> list[Score]:
+        """One row a wanted (sample, dimension) pair, those that the static filter does not keep left out by rule."""
         self.scorers(scoring)
         rows = complete(self.pairs(prompts, wanted), scores)
         verdicts = {row.key: row for row in rows if row.metric == static.FILTER}

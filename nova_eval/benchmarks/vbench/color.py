@@ -34,7 +34,7 @@ def color(
     wanted = auxiliary(item.prompt, "color")
     if not isinstance(wanted, str):
         return unscored(item, "color", "the prompt names no color")
-    looked_at = middle_frames(item.clip.frames, frames)
+    looked_at = middle_frames(item.clip, frames)
     found = judge.describe(looked_at) if len(looked_at) else []
     if class_of_first_box:
         name = object_name(item.prompt.text, wanted)

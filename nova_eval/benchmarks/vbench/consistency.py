@@ -16,7 +16,7 @@ def consistency(item: Item, judge: ImageEncoder, *, metric: str) -> Score:
     """
     if len(item.clip) < 2:
         return too_short(item, metric, 2)
-    features = np.asarray(judge.encode_images(item.clip.frames), dtype=np.float64)
+    features = np.concatenate([np.asarray(judge.encode_images(run), np.float64) for run in item.clip.runs()])
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     to_previous = np.maximum((unit[:-1] * unit[1:]).sum(axis=1), 0.0)
     to_first = np.maximum(unit[1:] @ unit[0], 0.0)

@@ -25,7 +25,7 @@ def object_class(
     wanted = auxiliary(item.prompt, "object_class", "object")
     if not isinstance(wanted, str):
         return unscored(item, "object_class", "the prompt names no object")
-    looked_at = middle_frames(item.clip.frames, frames)
+    looked_at = middle_frames(item.clip, frames)
     names = _names_despite_errors(judge, looked_at) if error_is_empty_frame else _names(judge, looked_at)
     return share_of_frames(item, "object_class", [wanted in found for found in names])
 
@@ -40,7 +40,7 @@ def multiple_objects(item: Item, judge: Detector, *, frames: int | None = 16) ->
     if len(pair) != 2:
         return unscored(item, "multiple_objects", f"{wanted!r} does not name two objects as 'a and b'")
     both = {name.strip() for name in pair}
-    names = _names(judge, middle_frames(item.clip.frames, frames))
+    names = _names(judge, middle_frames(item.clip, frames))
     return share_of_frames(item, "multiple_objects", [both <= found for found in names])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from nova_eval.benchmarks.vbench.rule import scored, too_short
@@ -15,10 +17,10 @@ def temporal_flickering(item: Item, judge: None = None) -> Score:
     Means are float32 sums over BGR bytes, as the official code takes them. Source: vbench/temporal_flickering.py.
     One frame has no pair; the official code gives NaN there.
     """
-    frames = item.clip.frames
-    if len(frames) < 2:
+    if len(item.clip) < 2:
         return too_short(item, "temporal_flickering", 2)
-    differences = [_mean_difference(frames[t], frames[t + 1]) for t in range(len(frames) - 1)]
+    frames = (frame for run in item.clip.runs() for frame in run)
+    differences = [_mean_difference(first, second) for first, second in pairwise(frames)]
     value = (255.0 - np.mean(np.array(differences, dtype=np.float32)).item()) / 255.0
     return scored(item, "temporal_flickering", value)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from nova_eval.benchmarks.vbench.rule import count, scored, unscored
-from nova_eval.protocols import Floats, Frames, Item, OpticalFlow
+from nova_eval.media import Clip, LongClip
+from nova_eval.protocols import Floats, Item, OpticalFlow
 from nova_eval.records import Score
 
 OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION = True
@@ -64,19 +65,29 @@ def dynamic_degree(
     *,
     short_clips_need_no_motion: bool = OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION,
     undefined_flow_is_still: bool = OFFICIAL_UNDEFINED_FLOW_IS_STILL,
+    every_pair: bool = False,
 ) -> Score:
-    """1 when enough pairs of frames at about 8 fps move, else 0. Source: vbench/dynamic_degree.py."""
-    frames = item.clip.frames[:: stride(item.clip.fps)]
+    """1 when enough pairs of frames at about 8 fps move, else 0. Source: vbench/dynamic_degree.py.
+
+    Pairs are looked at until the answer is known, or all of them with ``every_pair``.
+    """
+    frames = range(0, len(item.clip), stride(item.clip.fps))
     need = dynamic_need(len(frames))
     if not short_clips_need_no_motion:
         need = max(1, need)
     if len(frames) < (1 if short_clips_need_no_motion else 2):
         return unscored(item, "dynamic_degree", f"{count(len(frames), 'frame')} at 8 fps show no motion")
-    motion = _pair_motion(judge, frames[:-1], frames[1:], 0.05)
+    threshold = dynamic_threshold(item.clip.height, item.clip.width)
+    motion: list[float] = []
+    moving = 0
+    for some in _pair_motion(judge, item.clip, frames, 0.05):
+        motion += some
+        moving = sum(value > threshold for value in motion)
+        left = len(frames) - 1 - len(motion)
+        if not every_pair and (moving >= need or moving + left < need):
+            break
     if not undefined_flow_is_still and not all(map(math.isfinite, motion)):
         return unscored(item, "dynamic_degree", "the judge gave no finite flow")
-    threshold = dynamic_threshold(item.clip.height, item.clip.width)
-    moving = sum(value > threshold for value in motion)
     dynamic = bool(motion) and moving >= need
     detail = {"pair_motion": _plain(motion), "threshold": threshold, "need": need}
     return scored(item, "dynamic_degree", float(dynamic), detail=detail)
@@ -88,26 +99,33 @@ def static_filter(
     *,
     short_clips_need_no_motion: bool = OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION,
     undefined_flow_is_still: bool = OFFICIAL_UNDEFINED_FLOW_IS_STILL,
+    every_pair: bool = False,
 ) -> Score:
     """1 when a clip is still enough for temporal_flickering, else 0. Source: static_filter.py.
 
     Not static when more than C neighbouring pairs move farther than T, or when the step from first to last frame, or
-    back, is farther than 2·T·C.
+    back, is farther than 2·T·C. That step is looked at first, then pairs until the answer is known (or all of them
+    with ``every_pair``).
     """
-    frames = item.clip.frames
-    if not len(frames):
+    length = len(item.clip)
+    if not length:
         return unscored(item, "static_filter", "the clip has no frame")
-    motion = _pair_motion(judge, frames[:-1], frames[1:], 0.02)
-    ends = frames[[0, -1]]
-    wrap = _pair_motion(judge, ends, ends[::-1], 0.02)
-    if not undefined_flow_is_still and not all(map(math.isfinite, motion + wrap)):
-        return unscored(item, "static_filter", "the judge gave no finite flow")
     threshold = static_threshold(item.clip.height, item.clip.width)
-    allowance = static_allowance(len(frames))
+    allowance = static_allowance(length)
     if not short_clips_need_no_motion:
         allowance = max(1, allowance)
-    moving = sum(value > threshold for value in motion)
-    static = moving <= allowance and not any(value > threshold * allowance * 2 for value in wrap)
+    ends = item.clip.take([0, length - 1])
+    wrap = strongest_motion(judge.flow(ends, ends[::-1]), 0.02)
+    far = any(value > threshold * allowance * 2 for value in wrap)
+    motion: list[float] = []
+    if every_pair or not far:
+        for some in _pair_motion(judge, item.clip, range(length), 0.02):
+            motion += some
+            if not every_pair and sum(value > threshold for value in motion) > allowance:
+                break
+    if not undefined_flow_is_still and not all(map(math.isfinite, motion + wrap)):
+        return unscored(item, "static_filter", "the judge gave no finite flow")
+    static = not far and sum(value > threshold for value in motion) <= allowance
     detail = {
         "pair_motion": _plain(motion),
         "wrap_motion": _plain(wrap),
@@ -117,12 +135,11 @@ def static_filter(
     return scored(item, "static_filter", float(static), detail=detail)
 
 
-def _pair_motion(judge: OpticalFlow, first: Frames, second: Frames, share: float) -> list[float]:
-    motion: list[float] = []
-    for start in range(0, len(first), _PAIRS_AT_ONCE):
-        chosen = slice(start, start + _PAIRS_AT_ONCE)
-        motion += strongest_motion(judge.flow(first[chosen], second[chosen]), share)
-    return motion
+def _pair_motion(judge: OpticalFlow, clip: Clip | LongClip, places: range, share: float) -> Iterator[list[float]]:
+    """The motion of the pairs of neighbours among the frames at ``places``, some pairs at a time."""
+    for start in range(0, len(places) - 1, _PAIRS_AT_ONCE):
+        frames = clip.take(places[start : start + _PAIRS_AT_ONCE + 1])
+        yield strongest_motion(judge.flow(frames[:-1], frames[1:]), share)
 
 
 def _plain(values: Sequence[float]) -> list[float | None]:

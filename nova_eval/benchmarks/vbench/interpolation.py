@@ -19,12 +19,11 @@ def motion_smoothness(item: Item, judge: FrameInterpolator) -> Score:
     """
     if len(item.clip) < 3:
         return too_short(item, "motion_smoothness", 3)
-    even, odd = item.clip.frames[::2], item.clip.frames[1::2]
+    last = (len(item.clip) - 1) // 2 * 2
     errors: list[float] = []
-    for start in range(0, len(even) - 1, _PAIRS_AT_ONCE):
-        first = even[start : start + _PAIRS_AT_ONCE][: len(even) - 1 - start]
-        second = even[start + 1 : start + 1 + len(first)]
-        predicted = judge.interpolate(first, second)
-        error = np.abs(predicted.astype(np.int16) - odd[start : start + len(first)])
-        errors += error.mean(axis=(1, 2, 3)).tolist()
+    for start in range(0, last, 2 * _PAIRS_AT_ONCE):
+        frames = item.clip.take(range(start, min(start + 2 * _PAIRS_AT_ONCE, last) + 1))
+        even, odd = frames[::2], frames[1::2]
+        predicted = judge.interpolate(even[:-1], even[1:])
+        errors += [np.abs(guess.astype(np.int16) - frame).mean() for guess, frame in zip(predicted, odd, strict=True)]
     return scored(item, "motion_smoothness", (255.0 - mean(errors)) / 255.0)

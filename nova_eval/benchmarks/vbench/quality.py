@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from nova_eval.benchmarks.vbench.rule import mean, scored, too_short
 from nova_eval.protocols import AestheticModel, Item, QualityModel
 from nova_eval.records import Score
@@ -11,7 +13,7 @@ def aesthetic_quality(item: Item, judge: AestheticModel) -> Score:
     """The mean rating of all frames, over 10 and not clamped. Source: vbench/aesthetic_quality.py."""
     if not len(item.clip):
         return too_short(item, "aesthetic_quality", 1)
-    return scored(item, "aesthetic_quality", mean(judge.aesthetic(item.clip.frames)) / 10.0)
+    return scored(item, "aesthetic_quality", mean(chain.from_iterable(map(judge.aesthetic, item.clip.runs()))) / 10.0)
 
 
 def imaging_quality(item: Item, judge: QualityModel) -> Score:
@@ -21,5 +23,5 @@ def imaging_quality(item: Item, judge: QualityModel) -> Score:
     """
     if not len(item.clip):
         return too_short(item, "imaging_quality", 1)
-    raw = mean(judge.quality(item.clip.frames))
+    raw = mean(chain.from_iterable(map(judge.quality, item.clip.runs())))
     return scored(item, "imaging_quality", raw / 100.0, detail={"video_results": raw})

@@ -10,6 +10,7 @@ import numpy as np
 
 from nova_eval.benchmarks.rule import Rule, corrected, count, left_out, mean, scored, unscored
 from nova_eval.errors import MediaError
+from nova_eval.media import Clip, LongClip, Size
 from nova_eval.protocols import Frames, Item
 from nova_eval.records import Prompt, Score
 
@@ -42,9 +43,15 @@ def middle_indices(wanted: int, length: int) -> list[int]:
     return indices + indices[-1:] * (wanted - len(indices))
 
 
-def middle_frames(frames: Frames, wanted: int | None) -> Frames:
-    """``wanted`` frames by the middle rule, or all of them for ``None``. No frame gives no frame."""
-    return frames if wanted is None or not len(frames) else frames[middle_indices(wanted, len(frames))]
+def middle_frames(clip: Clip | LongClip, wanted: int | None, size: Size | None = None) -> Frames:
+    """``wanted`` frames by the middle rule, or all of them for ``None``, at ``size`` (None: as they are).
+
+    No frame gives no frame.
+    """
+    if not len(clip):
+        return clip.frames
+    indices = range(len(clip)) if wanted is None else middle_indices(wanted, len(clip))
+    return clip.take(indices) if size is None else clip.at_size(*size, indices)
 
 
 def auxiliary(prompt: Prompt, dimension: str, field: str | None = None) -> Any:

@@ -32,9 +32,7 @@ def scene(
     wanted = auxiliary(item.prompt, "scene")
     if not isinstance(wanted, str):
         return unscored(item, "scene", "the prompt names no scene")
-    clip = item.clip
-    decoded = clip.frames if judge.input_size is None or not len(clip) else clip.at_size(*judge.input_size)
-    looked_at = middle_frames(decoded, frames)
+    looked_at = middle_frames(item.clip, frames, judge.input_size)
     captions = judge.caption(looked_at[np.arange(len(looked_at)) // caption_rows_per_frame]) if len(looked_at) else []
     if words_are_substrings:
         hits = [all(word in caption for word in wanted.split(" ")) for caption in captions]

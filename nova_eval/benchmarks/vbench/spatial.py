@@ -67,7 +67,7 @@ def spatial_relationship(
         return unscored(item, "spatial_relationship", "the prompt lacks two objects and a relationship")
     if not direction_is_ignored and relation not in _SIDES:
         return unscored(item, "spatial_relationship", f"unknown relationship {relation!r}")
-    looked_at = middle_frames(item.clip.frames, frames)
+    looked_at = middle_frames(item.clip, frames)
     if not len(looked_at):
         return too_short(item, "spatial_relationship", 1)
     results = []

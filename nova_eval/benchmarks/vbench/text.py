@@ -7,6 +7,12 @@ from nova_eval.protocols import ImageTextModel, Item, VideoTextModel
 from nova_eval.records import Score
 
 
+def style(item: Item) -> tuple[str, ...]:
+    """The name of the style that an appearance_style prompt asks for; nothing where it names none."""
+    name = auxiliary(item.prompt, "appearance_style")
+    return (name,) if isinstance(name, str) else ()
+
+
 def appearance_style(item: Item, judge: ImageTextModel) -> Score:
     """The mean over all frames of the similarity with the style's name alone, weighted by frames.
 
@@ -14,12 +20,12 @@ def appearance_style(item: Item, judge: ImageTextModel) -> Score:
     similarity is taken as it is. ``cur_sim``, the last frame's, is what the official code averages on several GPUs.
     Source: vbench/appearance_style.py.
     """
-    style = auxiliary(item.prompt, "appearance_style")
-    if not isinstance(style, str):
+    asked = style(item)
+    if not asked:
         return unscored(item, "appearance_style", "the prompt names no style")
     if not len(item.clip):
         return too_short(item, "appearance_style", 1)
-    similarity = [float(value) for value in judge.image_text_similarity(item.clip.frames, style)]
+    similarity = [float(value) for run in item.clip.runs() for value in judge.image_text_similarity(run, *asked)]
     detail = {"frame_results": similarity, "cur_sim": similarity[-1]}
     return scored(item, "appearance_style", mean(similarity), len(similarity), detail)
 
@@ -29,7 +35,7 @@ def video_text(item: Item, judge: VideoTextModel, *, metric: str, frames: int | 
 
     Source: vbench/temporal_style.py, overall_consistency.py.
     """
-    looked_at = middle_frames(item.clip.frames, frames)
+    looked_at = middle_frames(item.clip, frames)
     if not len(looked_at):
         return too_short(item, metric, 1)
     return scored(item, metric, float(judge.video_text_similarity(looked_at, item.prompt.text)))

@@ -223,10 +223,21 @@ class TestMotion:
     def test_static_filter(
         self, pairs: list[float], wrap: list[float], static: float, make_item: Any, judge: Any
     ) -> None:
-        asked = judge(flow=self.flow(*pairs, *wrap))
+        asked = judge(flow=self.flow(*wrap, *pairs))
         assert only("static_filter", make_item(16, size=(256, 256)), asked).value == static
-        first, second = asked.asked[-1]
+        first, second = asked.asked[0]
         assert (first[:, 0, 0, 0].tolist(), second[:, 0, 0, 0].tolist()) == ([0, 15], [15, 0])
+
+    def test_no_pair_is_looked_at_once_the_answer_is_known(self, make_item: Any, judge: Any) -> None:
+        def looked_at(metric: str, motion: list[float], frames: int) -> tuple[float | None, int]:
+            asked = judge(flow=self.flow(*motion))
+            return only(metric, make_item(frames, size=(256, 256)), asked).value, sum(len(f) for f, _ in asked.asked)
+
+        assert looked_at("dynamic_degree", [6.5] * 32, 33) == (1.0, 8)  # eight pairs are enough
+        assert looked_at("dynamic_degree", [0.0] * 32, 33) == (0.0, 28)  # the four left could not make eight
+        assert looked_at("static_filter", [50.0, 0.0, *[0.0] * 32], 33) == (0.0, 2)  # the way back to the first frame
+        assert looked_at("static_filter", [0.0, 0.0, *[3.1] * 32], 33) == (0.0, 10)  # more than four pairs move
+        assert looked_at("static_filter", [0.0] * 34, 33) == (1.0, 34)
 
 
 class TestWords:
