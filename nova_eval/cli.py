@@ -320,6 +320,10 @@ def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: boo
 
     for path in prompts.fetch(benchmark, mirror=mirror, offline=offline):
         _talk(f"verified: {path}")
+    if benchmark == "t2i_compbench":  # its rules ask about what a parser read in the prompts
+        from nova_eval.benchmarks.t2i_compbench.parses import bring_parses
+
+        _talk(bring_parses(mirror))
     return errors.OK
 
 

@@ -2,17 +2,18 @@
 
 The official scripts parse at scoring time with spaCy and en_core_web_sm, whose every version cuts some prompts
 differently, and ask the judges about what it found. The table fixes those readings; its digest is part of the version
-of each rule that uses it. ``python -m nova_eval.benchmarks.t2i_compbench.parses`` writes it where spaCy is installed.
-The official versions are spaCy 3.5.3 and en_core_web_sm 3.5.0.
+of each rule that uses it. ``prompts fetch t2i_compbench`` writes it into the cache where spaCy is at hand, and
+``python -m nova_eval.benchmarks.t2i_compbench.parses`` writes it anew.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,14 @@ from nova_eval.prompts.sources import cache_folder
 from nova_eval.records import Prompt
 
 FILE_NAME = "parses.json"
+PYTHON_VARIABLE = "NOVA_EVAL_SPACY_PYTHON"  # an interpreter that has spaCy
+OFFICIAL_PARSER = "spaCy 3.5.3, en_core_web_sm 3.5.0"
+INSTALLATION = (
+    "make an environment of its own: python3.11 -m venv spacy && spacy/bin/pip install spacy==3.5.3 'numpy<2' "
+    "https://github.com/explosion/spacy-models/releases/download/en_core_web_sm-3.5.0/"
+    f"en_core_web_sm-3.5.0-py3-none-any.whl, set {PYTHON_VARIABLE}=spacy/bin/python, "
+    "and run `python -m nova_eval prompts fetch t2i_compbench` again"
+)
 PARSE = "parse"
 """The key of a prompt's reference under which it may bring its own reading, as an entry of the table."""
 
@@ -75,7 +84,8 @@ class Parses:
         if text not in self.by_text:
             raise PrerequisiteError(
                 "the prompt has not been parsed" if self else "there is no table of parsed prompts",
-                remedy="where spaCy is installed, run `python -m nova_eval.benchmarks.t2i_compbench.parses`",
+                remedy=f"point ${PYTHON_VARIABLE} to a Python with spaCy and run "
+                "`python -m nova_eval.benchmarks.t2i_compbench.parses`",
             )
         return self.by_text[text]
 
@@ -100,24 +110,56 @@ def table_path() -> Path:
     return cache_folder() / "t2i_compbench" / FILE_NAME
 
 
-def write_parses(texts: Iterable[str], path: Path | None = None, model: str = "en_core_web_sm") -> Path:
-    """Parses ``texts`` with spaCy and writes the table. PrerequisiteError without spaCy or its model."""
-    try:
-        spacy: Any = import_module("spacy")
-        nlp = spacy.load(model)
-    except (ImportError, OSError) as error:
-        raise PrerequisiteError(
-            f"spaCy with the model {model} is not installed", remedy="the official versions are 3.5.3 and 3.5.0"
-        ) from error
-    prompts: dict[str, Any] = {}
-    for document in nlp.pipe(dict.fromkeys(texts)):
-        tokens = [[token.text, token.pos_] for token in document]
-        prompts[document.text] = {"tokens": tokens, "noun_phrases": [chunk.text for chunk in document.noun_chunks]}
-    parser = f"spaCy {spacy.__version__}, {model} {nlp.meta['version']}"
+def write_parses(
+    texts: Iterable[str], path: Path | None = None, model: str = "en_core_web_sm", python: str = ""
+) -> Path:
+    """Parses ``texts`` with spaCy and writes the table, whole or not at all.
+
+    ``python`` (default ``$NOVA_EVAL_SPACY_PYTHON``, else this one) is the interpreter that has spaCy. PrerequisiteError
+    without spaCy or its model there.
+    """
+    table = _read_by(python or os.environ.get(PYTHON_VARIABLE, "") or sys.executable, list(texts), model)
     place = path or table_path()
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps({"parser": parser, "prompts": prompts}, ensure_ascii=False), encoding="utf-8")
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    os.replace(temporary, place)
     return place
+
+
+def _read_by(python: str, texts: list[str], model: str) -> Any:
+    import subprocess
+
+    missing = f"spaCy with the model {model} is not installed for {python}"
+    try:
+        answer = subprocess.run(
+            [python, str(Path(__file__).with_name("spacy_reader.py")), model],
+            input=json.dumps(texts),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode == 0:
+            return json.loads(answer.stdout)
+    except (OSError, ValueError) as error:
+        raise PrerequisiteError(f"{missing} ({error})", remedy=INSTALLATION) from error
+    said = answer.stderr.strip().splitlines()
+    raise PrerequisiteError(f"{missing} ({said[-1][:200] if said else answer.returncode})", remedy=INSTALLATION)
+
+
+def bring_parses(mirror: Path | None = None) -> str:
+    """Sees to it that there is a table of the official prompts, and says in one line which, or why there is none."""
+    from nova_eval.prompts import load_suite
+
+    try:
+        found = load_parses()
+        if not found:
+            suite = load_suite("t2i_compbench", "official", mirror=mirror, offline=True)
+            found = load_parses(write_parses(prompt.text for prompt in suite.prompts))
+    except PrerequisiteError as error:
+        return f"the prompts are not parsed: {error}"
+    other = "" if found.parser == OFFICIAL_PARSER else f"; official scores are by {OFFICIAL_PARSER}"
+    return f"{len(found.by_text)} prompts parsed by {found.parser}, sha256 {found.digest[:12]}…{other}"
 
 
 def _parse(entry: Mapping[str, Any]) -> Parse:
@@ -125,13 +167,12 @@ def _parse(entry: Mapping[str, Any]) -> Parse:
 
 
 if __name__ == "__main__":
-    import sys
-
     from nova_eval.errors import NovaEvalError
     from nova_eval.prompts import load_suite
 
     try:
         suite = load_suite("t2i_compbench", "official", mirror=Path(sys.argv[1]) if sys.argv[1:] else None)
         print(write_parses(prompt.text for prompt in suite.prompts))
+        print(bring_parses(), file=sys.stderr)
     except NovaEvalError as error:
         sys.exit(str(error))
