@@ -75,8 +75,15 @@ def run_title(summary: RunSummary, spec: ReportSpec) -> str:
     unit = ", in percent" if spec.unit == "percent" else ""
     return (
         f"{summary.model} on {summary.benchmark}, {summary.variant} prompts, {summary.scoring} scoring, "
-        f"samples per prompt: {summary.samples_per_prompt}{unit}"
+        f"samples per prompt: {_samples_rule(summary, spec)}{unit}"
     )
+
+
+def _samples_rule(summary: RunSummary, spec: ReportSpec) -> str:
+    """The rule, and the number it stands for where the benchmark has one for all prompts."""
+    counts = [count for count in spec.official_samples if count != "official"]
+    rule = summary.samples_per_prompt
+    return f"{rule} ({counts[0]})" if rule == "official" and counts else rule
 
 
 def run_labels(summaries: Sequence[RunSummary]) -> list[str]:

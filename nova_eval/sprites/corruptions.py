@@ -1,18 +1,24 @@
-"""Known ways to spoil an oracle clip. Each names the VBench dimensions that must drop."""
+"""Known ways to spoil what the oracle draws. Each names the dimensions of VBench that must drop.
+
+``IMAGE_ATTACKS`` names those of the image benchmarks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Frames
+from nova_eval.sprites.dpg_suite import dpg_entries
 from nova_eval.sprites.grammar import Scene, parse
+from nova_eval.sprites.image_suites import compbench_entries, geneval_entries
 from nova_eval.sprites.suite import entries
-from nova_eval.sprites.vocabulary import CAMERAS, COLOURS, MOTIONS, PLACES, RELATIONS, SHAPES, STYLES
+from nova_eval.sprites.vocabulary import CAMERAS, COLOURS, MOTIONS, PLACES, RELATIONS, SHAPES, STYLES, TEXTURES
 
 Rng = np.random.Generator
 Redraw = Callable[[Scene], Frames]  # renders another scene as the sampler would have
@@ -110,6 +116,12 @@ def recolour(scene: Scene, rng: Rng) -> Scene:
     return replace(scene, things=tuple(replace(t, colour=free.pop()) if t.colour else t for t in scene.things))
 
 
+def retexture(scene: Scene, rng: Rng) -> Scene:
+    """Every texture the prompt names becomes another one."""
+    things = (replace(t, texture=_other(t.texture, TEXTURES, rng)) if t.texture else t for t in scene.things)
+    return replace(scene, things=tuple(things))
+
+
 def wrong_count(scene: Scene, rng: Rng) -> Scene:
     """One object too few, or too many where there is only one."""
     if len(scene.things) == 2:
@@ -122,7 +134,10 @@ def wrong_count(scene: Scene, rng: Rng) -> Scene:
 
 
 def shuffled_positions(scene: Scene, rng: Rng) -> Scene:
-    """The relation along the other axis (wrong even for a rule that ignores direction), the position elsewhere."""
+    """The relation along the other axis (wrong even for a rule that ignores direction), the position elsewhere.
+
+    What stood before another thing stands beside it.
+    """
     other_axis = {
         "left": ("top", "bottom"),
         "right": ("top", "bottom"),
@@ -130,7 +145,7 @@ def shuffled_positions(scene: Scene, rng: Rng) -> Scene:
         "bottom": ("left", "right"),
     }
     if scene.relation:
-        return replace(scene, relation=str(rng.choice(other_axis[scene.relation])))
+        return replace(scene, relation=str(rng.choice(other_axis.get(scene.relation, tuple(RELATIONS)))))
     if scene.position:
         return replace(scene, position="middle" if scene.position != "middle" else str(rng.choice(list(RELATIONS))))
     return scene
@@ -168,7 +183,7 @@ def wrong_style(scene: Scene, rng: Rng) -> Scene:
 
 
 def shuffled_prompts(scene: Scene, rng: Rng) -> Scene:
-    """What another prompt of the same group asks for; every prompt of the suite gets a different one."""
+    """What another prompt of the same group asks for; every prompt of a suite gets a different one."""
     if scene in (partners := _derangement()):
         return partners[scene]
     others = [other for other in partners if other != scene]
@@ -177,9 +192,19 @@ def shuffled_prompts(scene: Scene, rng: Rng) -> Scene:
 
 @lru_cache(maxsize=1)
 def _derangement() -> dict[Scene, Scene]:
-    """Each scene of the suite → another of its group: the rotation of the group that leaves the least in common."""
+    """Each scene of the suites → another of its group: the rotation of the group that leaves the least in common.
+
+    A scene of several suites keeps its partner of the last one, VBench's.
+    """
+    partners: dict[Scene, Scene] = {}
+    for suite in (geneval_entries, compbench_entries, dpg_entries, entries):
+        partners |= _rotations(suite())
+    return partners
+
+
+def _rotations(suite: Iterable[Mapping[str, Any]]) -> dict[Scene, Scene]:
     groups: dict[tuple[str, ...], list[Scene]] = {}
-    for entry in entries():
+    for entry in suite:
         groups.setdefault(tuple(entry["dimension"]), []).append(parse(entry["prompt_en"]))
     partners: dict[Scene, Scene] = {}
     for scenes in groups.values():
@@ -252,6 +277,7 @@ CORRUPTIONS: dict[str, Corruption] = {
     ),
     "cut": Corruption(frozenset({"subject_consistency", "background_consistency"}), clip=cut),
     "recolour": Corruption(frozenset({"color", "overall_consistency"}), scene=recolour),
+    "retexture": Corruption(frozenset(), scene=retexture),
     "wrong_count": Corruption(frozenset({"multiple_objects", "spatial_relationship"}), scene=wrong_count),
     "shuffled_positions": Corruption(frozenset({"spatial_relationship"}), scene=shuffled_positions),
     "wrong_object": Corruption(
@@ -263,3 +289,39 @@ CORRUPTIONS: dict[str, Corruption] = {
     "wrong_style": Corruption(frozenset({"appearance_style", "temporal_style"}), scene=wrong_style),
     "shuffled_prompts": Corruption(_SEMANTIC, scene=shuffled_prompts),
 }
+
+_TASKS = frozenset({"single_object", "two_object", "counting", "colors", "position", "color_attr"})
+_CATEGORIES = frozenset({"color", "shape", "texture", "spatial_2d", "spatial_3d", "numeracy", "non_spatial", "complex"})
+_SUBJECTS = frozenset({"global", "entity", "attribute", "relation", "other", "overall"})
+IMAGE_ATTACKS: dict[str, dict[str, frozenset[str]]] = {
+    "geneval": {
+        "noise_blend": _TASKS,
+        "recolour": frozenset({"colors", "color_attr"}),
+        "wrong_count": frozenset({"two_object", "counting", "position", "color_attr"}),
+        "shuffled_positions": frozenset({"position"}),
+        "wrong_object": _TASKS,
+        "shuffled_prompts": _TASKS,
+    },
+    "t2i_compbench": {
+        "noise_blend": _CATEGORIES,
+        "recolour": frozenset({"color", "non_spatial", "complex"}),
+        "retexture": frozenset({"texture", "non_spatial", "complex"}),
+        "wrong_count": _CATEGORIES,
+        "shuffled_positions": frozenset({"spatial_2d", "spatial_3d", "complex"}),
+        "wrong_object": _CATEGORIES,
+        "wrong_scene": frozenset({"non_spatial", "complex"}),
+        "shuffled_prompts": _CATEGORIES,
+    },
+    "dpg_bench": {
+        "noise_blend": _SUBJECTS,
+        "recolour": frozenset({"attribute", "overall"}),
+        "retexture": frozenset({"attribute", "overall"}),
+        "wrong_count": frozenset({"entity", "relation", "other", "overall"}),
+        "shuffled_positions": frozenset({"relation", "overall"}),
+        "wrong_object": _SUBJECTS - {"global"},
+        "wrong_scene": frozenset({"global", "overall"}),
+        "wrong_style": frozenset({"global", "overall"}),
+        "shuffled_prompts": _SUBJECTS,
+    },
+}
+"""Benchmark → corruption → the tasks, categories or subjects that must drop."""

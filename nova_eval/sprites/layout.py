@@ -14,7 +14,7 @@ Spot = tuple[float, float]  # fractions of the view
 
 RADIUS = {0: 0.18, 1: 0.18, 2: 0.152, 3: 0.128, 4: 0.118}  # by the number of objects in view
 SMALL, LARGE = 0.66, 1.3
-FAR = 0.28  # radius of what stands behind another
+FAR = 0.31  # radius of what stands behind another
 STRIDE = 1.25  # seconds of a person's double step
 _EDGES: dict[str, Spot] = {"left": (0.24, 0.5), "right": (0.76, 0.5), "top": (0.5, 0.24), "bottom": (0.5, 0.76)}
 
@@ -74,7 +74,7 @@ def _spots(scene: Scene, rng: np.random.Generator) -> list[Spot]:
         return spot[0] + slack * float(rng.uniform(-1, 1)), spot[1] + slack * float(rng.uniform(-1, 1))
 
     if scene.layers:
-        spot = around((0.5, 0.5), 0.1)
+        spot = around((0.5, 0.5), 0.08)
         return [spot, spot]
     if scene.relation:
         pair = [around((0.26, 0.5), 0.04), around((0.74, 0.5), 0.04)]

@@ -59,7 +59,7 @@ POSITIONS = {
 
 DEPTHS = {"front": "in front of", "behind": "behind"}
 BEFORE = {
-    "circle": {"star": 0.8, "cross": 0.84, "ring": 0.84, "arrow": 0.8},
+    "circle": {"star": 0.8, "cross": 0.84, "ring": 0.84},
     "square": {
         "circle": 0.76,
         "triangle": 0.76,
@@ -68,7 +68,6 @@ BEFORE = {
         "cross": 0.76,
         "ring": 0.76,
         "crescent": 0.68,
-        "arrow": 0.68,
     },
 }
 """What can stand before what: farther shape → nearer shape → the radius at which the farther one's outline stays in

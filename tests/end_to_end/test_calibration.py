@@ -39,7 +39,7 @@ def test_the_ladder_holds_for_every_composite() -> None:
         assert values("oracle")[composite] > values("noise")[composite] + 0.5
 
 
-@pytest.mark.parametrize("corruption", sorted(set(CORRUPTIONS) - {"none"}))
+@pytest.mark.parametrize("corruption", sorted(name for name, how in CORRUPTIONS.items() if how.attacks))
 def test_each_corruption_lowers_what_it_attacks(corruption: str) -> None:
     clean, spoiled = values("oracle"), values("oracle", corruption)
     for dimension in CORRUPTIONS[corruption].attacks:

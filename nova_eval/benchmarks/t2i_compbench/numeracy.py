@@ -37,9 +37,8 @@ def numeracy(
 ) -> Score:
     """Half a share for each kind of object that is there, the other half if its number is right.
 
-    Detections of one label that cover each other are one object. A prompt about other objects than the official ones
-    brings their names as ``reference["plurals"]``, singular to plural. ``resized=False`` shows the frame to the detector
-    as it is.
+    Detections of one label that cover each other are one object. ``resized=False`` shows the detector the frame as it
+    is. A prompt about objects beside the official ones names them in ``reference["plurals"]``, singular to plural.
     """
     frame = official_frame(item.clip.frames[0]) if resized else item.clip.frames[0]
     (found,) = judge.detect(frame[None])
