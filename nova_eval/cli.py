@@ -620,6 +620,54 @@ def bench_sweep(
     return errors.OK
 
 
+@bench_app.command(name="geneval")
+def bench_geneval(
+    *,
+    judge: Literal["geneval_objects", "geneval_objects_mmdet"] = "geneval_objects",
+    images: int = 4,
+    batch: int = 4,
+    objects: int = 1,
+    height: int = 512,
+    width: int = 512,
+    repeats: int = 1,
+    device: str = "cpu",
+    dtype: str = "float32",
+    json: bool = False,
+) -> int:
+    """GenEval's detector and colours, one image after the other against batches, measured in the same run.
+
+    Parameters
+    ----------
+    judge
+        Mask2Former in transformers, or in mmdet.
+    images
+        Rendered scenes, of height × width; the detector enlarges or reduces them to at most 1333×800.
+    objects
+        Objects of each image that are asked for their color.
+    json
+        Print one JSON object.
+    """
+    from nova_eval.benches import geneval
+
+    row = geneval.measure(
+        judge=judge,
+        images=images,
+        batch=batch,
+        objects=objects,
+        height=height,
+        width=width,
+        repeats=repeats,
+        device=device,
+        dtype=dtype,
+        say=_talk,
+    )
+    if json:
+        _print_json(row)
+    else:
+        print(geneval.lines(row))
+    return errors.OK
+
+
 @bench_app.command(name="vqa")
 def bench_vqa(
     *,
