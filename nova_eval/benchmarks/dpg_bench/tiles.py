@@ -1,14 +1,10 @@
-"""The official layout: four samples of a prompt as the quarters of one picture."""
+"""How the official script cuts the picture that holds four samples of a prompt."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from nova_eval.media import Clip
-from nova_eval.protocols import Frames, Item
-from nova_eval.records import Prompt, Sample, SampleKey
+from nova_eval.protocols import Frames
 
 TILES = 4
 
@@ -24,19 +20,3 @@ def tiles(grid: Frames, side: int, number: int = TILES) -> Frames:
         part = grid[top : top + side, left : left + side]
         cut[place, : part.shape[0], : part.shape[1]] = part
     return cut
-
-
-def items_of_grid(prompt: Prompt, grid: Clip, sample: Sample, side: int | None = None) -> list[Item]:
-    """The four samples in a picture of four, as if each had been a file: indices 0 to 3, rows first.
-
-    ``side`` is that of a tile, by default half of the picture's longer one.
-    """
-    side = side or max(grid.height, grid.width) // 2
-    return [
-        Item(
-            prompt,
-            replace(sample, key=SampleKey(prompt.id, place), width=side, height=side),
-            Clip(tile[None], 0.0, grid.path),
-        )
-        for place, tile in enumerate(tiles(grid.frames[0], side))
-    ]

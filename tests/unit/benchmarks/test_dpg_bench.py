@@ -22,15 +22,14 @@ from nova_eval.benchmarks.dpg_bench.questions import (
     load_table,
     read_table,
 )
-from nova_eval.benchmarks.dpg_bench.tiles import items_of_grid, tiles
+from nova_eval.benchmarks.dpg_bench.tiles import tiles
 from nova_eval.benchmarks.rule import Rule
 from nova_eval.config import data_folder, load_benchmark_config
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.layout.dpg_bench import item_of, official_name
-from nova_eval.media import Clip
 from nova_eval.prompts import load_suite, sources
 from nova_eval.prompts.dpg_bench import CATEGORIES, ITEM, OVERALL
-from nova_eval.records import Metric, Prompt, Sample, SampleKey, Score
+from nova_eval.records import Metric, Prompt, SampleKey, Score
 from nova_eval.report.baselines import load_baselines, select_baselines
 from nova_eval.report.spec import report_spec
 
@@ -252,14 +251,6 @@ class TestGrids:
         assert np.array_equal(cut[3][:2], self.GRID[4:, 4:])
         assert not cut[3][2:].any()
         assert np.array_equal(tiles(self.GRID, 2), tiles(self.GRID[:4, :4], 2))
-
-    def test_a_grid_is_four_samples(self) -> None:
-        prompt = Prompt("dpg_bench/7", "")
-        sample = Sample(SampleKey(prompt.id, 0), 0, "7.png", "", 0, 8, 6, 1, 0.0, 0.0)
-        items = items_of_grid(prompt, Clip(self.GRID[None], 0.0), sample)
-        assert [item.sample.key for item in items] == [SampleKey("dpg_bench/7", index) for index in range(4)]
-        assert {(item.sample.width, item.sample.height) for item in items} == {(4, 4)}
-        assert np.array_equal(items[1].clip.frames[0], self.GRID[:4, 4:])
 
     def test_names(self) -> None:
         assert (official_name("7"), item_of("x/item7.v2.png")) == ("7.png", "item7")
