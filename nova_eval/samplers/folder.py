@@ -14,7 +14,7 @@ from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.layout import LAYOUTS, Assignment, Layout
 from nova_eval.layout.dpg_bench import SIDE, part_of_grid
-from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read
+from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
 from nova_eval.samplers.folder_listing import describe
@@ -178,7 +178,7 @@ class FolderSampler:
 
         The official code cuts every picture at one size, so a grid of another size than most is none.
         """
-        grids = {name: read(self.folder / name) for name in dict.fromkeys(names.values()) if name in assigned.grids}
+        grids = {name: probe(self.folder / name) for name in dict.fromkeys(names.values()) if name in assigned.grids}
         if not grids:
             return {}, {}
         sizes = {name: (facts.width, facts.height) for name, facts in grids.items()}

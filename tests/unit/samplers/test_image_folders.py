@@ -312,6 +312,22 @@ class TestRuns:
         assert values["grids"] == values["alone"]
         assert any(value is not None for value, _ in values["grids"].values())
 
+    def test_a_run_decodes_every_picture_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for prompt in load_suite("dpg_bench", "sprites").prompts:
+            item = str(prompt.reference.get("item", prompt.id.rpartition("/")[2]))
+            write(tmp_path / "grids" / f"{item}.png", picture(0, 128, 128))
+        decoded: list[str] = []
+        whole = media.read
+
+        def counting(path: Path, **more: object) -> media.Clip:
+            decoded.append(path.name)
+            return whole(path, **more)
+
+        monkeypatch.setattr(media, "read", counting)
+        _, outcome = self._run("dpg_bench", tmp_path / "grids", tmp_path / "results")
+        assert outcome.summary.samples == 8
+        assert len(decoded) == len(set(decoded)) == 2
+
     def test_what_is_wrong_is_unscored_with_its_reason(self, tmp_path: Path) -> None:
         prompts = load_suite("geneval", "sprites").prompts
         spec, options, config = resolve(
