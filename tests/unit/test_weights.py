@@ -124,7 +124,7 @@ class TestTheCatalogue:
             assert row.bytes > 0
             assert row.licence
             assert row.origin
-            assert row.wrapping in {"plain", "torchscript", "file"} or row.wrapping.startswith("in:")
+            assert row.wrapping in {"plain", "torchscript", "file"} or row.wrapping.startswith(("in:", "maybe:"))
             assert row.used_by
             assert len(row.sha256) in (0, 8, 64)
 
