@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nova_eval.judges.correlation import build_pyramid
+
 CHANNELS = (20, 32, 44, 56)  # of the pyramid, at 1/2, 1/4, 1/8 and 1/16
 SIDE = 20  # channels that a residual block treats once more
 FLOWS = 3  # pairs of flows whose warped frames are blended
@@ -163,8 +165,8 @@ class Correlation:
 
         self._forward = CorrBlock(num_levels=LEVELS, radius=RADIUS)
         self._backward = CorrBlock(num_levels=LEVELS, radius=RADIUS)
-        self._forward.build_pyramid(first, second)
-        self._backward.build_pyramid(second, first)
+        build_pyramid(self._forward, first, second)
+        build_pyramid(self._backward, second, first)
         self._cells = make_coords_grid(len(first), *first.shape[-2:]).to(first.device)
 
     def around(self, flows: Tensor) -> Tensor:

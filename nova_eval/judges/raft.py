@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
 from nova_eval.errors import MediaError, UsageError
+from nova_eval.judges.correlation import build_pyramid
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.resizing import as_floats, replicate_pad
 from nova_eval.protocols import Floats, Frames
@@ -106,19 +108,49 @@ def match(raft: nn.Module, one: Tensor, other: Tensor, images: Tensor) -> Tensor
     from torchvision.models.optical_flow._utils import make_coords_grid, upsample_flow
 
     network: Any = raft
-    network.corr_block.build_pyramid(one, other)
+    build_pyramid(network.corr_block, one, other)
     size = network.update_block.hidden_state_size
     hidden, context = network.context_encoder(images).tensor_split([size], dim=1)
     hidden, context = torch.tanh(hidden), torch.relu(context)
+    block = network.update_block
+    across, down = (gated(gru, context) for gru in (block.recurrent_block.convgru1, block.recurrent_block.convgru2))
     start = make_coords_grid(len(one), *one.shape[-2:]).to(one.device)
     here = start.clone()
     for _ in range(UPDATES):
         correlation = network.corr_block.index_pyramid(centroids_coords=here)
-        hidden, step = network.update_block(hidden, context, correlation, here - start)
-        here = here + step
+        motion = block.motion_encoder(here - start, correlation)
+        hidden = down(across(hidden, motion), motion)
+        here = here + block.flow_head(hidden)
     flow: Tensor = upsample_flow(flow=here - start, up_mask=network.mask_predictor(hidden))
     network.corr_block.corr_pyramid = []
     return flow
+
+
+def gated(gru: nn.Module, context: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """A gated unit's step (hidden, motion) → hidden.
+
+    What ``context`` adds to the three gates is the same in every update and is worked out once: a third of the
+    products. The two gates that look at the same input are one convolution.
+    """
+    unit: Any = gru
+    padding, width, end = unit.convz.padding, unit.convz.out_channels, unit.convz.out_channels + context.shape[1]
+
+    def split(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+        kernel = convolution.weight
+        constant = F.conv2d(context, kernel[:, width:end], convolution.bias, padding=padding)
+        return torch.cat([kernel[:, :width], kernel[:, end:]], dim=1), constant
+
+    (update, update_constant), (reset, reset_constant) = split(unit.convz), split(unit.convr)
+    gates, gates_constant = torch.cat([update, reset]), torch.cat([update_constant, reset_constant], dim=1)
+    candidate, candidate_constant = split(unit.convq)
+
+    def step(hidden: Tensor, motion: Tensor) -> Tensor:
+        seen = F.conv2d(torch.cat([hidden, motion], dim=1), gates, padding=padding)
+        z, r = (seen + gates_constant).sigmoid().chunk(2, dim=1)
+        q = F.conv2d(torch.cat([r * hidden, motion], dim=1), candidate, padding=padding)
+        return (1 - z) * hidden + z * (q + candidate_constant).tanh()
+
+    return step
 
 
 _MOTION, _BRANCH = "update_block.motion_encoder.conv", {"c": "corr", "f": "flow"}
