@@ -63,6 +63,14 @@ class TestAttributes:
         assert model_text('A "Big" (red) cat!?  ') == "a big red cat?"
         assert len(model_text(" ".join(["x"] * 60)).split()) == 50
 
+    def test_a_prompt_may_bring_its_own_reading(self, make_item, judge) -> None:
+        parse = {"tokens": [["a", "DET"], ["star", "NOUN"]], "noun_phrases": ["a star"]}
+        asked = judge(probability_of_yes=[[0.5]])
+        (row,) = rule("shape").score([make_item(1, "a star", {"parse": parse})], asked)
+        assert (row.value, asked.asked[0][1]) == (0.5, ["a star?"])
+        with pytest.raises(UsageError, match="the parse that the prompt test/0000 brings cannot be read: KeyError"):
+            list(rule("shape").score([make_item(1, "a star", {"parse": {"tokens": []}})], asked))
+
     def test_without_a_table_the_reason_says_how_to_get_one(self, make_item, judge) -> None:
         with pytest.raises(PrerequisiteError, match=r"no table of parsed prompts.*parses"):
             list(rule("texture").score([make_item(1, "a cup")], judge()))
@@ -228,6 +236,13 @@ class TestNumeracy:
 
     def test_half_for_being_there_half_for_the_number(self, make_item, judge) -> None:
         assert self.score(make_item, judge, "two dogs and four cats", ["dog", "dog", "cat"]) == 0.75
+
+    def test_a_prompt_may_name_further_objects(self, make_item, judge) -> None:
+        found = [[box("star", 0.9, 0, 0, 9, 9), box("star", 0.8, 20, 0, 29, 9), box("ring", 0.7, 40, 0, 49, 9)]]
+        item = make_item(1, "two stars and two rings", {"plurals": {"star": "stars", "ring": "rings"}}, size=(64, 64))
+        (row,) = rule("numeracy").score([item], judge(detect=found))
+        assert row.value == 0.75
+        assert row.detail == {"asked": ["star", "ring"], "numbers": [2, 2], "found": [2, 1]}
 
     def test_a_pen_is_found_in_a_penguin(self, make_item, judge) -> None:
         assert self.score(make_item, judge, "one pen", ["penguin"]) == 1.0

@@ -14,6 +14,7 @@ from nova_eval.benchmarks.dpg_bench import DPGBench
 from nova_eval.benchmarks.dpg_bench.answers import is_yes, zeroed
 from nova_eval.benchmarks.dpg_bench.benchmark import DETAILED
 from nova_eval.benchmarks.dpg_bench.questions import (
+    QUESTIONS,
     Question,
     Table,
     broad_category,
@@ -48,6 +49,12 @@ def question(number: int, *parents: int) -> Question:
     return Question(number, parents, "entity - whole (x)", f"q{number}?")
 
 
+def row(number: object, dependency: str) -> dict[str, object]:
+    """A row that a prompt brings."""
+    facts = {"tuple": "entity - whole (boat)", "question_natural_language": "Is there a boat?"}
+    return {"proposition_id": number, "dependency": dependency, **facts}
+
+
 def rule(table: Table = TABLE, scoring: str = "official") -> Rule:
     (only,) = DPGBench(table).scorers(scoring)
     return only  # type: ignore[return-value]
@@ -66,6 +73,14 @@ class TestDependencies:
         assert row.detail["answers"] == {"1": 1.0, "2": 0.0, "3": 1.0, "4": 1.0}
         assert row.detail["counted"] == {"1": 1.0, "2": 0.0, "3": 0.0, "4": 1.0}
         assert row.detail["subjects"]["2"] == "attribute - color (boat, red)"
+
+    @pytest.mark.parametrize("scoring", ["official", "corrected"])
+    def test_questions_that_the_prompt_brings_are_asked_instead_of_the_tables(self, make_item, judge, scoring) -> None:
+        rows = [row(1, "0"), row(2, "1"), row(3, "")]
+        item = make_item(1, "a boat", {ITEM: "boat", QUESTIONS: rows})
+        (found,) = rule(Table(), scoring).score([item], judge(answer=[["no", "yes", "yes"]]))
+        assert found.value == pytest.approx(1 / 3)
+        assert found.detail["counted"] == {"1": 0.0, "2": 0.0, "3": 1.0}
 
     def test_zeros_run_down_a_chain(self) -> None:
         chain = [question(1, 0), question(2, 1), question(3, 2), question(4, 3, 1)]
@@ -147,6 +162,23 @@ class TestGraph:
             check_graph({"a": tuple(questions)})
             with pytest.raises(UsageError):  # the same rows, one of them gone
                 check_graph({"a": tuple(row for row in questions if row.id != 2)})
+
+    @pytest.mark.parametrize(
+        ("rows", "problem"),
+        [
+            ([row(1, "0"), row(2, "9")], "question 2 of 'x/1' depends on 9, which does not exist"),
+            ([row(1, "2"), row(2, "1")], r"questions \[1, 2\] of 'x/1' depend on each other in a circle"),
+            ([row(1, "0"), row(1, "0")], "questions of the prompt x/1 cannot be read: two questions of one"),
+            ([row(1, "0"), {"proposition_id": 2}], "x/1 cannot be read: no 'dependency'; each needs proposition_id"),
+            ([row("one", "0")], "x/1 cannot be read: invalid literal"),
+            (["Is there a boat?"], "x/1 cannot be read"),
+        ],
+    )
+    def test_questions_that_a_prompt_brings_are_checked_before_anything_is_sampled(self, rows, problem: str) -> None:
+        prompt = Prompt("x/1", "a boat", (OVERALL,), {QUESTIONS: rows})
+        with pytest.raises(UsageError, match=problem) as error:
+            list(DPGBench(TABLE).pairs([prompt], [SampleKey("x/1", 0)]))
+        assert "\n" not in str(error.value)
 
     def test_a_table_of_one_s_own_is_checked(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.csv"
