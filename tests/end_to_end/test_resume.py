@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from runs import facts, nova_eval, only_run
 
-SMALL = ("run", "vbench", "--limit", "8", "--samples-per-prompt", "2")
+ORACLE = ("run", "vbench", "--sampler", "oracle")
+SMALL = (*ORACLE, "--limit", "8", "--samples-per-prompt", "2")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_killed_thirty_times_ends_like_an_undisturbed_one(tmp_path: Path, workers: int) -> None:
-    words = ("run", "vbench", "--limit", "100", "--samples-per-prompt", "4")
+    words = (*ORACLE, "--limit", "100", "--samples-per-prompt", "4")
     struck, held = kill_and_finish(words, tmp_path / "killed", workers=workers, kills=30, most_rows=25, seed=2)
     assert struck == 30
     assert held == whole_run(words, tmp_path / "undisturbed")
@@ -102,7 +103,7 @@ def test_a_second_run_makes_nothing_anew(undisturbed: dict[str, Any], tmp_path: 
 
 
 def test_a_longer_run_goes_on_from_a_shorter_one(undisturbed: dict[str, Any], tmp_path: Path) -> None:
-    shorter = nova_eval("run", "vbench", "--limit", 3, "--samples-per-prompt", 1, "--results", tmp_path, "--workers", 1)
+    shorter = nova_eval(*ORACLE, "--limit", 3, "--samples-per-prompt", 1, "--results", tmp_path, "--workers", 1)
     assert shorter.returncode == 0, shorter.stderr
     done = nova_eval(*SMALL, "--results", tmp_path, "--workers", 1)
     assert done.returncode == 0, done.stderr

@@ -80,13 +80,13 @@ def test_unknown_options_are_usage_errors(tmp_path: Path) -> None:
 
 def test_a_results_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
-    done = call("run", "vbench", "--limit", 1, cwd=tmp_path)
+    done = call("run", "vbench", "--sampler", "oracle", "--limit", 1, cwd=tmp_path)
     assert done.returncode == 4
     assert "cannot write" in one_line(done)
 
 
 def test_a_corrupted_shard_is_one_line_and_nothing_is_touched(tmp_path: Path) -> None:
-    words = ("run", "vbench", "--limit", 2, "--samples-per-prompt", 1, "--workers", 1)
+    words = ("run", "vbench", "--sampler", "oracle", "--limit", 2, "--samples-per-prompt", 1, "--workers", 1)
     assert call(*words, cwd=tmp_path).returncode == 0
     (shard,) = tmp_path.glob("results/runs/vbench/*/samples/*.jsonl")
     broken = shard.read_bytes().replace(b"frames", b"fr\x00mes", 1)

@@ -125,5 +125,5 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"{path}: {where}: {first['msg']}", remedy="compare nova_eval/nova/training/mini.toml"
+            f"{path}: {where}: {first['msg']}", remedy="compare nova_eval/nova/training/mini_t2i.toml"
         ) from error

@@ -87,5 +87,5 @@ def _tensorboard(config: TrainConfig) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise PrerequisiteError("tensorboard is not installed", remedy="pip install tensorboard") from error
+        raise PrerequisiteError("tensorboard is not installed", remedy="pip install 'nova_eval[train]'") from error
     return SummaryWriter(str(config.output / "tensorboard"))

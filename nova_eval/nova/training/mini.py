@@ -7,10 +7,7 @@ transformer is continued.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import logging
-import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,14 +15,15 @@ from typing import Any
 
 import torch
 
-from nova_eval.nova.checkpoint import load_schedule, load_transformer, read_json, save_index, save_schedule, write_json
-from nova_eval.nova.training.autoencoder import AutoencoderRecipe, train_autoencoder
-from nova_eval.nova.training.config import load_config
-from nova_eval.nova.training.loop import read_losses, train
+from nova_eval.nova.training.autoencoder import AutoencoderRecipe, Clips, MotionRecipe, train_autoencoder, train_motion
+from nova_eval.nova.training.config import TrainConfig, load_config
+from nova_eval.nova.training.loop import train
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
 from nova_eval.registry import Registry
 
-RECIPE = Path(__file__).with_name("mini.toml")
+IMAGE_RECIPE = Path(__file__).with_name("mini_t2i.toml")
+VIDEO_RECIPE = Path(__file__).with_name("mini_t2v.toml")
+EARLY_IMAGE, EARLY_STEPS = "t2i-000400", 240  # the early checkpoint: t2v for a few steps, from an early t2i
 VAE_CONFIG: dict[str, Any] = {
     "_class_name": "AutoencoderKLOpenSora",
     "act_fn": "silu",
@@ -42,6 +40,8 @@ VAE_CONFIG: dict[str, Any] = {
 }
 VAE_SEED, TEXT_SEED = 21, 22
 
+Say = Callable[[str], None]
+
 _WORLD: Registry[Callable[..., Any]] = Registry(
     "world",
     {
@@ -51,19 +51,23 @@ _WORLD: Registry[Callable[..., Any]] = Registry(
 )
 
 
-def make_parts(folder: Path, recipe: AutoencoderRecipe | None = None, *, say: Callable[[str], None] = print) -> Path:
+def make_parts(folder: Path, recipe: AutoencoderRecipe | None = None, *, say: Say = print) -> Path:
     """``vae/``, ``text_encoder/`` and ``tokenizer/`` of nova-mini under ``folder``."""
     if not (folder / "text_encoder" / "config.json").is_file():
         sentences = _WORLD.get("sentences")
         tokenizer = make_tokenizer([sentences(i, seed=TEXT_SEED)[0] for i in range(3000)], folder / "tokenizer")
         train_text_encoder(
-            tokenizer, lambda i: sentences(i, seed=TEXT_SEED), folder / "text_encoder", seed=TEXT_SEED, say=say
+            tokenizer,
+            lambda i: sentences(i, seed=TEXT_SEED),
+            folder / "text_encoder",
+            steps=2000,
+            seed=TEXT_SEED,
+            say=say,
         )
     if not (folder / "vae" / "config.json").is_file():
-        clips = _WORLD.get("clips")
         train_autoencoder(
             VAE_CONFIG,
-            lambda i, frames: clips(i, seed=VAE_SEED, frames=frames).frames,
+            _frames(_WORLD.get("clips")),
             recipe or AutoencoderRecipe(seed=VAE_SEED),
             folder,
             say=say,
@@ -71,58 +75,39 @@ def make_parts(folder: Path, recipe: AutoencoderRecipe | None = None, *, say: Ca
     return folder
 
 
-def make_mini(output: Path, *, threads: int = 1, say: Callable[[str], None] = print) -> Path:
-    """Trains nova-mini under ``output``; the folder of its last checkpoint."""
+def make_video_parts(parts: Path, folder: Path, recipe: MotionRecipe | None = None, *, say: Say = print) -> Path:
+    """``parts`` with an autoencoder that knows more of motion and says the same of images, under ``folder``."""
+    for part in ("text_encoder", "tokenizer"):
+        shutil.copytree(parts / part, folder / part, dirs_exist_ok=True)
+    if not (folder / "vae" / "config.json").is_file():
+        train_motion(
+            parts / "vae", _frames(_WORLD.get("clips")), recipe or MotionRecipe(seed=VAE_SEED), folder, say=say
+        )
+    return folder
+
+
+def make_mini(output: Path, *, threads: int = 1, say: Say = print) -> Path:
+    """Trains nova-mini and its early checkpoint under ``output``; the folder of the last checkpoint."""
     torch.set_num_threads(threads)
     parts = make_parts(output / "parts", say=say)
-    return train(load_config(RECIPE, output=output, parts=parts, threads=threads), say=say)
+    given: dict[str, Any] = {"threads": threads, "cache": output / "cache"}
+    pictures = train(load_config(IMAGE_RECIPE, output=output / "t2i", parts=parts, **given), say=say)
+    given["parts"] = make_video_parts(parts, output / "video_parts", say=say)
+    clips = load_config(VIDEO_RECIPE, output=output / "t2v", initial=pictures, **given)
+    last = train(clips, say=say)
+    train(early(clips, output), say=say)
+    return last
 
 
-def pack(output: Path, target: Path, *, early: str = "t2i-000400") -> int:
-    """Copies the last checkpoint of ``output`` into ``target`` in half precision; the number of bytes written.
-
-    Beside it: ``early/``, a whole checkpoint whose transformer is the ``early`` one; the curves as CSV; and
-    ``origin.json``, which says how it was made.
-    """
-    config = load_config(RECIPE)
-    last = output / "checkpoints" / config.stages[-1].name
-    for source, folder in ((last, target), (output / "checkpoints" / early, target / "early")):
-        _pack_checkpoint(source, folder)
-    rows = list(read_losses(output / "losses.jsonl"))
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with (target / "losses.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-    shutil.copy(output / "parts" / "vae_curve.csv", target / "vae_curve.csv")
-    write_json(
-        target / "origin.json",
-        {
-            "command": "python -m nova_eval.nova.training.mini runs/mini",
-            "config": json.loads(config.model_dump_json(exclude={"output", "parts"})),
-            "steps": {stage.name: stage.steps for stage in config.stages},
-            "early": early,
-            "seed": config.seed,
-            "seconds": round(sum(row["seconds"] for row in rows)),
-            "torch": torch.__version__,
-            "machine": platform.machine(),
-        },
-    )
-    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+def early(clips: TrainConfig, output: Path) -> TrainConfig:
+    """The second half's recipe for a few steps, from an early checkpoint of the first."""
+    stage = clips.stages[0].model_copy(update={"steps": EARLY_STEPS, "warmup": 30})
+    start = output / "t2i" / "checkpoints" / EARLY_IMAGE
+    return clips.model_copy(update={"output": output / "early", "initial": start, "stages": (stage,)})
 
 
-def _pack_checkpoint(source: Path, target: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    load_transformer(source, dtype=torch.float32, device="cpu")  # refuses what does not open
-    for part in ("transformer", "vae", "text_encoder", "tokenizer"):
-        shutil.copytree(source / part, target / part, dirs_exist_ok=True)
-        for file in (target / part).glob("*.safetensors"):
-            halves = {name: tensor.half() for name, tensor in load_file(file).items()}
-            save_file(halves, file, metadata={"format": "pt"})
-    schedule = load_schedule(source)
-    save_schedule(schedule, target / "scheduler")
-    save_index(target, str(read_json(source / "vae" / "config.json")["_class_name"]), schedule)
+def _frames(example: Callable[..., Any]) -> Clips:
+    return lambda i, frames: example(i, seed=VAE_SEED, frames=frames).frames
 
 
 def main() -> None:
@@ -136,6 +121,8 @@ def main() -> None:
     last = make_mini(given.output, threads=given.threads, say=logging.getLogger("mini").info)
     logging.getLogger("mini").info("checkpoint: %s", last)
     if given.pack:
+        from nova_eval.nova.training.mini_package import pack
+
         logging.getLogger("mini").info("packed: %.1f MB", pack(given.output, given.pack) / 1e6)
 
 
