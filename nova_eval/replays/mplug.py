@@ -12,7 +12,7 @@ import numpy as np
 
 from nova_eval.records import ParityResult
 from nova_eval.replays.measures import exact, largest, result, watching
-from nova_eval.replays.t2i_vqa_kit import image, sampled, write_settings, write_vocabulary, write_weights
+from nova_eval.replays.t2i_vqa_kit import image, sampled, within, write_settings, write_vocabulary, write_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,13 +44,13 @@ def mplug_large(
 
 
 def _question(title: str, case: Mapping[str, Any], array: Any, judge: Any) -> Iterator[ParityResult]:
-    from nova_eval.judges.mplug import preprocess
+    from nova_eval.judges.mplug import QUESTION_LENGTH, preprocess
 
     frames, network = image(case["image"]), judge.hosted.network
     yield result(title, "input", sampled(case["input"], preprocess(frames, judge.settings.image_size)), PIXELS)
     parts = {"visual": network.visual_encoder, "text": network.text_encoder, "fusion": network.fusion_encoder}
     with watching({**parts, "words": network.text_decoder.decoder}) as seen:
-        ((found,),) = judge.answers(frames, [case["question_ids"]])
+        ((found,),) = judge.answers(frames, [within(case["question_ids"], QUESTION_LENGTH)])
     for name in ("visual", "text"):
         yield result(title, name, sampled(case[name], seen[name][0]), STATES)
     for name, states in zip(("fusion_image", "fusion_question"), seen["fusion"][0], strict=True):

@@ -15,7 +15,7 @@ from nova_eval.errors import UsageError, unknown
 from nova_eval.records import ParityResult
 from nova_eval.replays.measures import exact, largest, result, watching
 from nova_eval.replays.mplug import mplug_large, searches
-from nova_eval.replays.t2i_vqa_kit import image, sampled, write_vocabulary, write_weights
+from nova_eval.replays.t2i_vqa_kit import image, sampled, within, write_vocabulary, write_weights
 
 Replay = Callable[[Mapping[str, Any], Mapping[str, Any], Path, Path, str], Iterator[ParityResult]]
 
@@ -50,7 +50,7 @@ def blip_vqa(
     recorded: Mapping[str, Any], arrays: Mapping[str, Any], folder: Path, files: Path, device: str
 ) -> Iterator[ParityResult]:
     """All questions about an image together; then the first alone, which must not change its answer."""
-    from nova_eval.judges.blip import BLIPVQA, preprocess
+    from nova_eval.judges.blip import BLIPVQA, LONGEST, preprocess
     from nova_eval.judges.blip_network import ENC, NO, YES
 
     weights = write_weights(folder, recorded["weights_seed"], files)
@@ -59,7 +59,7 @@ def blip_vqa(
     parts = {"image": network.visual_encoder.norm, "question": network.text_encoder, "answer": network.text_decoder}
     for number, case in enumerate(recorded["cases"]):
         title, frames = f"blip_vqa/image {number}", image(case["image"])
-        questions = [[ENC, *ids[1:]] for ids in case["question_ids"]]
+        questions = [[ENC, *within(ids, LONGEST)[1:]] for ids in case["question_ids"]]
         yield result(title, "input", sampled(case["input"], preprocess(frames)), PIXELS)
         with watching(parts) as seen:
             (answers,) = judge.probabilities(frames, questions)

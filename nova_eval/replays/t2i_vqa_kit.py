@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_eval.protocols import Frames
+from nova_eval.replays.measures import largest
 from nova_eval.replays.procedural import moving_shapes, read_entries, tensors
 from nova_eval.replays.stand_ins import write_torchscript
 from nova_eval.replays.text_kit import vocabulary
@@ -72,15 +74,19 @@ def image(recorded: Mapping[str, int]) -> Frames:
     return moving_shapes(recorded["seed"], 1, recorded["height"], recorded["width"])
 
 
+def within(ids: Sequence[int], longest: int) -> list[int]:
+    """A recorded question without padding, cut as the official tokenizer cuts it: its end stays."""
+    kept = [number for number in ids if number]
+    return kept if len(kept) <= longest else [*kept[: longest - 1], kept[-1]]
+
+
 def sampled(recorded: Mapping[str, Any], tensor: Any) -> float:
     """``recorded`` holds shape, mean, population deviation, and the values at some flat places."""
     import torch
 
-    from nova_eval.replays.measures import largest
-
     values = torch.as_tensor(tensor).detach().cpu()
     if list(values.shape) != list(recorded["shape"]):
-        return float("inf")
+        return math.inf
     x = values.double().flatten()
     found = [x.mean().item(), x.std(unbiased=False).item(), *x[recorded["index"]].tolist()]
     return largest([recorded["mean"], recorded["std"], *recorded["value"]], found)
