@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
-from nova_eval.judges.hosting import Hosted
+from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import each_distinct, normalised
 from nova_eval.protocols import Floats, Frames
 
@@ -79,7 +79,7 @@ def nearness(raw: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def network() -> Any:
-    """The host, its weights not yet drawn, set to accept 480 × 480."""
+    """The host, set to accept 480 × 480."""
     from transformers import DPTConfig, DPTForDepthEstimation
 
     configuration = DPTConfig(
@@ -99,7 +99,7 @@ def network() -> Any:
 
 def build(state: dict[str, Tensor], path: Path) -> nn.Module:
     """The classifier of the ViT is not used."""
-    host: nn.Module = network()
+    host: nn.Module = unfilled(network)
     pinned.apply(host, apart(state), rename=renamed, where=str(path))
     return host
 

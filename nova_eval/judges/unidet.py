@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -49,8 +49,7 @@ class UniDetR50:
     VERSION = "1"
 
     def __init__(self, weights: Path | None = None, dtype: str = "float32", batch: int = 8) -> None:
-        build = partial(_build, make=unidet_r50)
-        self.hosted = Hosted(self.name, self.VERSION, weights="unidet_r50", path=weights, dtype=dtype, build=build)
+        self.hosted = Hosted(self.name, self.VERSION, weights="unidet_r50", path=weights, dtype=dtype, build=build_r50)
         self.digest = self.hosted.digest
         self._batch = batch
 
@@ -70,8 +69,9 @@ class UniDetRS200:
     VERSION = "1"
 
     def __init__(self, weights: Path | None = None, dtype: str = "float32", batch: int = 4) -> None:
-        build = partial(_build, make=unidet_rs200)
-        self.hosted = Hosted(self.name, self.VERSION, weights="unidet_rs200", path=weights, dtype=dtype, build=build)
+        self.hosted = Hosted(
+            self.name, self.VERSION, weights="unidet_rs200", path=weights, dtype=dtype, build=build_rs200
+        )
         self.digest = self.hosted.digest
         self._batch = batch
 
@@ -166,12 +166,20 @@ def named(found: Found) -> list[Detection]:
     return [Detection(labels()[number], (box[0], box[1], box[2], box[3]), score) for box, score, number in rows]
 
 
-_TRAINING = re.compile(r"pixel_(mean|std)|proposal_generator\.anchor_generator\..*|.*\.num_batches_tracked")
+_CONSTANTS = re.compile(r"pixel_(mean|std)|proposal_generator\.anchor_generator\..*|.*\.num_batches_tracked")
 
 
-def _build(state: dict[str, Tensor], path: Path, make: Callable[[], UniDet]) -> UniDet:
+def build_r50(state: dict[str, Tensor], path: Path) -> UniDet:
+    return _filled(unidet_r50, state, path)
+
+
+def build_rs200(state: dict[str, Tensor], path: Path) -> UniDet:
+    return _filled(unidet_rs200, state, path)
+
+
+def _filled(make: Callable[[], UniDet], state: dict[str, Tensor], path: Path) -> UniDet:
     """Constants that some releases of detectron2 wrote beside the weights are not used."""
     network = unfilled(make)
-    kept = {name: tensor for name, tensor in state.items() if not _TRAINING.fullmatch(name)}
+    kept = {name: tensor for name, tensor in state.items() if not _CONSTANTS.fullmatch(name)}
     pinned.apply(network, kept, ignore=[r".*\.num_batches_tracked"], where=str(path))
     return network
