@@ -82,7 +82,10 @@ def tables(
         return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     benchmarks = {summary.benchmark for summary in summaries}
     if len(benchmarks) > 1:
-        raise UsageError(f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}")
+        raise UsageError(
+            f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}",
+            remedy="make one of each, or join image benchmarks with --preset paper-t2i",
+        )
     spec, published = _inputs(summaries[0], baselines)
     if len(summaries) == 1 and not published and columns is None:
         pages = [run_table(summaries[0], spec)]

@@ -11,7 +11,8 @@ import pytest
 
 from nova_eval import media
 from nova_eval.arguments import resolve
-from nova_eval.errors import UsageError
+from nova_eval.cli import app
+from nova_eval.errors import INCOMPLETE, UsageError
 from nova_eval.layout import LAYOUTS
 from nova_eval.layout.geneval import official_metadata
 from nova_eval.opening import open_run
@@ -20,7 +21,6 @@ from nova_eval.prompts import load_suite
 from nova_eval.protocols import Listing
 from nova_eval.records import Prompt, SampleKey
 from nova_eval.samplers.folder import FolderSampler
-from nova_eval.store import RunStore
 
 GENEVAL = [
     Prompt(f"geneval/{place:04d}", f"a photo of {thing}", ("single_object",), {"include": [{"class": thing}]})
@@ -346,4 +346,7 @@ class TestRuns:
         assert sum(reasons.values()) == 3
         assert any(reason.startswith("unreadable: ") for reason in reasons)
         assert "the file is missing" in reasons
-        assert not (RunStore(opened.store.folder).folder / "media").exists()  # nothing is copied
+        assert not (opened.store.folder / "media").exists()  # nothing is copied
+        words = ["run", "geneval", "--sampler", f"folder:{tmp_path / 'images'}", "--variant", "sprites", "--limit", "2"]
+        words += ["--samples-per-prompt", "4", "--results", str(tmp_path / "results"), "--workers", "1"]
+        assert app(words, result_action="return_value") == INCOMPLETE
