@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
@@ -23,6 +24,7 @@ ENCODER_LAYERS, DECODER_LAYERS, LEVELS = 6, 9, 3
 TABLES = (r"backbone\.stages\.\d+\.blocks\.\d+\.attn\.w_msa\.relative_position_index",)
 """Constants that the published file holds beside the weights."""
 
+HALF = (torch.float16, torch.bfloat16)
 Q_K_V = ("q_proj", "k_proj", "v_proj")
 
 
@@ -57,7 +59,7 @@ class Mask2FormerSwinS(nn.Module):
         )
         with no_init_weights():  # the file fills it
             self.network: Any = Mask2FormerForUniversalSegmentation(config)
-        self._pixel_decoder.register_forward_pre_hook(_in_float32)
+        self._pixel_decoder.register_forward_pre_hook(_in_decoders_format)
         self._pixel_decoder.register_forward_hook(self._in_own_format)
 
     def forward(self, images: Tensor) -> Answer:
@@ -71,7 +73,8 @@ class Mask2FormerSwinS(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Mask2FormerSwinS:
         """What ``to`` and ``half`` do: the pixel decoder's weights are rounded like the others, and kept in float32."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._pixel_decoder.float()
+        if self.network.class_predictor.weight.dtype in HALF:
+            self._pixel_decoder.float()
         return self
 
     def _in_own_format(self, decoder: nn.Module, arguments: Any, found: Any) -> Any:
@@ -86,9 +89,10 @@ class Mask2FormerSwinS(nn.Module):
         return [instances(*one, height, width) for one in zip(answer.classes, answer.masks, strict=True)]
 
 
-def _in_float32(decoder: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _in_decoders_format(decoder: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     levels, *others = arguments
-    return [level.float() for level in levels], *others
+    dtype = next(decoder.parameters()).dtype
+    return [level.to(dtype) for level in levels], *others
 
 
 def build(state: dict[str, Tensor], path: Path) -> Mask2FormerSwinS:
