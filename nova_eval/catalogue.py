@@ -77,6 +77,26 @@ def _checkpoints(results: Path) -> list[Entry]:
     return rows
 
 
+def _judges(results: Path) -> list[Entry]:
+    """Each judge, whether its weights are here, and the benchmarks that ask it."""
+    from nova_eval.weights.catalogue import missing, needs
+
+    asked: dict[str, set[str]] = {}
+    for config in _configs():
+        for roles in config.judges.values():
+            for judge in roles.values():
+                asked.setdefault(judge, set()).add(config.name)
+    rows: list[Entry] = []
+    for name in JUDGES:
+        absent = missing(name)
+        size = sum(row.bytes for row in absent) / 1e6
+        state = f"weights missing, {size:,.0f} MB: {', '.join(row.name for row in absent)}" if absent else "ready"
+        if not needs(name):
+            state = "ready, needs no weights"
+        rows.append({"name": name, "state": state, "benchmarks": ", ".join(sorted(asked.get(name, ())))})
+    return rows
+
+
 def _configs() -> list[BenchmarkConfig]:
     return [load_benchmark_config(name) for name in benchmark_names()]
 
@@ -105,7 +125,7 @@ def _runs(results: Path) -> list[Entry]:
 _LISTS: dict[str, Callable[[Path], list[Entry]]] = {
     "benchmarks": _benchmarks,
     "samplers": lambda results: [{"name": name} for name in SAMPLERS],
-    "judges": lambda results: [{"name": name} for name in JUDGES],
+    "judges": _judges,
     "profiles": _profiles,
     "dimensions": _dimensions,
     "baselines": _baselines,

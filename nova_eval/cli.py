@@ -346,7 +346,7 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
     Parameters
     ----------
     names
-        Files or judges from `weights list` (default: all).
+        Files or judges from `weights list`, or benchmarks for all their judges need (default: all).
     mirror
         Folder or address that holds the files under their own names; tried first.
     """
@@ -374,7 +374,13 @@ def weights_verify(*names: str) -> int:
 
 @weights_app.command(name="list")
 def weights_list(*names: str, json: bool = False) -> int:
-    """List weight files with size, licence, origin, the judges that use them, and where they lie."""
+    """List weight files with size, licence, origin, the judges that use them, and where they lie.
+
+    Parameters
+    ----------
+    names
+        Files, judges, or benchmarks (default: all).
+    """
     from nova_eval import weights
 
     rows = weights.listing(names)
@@ -397,6 +403,12 @@ def weights_list(*names: str, json: bool = False) -> int:
         for row in rows:
             state, judges = "here" if row.path else "missing", ", ".join(row.entry.used_by)
             print(f"{row.entry.name:<24} {state:<8} {row.bytes / 2**20:>8.1f} MiB  {row.entry.licence}  ({judges})")
+        here = {row.entry.instead_of or row.entry.name for row in rows if row.path}
+        missing = [row for row in rows if not row.entry.instead_of and row.entry.name not in here]
+        if missing:
+            size = sum(row.bytes for row in missing) / 2**30
+            what = " ".join(names) or "[judge or benchmark]"
+            _talk(f"missing: {len(missing)} files, {size:.2f} GiB; python -m nova_eval weights fetch {what}")
     return errors.OK
 
 

@@ -124,14 +124,15 @@ def media_bytes(spec: RunSpec, modality: str) -> int | None:
 
 def to_fetch(spec: SamplerSpec, judges: Iterable[str]) -> list[File]:
     """What is not on this machine: parts of the generator's checkpoint, then files of judges, each once."""
-    files = list(_checkpoint_files(spec))
+    checkpoint = str(spec.settings.get("checkpoint", "")) if spec.name == "nova" else ""
+    files = list(checkpoint_files(checkpoint))
     rows = {row.name: row for judge in judges for row in missing(judge)}
     return [*files, *(File(row.name, row.bytes, row.licence) for row in rows.values())]
 
 
-def _checkpoint_files(spec: SamplerSpec) -> tuple[File, ...]:
-    name = str(spec.settings.get("checkpoint", ""))
-    if spec.name != "nova" or name not in CHECKPOINTS or Path(name).is_dir() or _in_hub_cache(name):
+def checkpoint_files(name: str) -> tuple[File, ...]:
+    """The parts of the released generator ``name`` unless it is here; nothing for any other name."""
+    if name not in CHECKPOINTS or Path(name).is_dir() or _in_hub_cache(name):
         return ()
     return tuple(File(f"{name} {part.name}", part.bytes, part.licence) for part in CHECKPOINTS[name])
 

@@ -28,7 +28,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Looks at Python, packages, codecs, disk, accelerators, official prompt files and judges. Writes only to temp."""
+    """Looks at Python, packages, codecs, disk, accelerators, prompt files, judges, checkpoints. Writes only to temp."""
     return [
         Finding(
             "python", sys.version_info >= (3, 11), sys.version.split()[0], "use Python 3.11 or later", required=True
@@ -38,12 +38,17 @@ def examine() -> list[Finding]:
             for name in ("numpy", "opencv-python", "av", "pillow", "scipy", "pandas", "pyarrow")
         ),
         *(_package(name, remedy="pip install 'nova_eval[nova]'") for name in ("torch", "transformers", "diffusers")),
+        *(
+            _package(name, remedy="pip install 'nova_eval[judges]'")
+            for name in ("torchvision", "timm", "open-clip-torch")
+        ),
         _tried("video codecs", _encode_and_decode, "reinstall av: pip install --force-reinstall av", required=True),
         _tried("opencv", _opencv, "on a bare Linux image: apt-get install libgl1 libglib2.0-0", required=True),
         _accelerators(),
         _disk(),
         *_prompt_files(),
         *_judges(),
+        *_checkpoints(),
     ]
 
 
@@ -98,22 +103,50 @@ def _prompt_files() -> list[Finding]:
 
     found = []
     for name in benchmark_names():
-        for check in verify(name):
-            remedy = f"python -m nova_eval prompts fetch {name}"
-            found.append(Finding(f"{name} prompts", not check.problem, check.problem or str(check.path), remedy))
+        checks = verify(name)
+        wrong = [check for check in checks if check.problem]
+        detail = f"{len(checks)} files" if not wrong else f"{len(wrong)} of {len(checks)} files: {wrong[0].problem}"
+        found.append(Finding(f"{name} prompts", not wrong, detail, f"python -m nova_eval prompts fetch {name}"))
     return found
 
 
 def _judges() -> list[Finding]:
+    """Whether the judges of every benchmark can be had: known to this version, and their weight files here."""
     from nova_eval.config import benchmark_names, load_benchmark_config
     from nova_eval.judges import JUDGES
+    from nova_eval.weights.catalogue import missing
 
     findings = []
     for name in benchmark_names():
-        for judges, roles in load_benchmark_config(name).judges.items():
-            absent = sorted({judge for judge in roles.values() if judge not in JUDGES})
-            detail = (
-                f"not part of this version: {', '.join(absent)}" if absent else f"{len(set(roles.values()))} at hand"
-            )
-            findings.append(Finding(f"{name} {judges} judges", not absent, detail))
+        for kind, roles in load_benchmark_config(name).judges.items():
+            judges = sorted(set(roles.values()))
+            unknown = [judge for judge in judges if judge not in JUDGES]
+            files = {row.name: row for judge in judges for row in missing(judge)}
+            ready = sum(judge not in unknown and not missing(judge) for judge in judges)
+            detail = f"{ready} of {len(judges)} ready"
+            if unknown:
+                detail += f"; not part of this version: {', '.join(unknown)}"
+            if files:
+                size = sum(row.bytes for row in files.values()) / 1e9
+                detail += f"; {len(files)} weight files missing, about {size:.1f} GB"
+            remedy = f"python -m nova_eval weights fetch {name}" if files else ""
+            findings.append(Finding(f"{name} {kind} judges", ready == len(judges), detail, remedy))
     return findings
+
+
+def _checkpoints() -> list[Finding]:
+    """Whether the generators of the paper profiles are here."""
+    from nova_eval.config import benchmark_names, load_benchmark_config
+    from nova_eval.cost import checkpoint_files
+
+    found = {}
+    for name in benchmark_names():
+        for profile in load_benchmark_config(name).profiles.values():
+            checkpoint = profile.sampler.get("checkpoint")
+            if checkpoint:
+                files = checkpoint_files(str(checkpoint))
+                size = sum(file.bytes for file in files) / 1e9
+                detail = f"not here, about {size:.1f} GB" if files else "here"
+                remedy = "the first run fetches it; or give a folder: --sampler nova:FOLDER"
+                found[checkpoint] = Finding(f"checkpoint {checkpoint}", not files, detail, remedy)
+    return list(found.values())

@@ -9,7 +9,7 @@ decoding, batching, memory, resumption. ``NOVA_EVAL_WEIGHTS=FOLDER`` makes a run
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nova_eval.errors import NovaEvalError, UsageError
@@ -19,13 +19,17 @@ from nova_eval.weights.catalogue import entry
 TAGS = 3429
 
 
-def write(recordings: Path, target: Path, *, seed: int = 0, words: Mapping[int, str] | None = None) -> list[Path]:
-    """Writes all files (5.7 GB, a minute and a half) into ``target``; a file that is there already is kept.
+def write(
+    recordings: Path,
+    target: Path,
+    *,
+    seed: int = 0,
+    judges: Sequence[str] = (*stand_ins.STAND_INS, *text_kit.FILES),
+) -> list[Path]:
+    """Writes the files of ``judges`` (of all: 7 GB, a minute of one core) into ``target``; what is there is kept.
 
-    ``recordings`` holds a folder of entries a judge (``keys.json.gz``). ``words`` puts words at ids of the vocabulary
-    (and the word that was there in their old places), so that the networks can be made to name what prompts ask for.
+    ``recordings`` holds a folder of entries for each of them (``keys.json.gz``).
     """
-    judges = [*stand_ins.STAND_INS, *text_kit.FILES]
     absent = [judge for judge in judges if not (recordings / judge / "keys.json.gz").is_file()]
     if absent:
         raise UsageError(f"{recordings} has no entries of {', '.join(absent)}", remedy="give the VBench recordings")
@@ -40,20 +44,10 @@ def write(recordings: Path, target: Path, *, seed: int = 0, words: Mapping[int, 
                 text_kit.write_weights(recordings / judge, seed, target)
         made.append(target / file)
     vocabulary = target / entry("bert_base_uncased_vocab").file
-    vocabulary.write_text("\n".join(with_words(text_kit.vocabulary(), words or {})) + "\n", encoding="utf-8")
+    vocabulary.write_text("\n".join(text_kit.vocabulary()) + "\n", encoding="utf-8")
     tags = target / entry("tag2text_tags").file
     tags.write_text("\n".join(f"tag {number}" for number in range(TAGS)) + "\n", encoding="utf-8")
     return [*made, vocabulary, tags]
-
-
-def with_words(vocabulary: Sequence[str], words: Mapping[int, str]) -> list[str]:
-    """The vocabulary with each word of ``words`` at its id; what stood there takes the word's old place, if any."""
-    pieces = list(vocabulary)
-    for place, word in words.items():
-        if word in pieces:
-            pieces[pieces.index(word)] = pieces[place]
-        pieces[place] = word
-    return pieces
 
 
 def main(words: Sequence[str]) -> int:

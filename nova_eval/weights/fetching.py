@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nova_eval.config import benchmark_names, load_benchmark_config
 from nova_eval.errors import NovaEvalError, PrerequisiteError, unknown
 from nova_eval.identity import file_digest
 from nova_eval.weights.catalogue import FOLDER_VARIABLE, Entry, cache_folder, digest, entries, find, remember
@@ -51,13 +52,20 @@ class Listing:
 
 
 def select(names: Iterable[str]) -> list[Entry]:
-    """Entries by their own names or by the judge that uses them; all of them for no name. UsageError when unknown."""
+    """Entries by their own names, by the judge that uses them, or by the benchmark whose judges do; all for no name.
+
+    Of files that can stand for each other a benchmark wants the first only. UsageError for an unknown name.
+    """
     wanted: dict[str, Entry] = {}
     for name in names:
-        found = [row for row in entries().values() if name in (row.name, *row.used_by)]
+        if name in benchmark_names():
+            judges = {judge for roles in load_benchmark_config(name).judges.values() for judge in roles.values()}
+            found = [row for row in entries().values() if judges.intersection(row.used_by) and not row.instead_of]
+        else:
+            found = [row for row in entries().values() if name in (row.name, *row.used_by)]
         if not found:
             judges = {judge for row in entries().values() for judge in row.used_by}
-            raise unknown("weights", name, {*entries(), *judges})
+            raise unknown("weights", name, {*entries(), *judges, *benchmark_names()})
         wanted |= {row.name: row for row in found}
     return list(wanted.values()) or list(entries().values())
 
@@ -188,6 +196,7 @@ def _from(row: Entry, url: str, folder: Path, progress: Callable[[Progress], Non
     if "://" in address:
         download(address, part, trusted=bool(pinned(row)[0]) and not member, seen=seen)
     elif Path(address).is_file():
+        discard(part)  # what another source left there is not this one's beginning
         shutil.copyfile(address, part)
     else:
         raise Unreachable(f"{address} does not exist")
@@ -206,6 +215,9 @@ def _unzip(part: Path, member: str, address: str) -> None:
         extracted.unlink(missing_ok=True)
         discard(part)
         raise Unreachable(f"{address} is not an archive that holds {member}; nothing was kept") from error
+    except OSError:
+        extracted.unlink(missing_ok=True)
+        raise
     discard(part)
     os.replace(extracted, part)
 
@@ -225,9 +237,14 @@ def _accepted(row: Entry, part: Path, path: Path, address: str, progress: Callab
 
 
 def _not_weights(part: Path) -> str:
-    """A page that a server or a proxy sent in the file's place is not weights, whatever its status said."""
+    """A page that a server or a proxy sent in the file's place is not weights, nor is half of an archive.
+
+    Servers that do not announce a length end a whole file and a broken connection in the same way.
+    """
     with part.open("rb") as stream:
         beginning = stream.read(512).lstrip().lower()
+    if beginning.startswith(b"pk\x03\x04") and not zipfile.is_zipfile(part):
+        return "the archive is cut off"
     if not beginning:
         return "the file is empty"
     return "the answer is a web page" if beginning.startswith((b"<!doctype html", b"<html")) else ""
