@@ -13,7 +13,8 @@ from nova_eval import media
 from nova_eval.benchmarks.results import OfficialResults
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.layout import LAYOUTS, Layout
-from nova_eval.layout.dpg_bench import SIDE, part_of_grid
+from nova_eval.layout.dpg_bench import SIDE, DPGBenchLayout, part_of_grid
+from nova_eval.layout.vbench import case_collisions
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from nova_eval.opening import Run, current_samples
 from nova_eval.progress import progress
@@ -43,14 +44,21 @@ def export_run(opened: Run, target: Path, *, layout: str = "official", copy: boo
     kept = {key: Path(sample.path) for key, sample in samples.items() if key not in refused}
     inside = "videos" if opened.config.modality == "video" else "images"
     root = target if opened.spec.benchmark == "t2i_compbench" else target / inside
-    names = names_of.names(opened.suite, {key: path.suffix for key, path in kept.items()})
+    shared = isinstance(names_of, DPGBenchLayout) and not names_of.separate
+    made = {key for key in kept if shared == (samples[key].part is None)}  # put together or cut, as PNG
+    names = names_of.names(opened.suite, {key: ".png" if key in made else path.suffix for key, path in kept.items()})
+    if not shared and len(set(names.values())) < len(names):
+        raise UsageError(f"{opened.name}: two prompts share an official file name", remedy="give each its own text")
     try:
-        written = _write_media(opened, samples, names, root, copy)
+        written = _write_media(opened.store.folder, samples, names, root, shared=shared, copy=copy)
         for name, data in names_of.beside(opened.suite, written).items():
             _write(root / name, data)
         results = _write_results(opened, {key: root / names[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
+    alike = case_collisions({names[key] for key in written})
+    if alike:
+        results.append(f"{len(alike)} names are another's where case is ignored, such as {alike[0][1]!r}")
     return [*_lines(opened, samples, refused, written, root), *results]
 
 
@@ -66,27 +74,27 @@ def _layout(opened: Run, name: str) -> Layout:
 
 
 def _write_media(
-    opened: Run, samples: Mapping[SampleKey, Sample], names: Mapping[SampleKey, str], root: Path, copy: bool
+    folder: Path,
+    samples: Mapping[SampleKey, Sample],
+    names: Mapping[SampleKey, str],
+    root: Path,
+    *,
+    shared: bool,
+    copy: bool,
 ) -> list[SampleKey]:
     """The samples that were written; those of a grid that cannot be put together are not."""
     groups: dict[str, list[SampleKey]] = {}
     for key, name in names.items():
         groups.setdefault(name, []).append(key)
-    grids = opened.spec.benchmark == "dpg_bench" and any(len(group) > 1 for group in groups.values())
     written: list[SampleKey] = []
     with progress("exporting", len(names), "samples") as bar:
         for name, keys in groups.items():
-            files = {opened.store.folder / samples[key].path for key in keys}
-            if grids and not (len(files) == 1 and samples[keys[0]].part):
-                data = _grid([samples[key] for key in keys], opened.store.folder)
-                if data is not None:
-                    _write(root / name, data)
-                    written += keys
-            elif samples[keys[0]].part and not grids:
-                _write(root / name, _cut(samples[keys[0]], opened.store.folder))
+            first = samples[keys[0]]
+            if shared == (first.part is not None):  # the file is what the name means: a grid, or one sample
+                place(folder / first.path, root / name, copy=copy)
                 written += keys
-            else:
-                place(files.pop(), root / name, copy=copy)
+            elif (data := _grid([samples[key] for key in keys], folder) if shared else _cut(first, folder)) is not None:
+                _write(root / name, data)
                 written += keys
             bar.advance(len(keys))
     return written

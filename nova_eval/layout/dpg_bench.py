@@ -58,7 +58,7 @@ class DPGBenchLayout:
     def names(self, prompts: Sequence[Prompt], suffixes: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         items = {prompt.id: item_name(prompt) for prompt in prompts}
         return {
-            key: f"{items[key.prompt_id]}-{key.index}{suffix}" if self.separate else official_name(items[key.prompt_id])
+            key: official_name(f"{items[key.prompt_id]}-{key.index}" if self.separate else items[key.prompt_id], suffix)
             for key, suffix in suffixes.items()
         }
 

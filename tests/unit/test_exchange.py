@@ -146,6 +146,15 @@ class TestSeparateImages:
         for key in digests(grids):
             assert np.array_equal(pixels(grids, key), pixels(alone, key))
 
+    def test_one_image_a_prompt_is_no_grid(self, sampled: dict[str, Path], tmp_path: Path) -> None:
+        one = reopen_to_score(
+            sampled["dpg_bench"], lambda options: options.model_copy(update={"samples_per_prompt": 1})
+        )
+        assert any("--layout separate takes them" in line for line in export_run(one, tmp_path / "grids"))
+        assert not list((tmp_path / "grids").rglob("*.png"))
+        export_run(one, tmp_path / "alone", layout="separate")
+        assert len(list((tmp_path / "alone").rglob("*-0.png"))) == len({key.prompt_id for key in one.wanted})
+
     def test_other_benchmarks_have_one_layout(self, sampled: dict[str, Path], tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="unknown layout of geneval 'separate'"):
             export_run(reopen(sampled["geneval"]), tmp_path / "out", layout="separate")
