@@ -7,22 +7,20 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nova_eval import weights
 from nova_eval.crosscheck.installation import Environment
-from nova_eval.errors import NovaEvalError
+from nova_eval.errors import NovaEvalError, PrerequisiteError
 from nova_eval.prompts.sources import Source, locate
 
 SCRIPT = Path(__file__).with_name("official_vbench.py")
 
 _DINO = "dino_model/facebookresearch_dino_main"
 _GRIT = {"grit_b": "grit_model/grit_b_densecap_objectdet.pth"}
-_VICLIP = {
-    "viclip_l14": "ViCLIP/ViClip-InternVid-10M-FLT.pth",
-    "clip_bpe": "ViCLIP/bpe_simple_vocab_16e6.txt.gz",
-}
+_VICLIP = {"viclip_l14": "ViCLIP/ViClip-InternVid-10M-FLT.pth"}
 FILES: Mapping[str, Mapping[str, str]] = {
     "subject_consistency": {"dino_vitb16": "dino_model/dino_vitbase16_pretrain.pth"},
     "background_consistency": {"clip_vit_b32": "clip_model/ViT-B-32.pt"},
@@ -47,6 +45,7 @@ FILES: Mapping[str, Mapping[str, str]] = {
 """Which weight files (names of ``weights.toml``) the package wants for a dimension, and where in its cache."""
 
 _HUB_CHECKPOINT = "torch/hub/checkpoints/dino_vitbase16_pretrain.pth"  # where DINO's own loader looks
+_MERGES = "bpe_simple_vocab_16e6.txt.gz"  # of CLIP's tokenizer, which open_clip carries as well
 _BERT = "bert-base-uncased"  # a folder of this name in the working folder comes before the hub
 _BERT_USERS = frozenset({"object_class", "multiple_objects", "color", "spatial_relationship", "scene"})
 _DETECTRON2 = frozenset({"object_class", "multiple_objects", "color", "spatial_relationship"})
@@ -107,6 +106,8 @@ def place_files(dimension: str, cache: Path, *, mirror: Path | None = None, offl
         if dimension == "subject_consistency":
             for source in DINO_CODE:
                 _link(locate(source, mirror=mirror, offline=offline), cache / _DINO / source.path)
+        if "viclip_l14" in FILES[dimension]:
+            _link(_package("open_clip") / _MERGES, cache / "ViCLIP" / _MERGES)
         if dimension in _BERT_USERS:
             _link(weights.locate("bert_base_uncased_vocab"), cache / _BERT / "vocab.txt")
     except NovaEvalError as error:
@@ -201,6 +202,14 @@ def read_answers(path: Path) -> list[Answer]:
 def _imports(environment: Environment, module: str) -> bool:
     probe = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
     return subprocess.run([str(environment.python), "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+def _package(name: str) -> Path:
+    """The folder of an installed package, without importing it."""
+    found = find_spec(name)
+    if found is None or found.origin is None:
+        raise PrerequisiteError(f"the package {name!r} is not installed", remedy="pip install 'nova_eval[judges]'")
+    return Path(found.origin).parent
 
 
 def _link(source: Path, target: Path) -> None:

@@ -35,6 +35,7 @@ class Server:
     drop_after: list[int] = field(default_factory=list)  # bytes sent before each coming answer breaks off
     status: int = 200
     tag: str = '"v1"'
+    announce: bool = True  # Content-Length
     requests: list[tuple[str, str]] = field(default_factory=list)  # path, Range
     address: str = ""
 
@@ -58,7 +59,8 @@ def server() -> Iterator[Server]:
                 self.send_error(416)
                 return
             self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(body) - start))
+            if state.announce:
+                self.send_header("Content-Length", str(len(body) - start))
             if state.tag:
                 self.send_header("ETag", state.tag)
             if start:
@@ -337,6 +339,80 @@ class TestADownloadIsWholeOrAbsent:
         assert server.requests[-1][1] == "bytes=300000-"
         assert (cache / "tiny.pth").read_bytes() == BODY
 
+    def test_a_write_that_the_system_refuses_keeps_what_arrived_too(
+        self, one: weights.Entry, server: Server, cache: Path
+    ) -> None:
+        resource = pytest.importorskip("resource")
+        server.files["tiny.pth"] = BODY
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
+        try:
+            with pytest.raises(PrerequisiteError, match=r"cannot write .*NOVA_EVAL_CACHE") as caught:
+                weights.fetch(["tiny"])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert "\n" not in str(caught.value)
+        assert weights.find("tiny") is None
+        assert left_over(cache) == []
+        weights.fetch(["tiny"])
+        assert server.requests[-1][1].startswith("bytes=")
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    def test_half_an_archive_from_a_server_that_announces_no_length_is_refused(
+        self, one: weights.Entry, server: Server, cache: Path, tmp_path: Path
+    ) -> None:
+        with zipfile.ZipFile(tmp_path / "x", "w") as archive:
+            archive.writestr("archive/data", BODY)
+        server.files["tiny.pth"], server.announce = (tmp_path / "x").read_bytes(), False
+        server.drop_after = [300_000]
+        with pytest.raises(PrerequisiteError, match="the archive is cut off; nothing was kept"):
+            weights.fetch(["tiny"])
+        assert left_over(cache) == []
+        weights.fetch(["tiny"])
+        assert zipfile.is_zipfile(cache / "tiny.pth")
+
+    def test_a_disk_that_fills_up_while_unpacking_leaves_no_half_file(
+        self, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, urls=(f"{server.address}/all.zip#tiny.pth",))
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            archive.writestr("tiny.pth", BODY)
+        server.files["all.zip"] = (tmp_path / "all.zip").read_bytes()
+
+        def full(source: Any, target: Any, length: int = 0) -> None:
+            target.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(fetching.shutil, "copyfileobj", full)
+            with pytest.raises(PrerequisiteError, match="No space left on device"):
+                weights.fetch(["tiny"])
+        assert not list(cache.glob("*.member"))
+        assert not list(cache.glob(".*.member"))
+        weights.fetch(["tiny"])
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    def test_half_a_copy_from_a_mirror_is_not_gone_on_with(
+        self, one: weights.Entry, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        server.drop_after = [300_000] + [0] * download.ATTEMPTS
+        with pytest.raises(PrerequisiteError):
+            weights.fetch(["tiny"])  # leaves the server's word on which version this is the beginning of
+        (tmp_path / "mirror").mkdir()
+        (tmp_path / "mirror" / "tiny.pth").write_bytes(bytes(len(BODY)))
+
+        def full(source: str, target: Path) -> None:
+            target.write_bytes(bytes(1000))
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(fetching.shutil, "copyfile", full)
+            with pytest.raises(PrerequisiteError, match="No space left"):
+                weights.fetch(["tiny"], mirror=str(tmp_path / "mirror"))
+        weights.fetch(["tiny"])
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
     def test_offline_opens_no_socket(self, one: weights.Entry, server: Server) -> None:
         with pytest.raises(PrerequisiteError, match="offline"):
             weights.fetch(["tiny"], offline=True)
@@ -511,6 +587,26 @@ class TestNothingInAFileIsRun:
         (tmp_path / "x.pth").write_bytes(content)
         with pytest.raises(PrerequisiteError, match=r"x\.pth") as caught:
             weights.load_state_dict(tmp_path / "x.pth", wrapping)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+    @pytest.mark.parametrize("kind", ["modern", "legacy", "torchscript", "safetensors"])
+    def test_the_beginning_of_a_weight_file_is_one_line(self, kind: str, share: float, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        state, path = {"a": torch.arange(4096.0), "b": torch.ones(64, 64)}, tmp_path / "x.pth"
+        if kind == "safetensors":
+            path = path.with_suffix(".safetensors")
+            pytest.importorskip("safetensors.torch").save_file(state, path)
+        elif kind == "torchscript":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.jit.save(torch.jit.trace(torch.nn.Linear(64, 64), torch.zeros(1, 64)), path)
+        else:
+            torch.save(state, path, _use_new_zipfile_serialization=kind == "modern")
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(PrerequisiteError, match=r"x\.(pth|safetensors).*weights fetch") as caught:
+            weights.load_state_dict(path, "torchscript" if kind == "torchscript" else "plain")
         assert "\n" not in str(caught.value)
 
     def test_a_missing_key_is_named(self, tmp_path: Path) -> None:
