@@ -136,7 +136,7 @@ def preset_table(
         notes.append(f"Published numbers are not shown beside {closed[0].variant} prompts.")
     return Table(
         preset.title,
-        _columns(preset, specs),
+        _columns(preset, specs, "both" if count else "data"),
         tuple(rows),
         tuple(dict.fromkeys(notes)),
         "best of the unmarked rows" if any(value is not None for value in best.values()) else "",
@@ -202,7 +202,8 @@ def _run_lines(
     return lines
 
 
-def _columns(preset: Preset, specs: Mapping[str, ReportSpec]) -> tuple[Column, ...]:
+def _columns(preset: Preset, specs: Mapping[str, ReportSpec], published: Literal["both", "data"]) -> tuple[Column, ...]:
+    """``published`` says where the columns go that runs have nothing for."""
     scores = [
         Column(
             f"{part.benchmark}.{name}",
@@ -216,11 +217,11 @@ def _columns(preset: Preset, specs: Mapping[str, ReportSpec]) -> tuple[Column, .
         Column("model", "Model"),
         Column("kind", "Kind", place="data"),
         Column("group", "Group", place="data"),
-        Column("params_b", "Params (B)", "right"),
-        *(Column(key, title, "right") for key, title in preset.facts.items()),
+        Column("params_b", "Params (B)", "right", published),
+        *(Column(key, title, "right", published) for key, title in preset.facts.items()),
         *scores,
         Column("source", "Source", place="data"),
-        Column("reference", "Ref.", "right", "page"),
+        Column("reference", "Ref.", "right", "page" if published == "both" else "data"),
         Column("note", "Note", place="data"),
     )
 
