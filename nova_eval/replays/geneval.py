@@ -77,22 +77,22 @@ def _image(case: Mapping[str, Any], arrays: Mapping[str, Any], finder: Any) -> I
         (found,) = finder.detect(frames)
     (answer,), (pixels,), (queries,), (backbone,) = (seen[part] for part in ("answer", "pixels", "queries", "backbone"))
     features = backbone.feature_maps if hasattr(backbone, "feature_maps") else backbone
-    yield result(title, "input", _facts(case["input"], preprocess(frames)), BACKBONE)
+    yield result(title, "input", facts(case["input"], preprocess(frames)), BACKBONE)
     for level, (expected, given) in enumerate(zip(case["backbone"], features, strict=True)):
-        yield result(title, f"backbone {level}", _facts(expected, given), BACKBONE)
-    yield result(title, "mask features", _facts(case["mask_features"], pixels.decoder_last_hidden_state), BACKBONE)
+        yield result(title, f"backbone {level}", facts(expected, given), BACKBONE)
+    yield result(title, "mask features", facts(case["mask_features"], pixels.decoder_last_hidden_state), BACKBONE)
     for level, (expected, given) in enumerate(zip(case["multi_scale"], pixels.decoder_hidden_states, strict=True)):
-        yield result(title, f"multi scale {level}", _facts(expected, given), BACKBONE)
+        yield result(title, f"multi scale {level}", facts(expected, given), BACKBONE)
     first = network.network.class_predictor(queries.intermediate_hidden_states[0].transpose(0, 1))
-    yield result(title, "first class logits", _facts(case["first_class_logits"], first[0]), FIRST)
+    yield result(title, "first class logits", facts(case["first_class_logits"], first[0]), FIRST)
     masks = queries.masks_queries_logits[0]
-    yield result(title, "first mask logits", _facts(case["first_mask_logits"], masks[0]), FIRST)
+    yield result(title, "first mask logits", facts(case["first_mask_logits"], masks[0]), FIRST)
     rows, columns = case["mask_sample_rows"], case["mask_sample_columns"]
     classes, sampled = answer.classes[0].float().cpu(), answer.masks[0][:, rows][:, :, columns].float().cpu()
     yield result(title, "class logits", largest(arrays[f"{case['key']}_cls"], classes), factor * CLASSES)
-    yield result(title, "class logits, in sum", _facts(case["class_logits"], classes), factor * CLASSES)
+    yield result(title, "class logits, in sum", facts(case["class_logits"], classes), factor * CLASSES)
     yield result(title, "mask logits", largest(arrays[f"{case['key']}_mask"], sampled), factor * MASKS)
-    yield result(title, "mask logits, in sum", _facts(case["mask_logits"], answer.masks[0]), factor * MASKS)
+    yield result(title, "mask logits, in sum", facts(case["mask_logits"], answer.masks[0]), factor * MASKS)
     yield from detections(title, case["detections"], found, factor * SCORES)
 
 
@@ -175,7 +175,7 @@ def _colored(number: int, case: Mapping[str, Any], arrays: Mapping[str, Any], na
         for row in case["objects"]
     ]
     inputs = namer.inputs(frame, objects)
-    shown = max(_facts(row, given) for row, given in zip(case["input"], inputs, strict=True))
+    shown = max(facts(row, given) for row, given in zip(case["input"], inputs, strict=True))
     yield result(title, "input", shown, FEATURES)
     features = namer.features(frame, objects)
     yield result(title, "features", largest(arrays[f"features_{number}"], features), FEATURES)
@@ -271,7 +271,7 @@ def _view(options: Mapping[str, Any]) -> Any:
     return view(str(options.get("bgcolor", BACKGROUND)), crop=str(options.get("crop", "1")) == "1")
 
 
-def _facts(recorded: Mapping[str, Any], tensor: Any) -> float:
+def facts(recorded: Mapping[str, Any], tensor: Any) -> float:
     """``recorded`` holds shape, mean, population deviation, maybe the mean magnitude, and values at flat places."""
     import torch
 

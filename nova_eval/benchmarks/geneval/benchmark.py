@@ -14,7 +14,7 @@ from nova_eval.prompts.geneval import TASKS
 from nova_eval.protocols import Scorer
 from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
 
-OFFICIAL = tuple(Rule(task, "objects", partial(image_score, metric=task)) for task in TASKS)
+OFFICIAL = tuple(Rule(task, "objects", partial(image_score, metric=task), per_frame="detect") for task in TASKS)
 
 CORRECTED = OFFICIAL
 """No defect of the official rules is known, so both scorings are one and share their rows."""
