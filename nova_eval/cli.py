@@ -768,7 +768,7 @@ def bench_judges(
 def _open(benchmark: str, flags: RunFlags) -> Any:
     from nova_eval import opening
 
-    return opening.open_run(*_resolved(benchmark, flags), _talk)
+    return opening.open_run(*_resolved(benchmark, flags), say=_talk)
 
 
 def _resolved(benchmark: str, flags: RunFlags) -> Any:
