@@ -768,7 +768,8 @@ def bench_judges(
 def _open(benchmark: str, flags: RunFlags) -> Any:
     from nova_eval import opening
 
-    return opening.open_run(*_resolved(benchmark, flags), say=_talk)
+    spec, options, config = _resolved(benchmark, flags)
+    return opening.open_run(spec, options, config, _talk)
 
 
 def _resolved(benchmark: str, flags: RunFlags) -> Any:
