@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nova_eval import weights as pinned
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.errors import PrerequisiteError, UsageError, unknown
 
 if TYPE_CHECKING:
     from nova_eval.protocols import Detection, Frames
@@ -44,6 +44,10 @@ def measure(
     """
     if min(images, batch, objects, repeats) < 1 or min(height, width) < 16:
         raise UsageError("bench geneval needs an image of 16×16 pixels or more, a batch, an object and a repeat")
+    if judge not in JUDGES:
+        raise unknown("judge to measure", judge, JUDGES)
+    if judge != JUDGES[0] and dtype != "float32":
+        raise UsageError(f"{judge} computes in float32 only", remedy="leave out --dtype")
     try:
         import torch
 
@@ -57,7 +61,8 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="nova_eval-bench-") as folder:
         paths, drawn = _weights(Path(folder), say)
         maker: Any = registered.get(judge)
-        asked: Any = maker(dtype=dtype, batch=batch, **paths).to(device)
+        settings = {"dtype": dtype} if judge == JUDGES[0] else {}
+        asked: Any = maker(batch=batch, **paths, **settings).to(device)
         frames = scenes(images, height, width)
         say("loading")
         warm = scenes(1, *_SMALL)

@@ -66,7 +66,7 @@ class GenEvalObjects:
 
 
 class GenEvalObjectsMMDet:
-    """The same questions, files and settings, with mmdet 3 as the detector's host and after it.
+    """The same questions, files and settings in float32, with mmdet 3 as the detector's host and after it.
 
     PrerequisiteError when mmdet is not installed.
     """
@@ -77,7 +77,6 @@ class GenEvalObjectsMMDet:
     def __init__(
         self,
         weights: Path | None = None,
-        dtype: str = "float32",
         batch: int = 4,
         clip: Path | None = None,
         *,
@@ -87,9 +86,15 @@ class GenEvalObjectsMMDet:
         mask2former_mmdet.require_installed()
         version, clip = _version(self.VERSION, background, crop), pinned.locate(CLIP) if clip is None else clip
         self.finder = ObjectFinder(
-            self.name, version, mask2former_mmdet.build, weights=weights, dtype=dtype, batch=batch, also={CLIP: clip}
+            self.name,
+            version,
+            mask2former_mmdet.build,
+            weights=weights,
+            dtype="float32",
+            batch=batch,
+            also={CLIP: clip},
         )
-        self.namer = ColorNamer(self.name, version, weights=clip, dtype=dtype, view=view(background, crop=crop))
+        self.namer = ColorNamer(self.name, version, weights=clip, dtype="float32", view=view(background, crop=crop))
         self.digest = self.finder.hosted.digest
 
     def to(self, device: str) -> GenEvalObjectsMMDet:
