@@ -76,3 +76,15 @@ def test_a_case_that_cannot_be_run_fails(given: dict[str, object], tmp_path: Pat
     (result,) = run_parity(tmp_path)
     assert not result.passed
     assert result.note
+
+
+@pytest.mark.parametrize(
+    ("judge", "family"),
+    [("blip_vqa", "t2i_vqa"), ("mplug_large", "t2i_vqa"), ("clip_vit_b32", "t2i_vqa")],
+)
+def test_a_recording_of_a_judge_is_known_by_its_folder(judge: str, family: str, tmp_path: Path) -> None:
+    write(tmp_path / judge / "golden.json", {"weights_seed": 0, "cases": []})
+    write(tmp_path / "unheard_of" / "golden.json", {"weights_seed": 0, "cases": []})
+    kits, not_covered = find_kits(tmp_path)
+    assert [kit.family for kit in kits] == [family]
+    assert not_covered == ["unheard_of/golden.json"]
