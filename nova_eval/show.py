@@ -22,6 +22,7 @@ from nova_eval.report.comparison import comparison_table
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
 from nova_eval.report.grid import Datum, Table
+from nova_eval.report.html import to_html
 from nova_eval.report.presets import load_preset, preset_table
 from nova_eval.report.spec import ReportSpec
 from nova_eval.report.tables import latency_table, run_table
@@ -93,6 +94,8 @@ def tables(
         pages = [comparison_table(summaries, published, spec, columns=columns)]
     if latency:
         pages.append(latency_table(summaries, published))
+    if format == "html":
+        return to_html(*pages)
     return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
 
 

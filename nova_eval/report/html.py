@@ -1,4 +1,4 @@
-"""A table as a page of HTML that stands alone: no script, no outside file, light and dark."""
+"""Tables as a page of HTML that stands alone: no script, no outside file, light and dark."""
 
 from __future__ import annotations
 
@@ -19,16 +19,25 @@ tr.ruled td { border-top: 1px solid; }
 """
 
 
-def to_html(table: Table) -> str:
+def to_html(table: Table, *more: Table) -> str:
     """The columns of the page, emphasis as ``<strong>``, footnotes as a list. All text is escaped."""
-    columns, rows = table.select("page")
-    notes = [f"<strong>Bold</strong>: {escape(table.strong_means)}"] if table.strong_means else []
-    notes += [escape(note) for note in table.footnotes]
     lines = [
         "<!doctype html>",
         '<html lang="en">',
         f'<head><meta charset="utf-8"><title>{escape(table.title)}</title><style>{_STYLE}</style></head>',
         "<body>",
+        *(line for one in (table, *more) for line in _table(one)),
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: Table) -> list[str]:
+    columns, rows = table.select("page")
+    notes = [f"<strong>Bold</strong>: {escape(table.strong_means)}"] if table.strong_means else []
+    notes += [escape(note) for note in table.footnotes]
+    lines = [
         f"<table><caption>{escape(table.title)}</caption>",
         f"<thead><tr>{''.join(_cell('th', column, escape(column.title)) for column in columns)}</tr></thead>",
         "<tbody>",
@@ -37,7 +46,7 @@ def to_html(table: Table) -> str:
     ]
     if notes:
         lines += ['<ul class="notes">', *(f"<li>{note}</li>" for note in notes), "</ul>"]
-    return "\n".join([*lines, "</body>", "</html>"]) + "\n"
+    return lines
 
 
 def _row(row: Row, columns: tuple[Column, ...]) -> str:

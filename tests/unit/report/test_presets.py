@@ -14,6 +14,7 @@ from nova_eval.pipeline import report_inputs
 from nova_eval.records import Coverage, Metric, RunSummary
 from nova_eval.report.formats import FORMATS, render
 from nova_eval.report.grid import Table
+from nova_eval.report.html import to_html
 from nova_eval.report.presets import Preset, load_preset, preset_table
 
 T2I = ("t2i_compbench", "geneval", "dpg_bench")
@@ -158,6 +159,9 @@ class TestWithoutARun:
         text = render(table("paper-t2i"), "html")
         Balance().feed(text)
         assert opened == []
+        both = to_html(table("paper-t2i"), table("paper-t2v"))
+        Balance().feed(both)
+        assert (both.count("<html"), both.count("<table"), opened) == (1, 2, [])
         assert "&amp; Rewriter" in text
         assert "src=" not in text
 
@@ -196,7 +200,7 @@ class TestWithRuns:
 
 class TestLoading:
     def test_an_unknown_preset_and_a_broken_one_are_one_line(self) -> None:
-        with pytest.raises(UsageError, match="did you mean .paper-t2v"):
+        with pytest.raises(UsageError, match="did you mean 'paper-t2v'"):
             preset("paper-t3v")
         with pytest.raises(UsageError, match="has another form"):
             load_preset({"x": {"title": "t"}}, "x")
