@@ -15,9 +15,10 @@ from nova_eval.benchmarks.geneval.parity import judged
 from nova_eval.errors import UsageError, unknown
 from nova_eval.protocols import Detection, Frames
 from nova_eval.records import ParityResult
-from nova_eval.replays.geneval_kit import write_weights
+from nova_eval.replays.geneval_kit import FILES, write_weights
 from nova_eval.replays.measures import exact, largest, remembering, result, watching
 from nova_eval.replays.procedural import moving_shapes
+from nova_eval.weights.catalogue import entry
 
 BACKBONE, FIRST = 2e-5, 1e-4
 CLASSES, MASKS, SCORES = 3e-3, 1e-2, 3e-4
@@ -215,10 +216,10 @@ def _judge(recordings: Path, clip_seed: int, detector_seed: int, files: Path, de
     paths = {}
     for argument, judge, seed in (("clip", "clip_vit_l14", clip_seed), ("weights", "mask2former", detector_seed)):
         target = files / f"{judge}-{seed}"
-        if not target.exists():
-            target.mkdir()
+        target.mkdir(exist_ok=True)
+        paths[argument] = target / entry(FILES[judge]).file
+        if not paths[argument].exists():
             write_weights(recordings / judge, seed, target)
-        (paths[argument],) = target.glob("*.pt*")
     made: Any = GenEvalObjects(paths["weights"], clip=paths["clip"]).to(device)
     made.detect = remembering(made.detect)
     return made
