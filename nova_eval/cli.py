@@ -201,7 +201,7 @@ def export(
     folder
         Where to; it must not exist yet, or be empty.
     layout
-        official, or separate for DPG-Bench's images one by one instead of in grids of four.
+        official, or separate for DPG-Bench's images one by one without the grids of four.
     copy
         Copy files; otherwise they are hard-linked where that is possible.
     """

@@ -23,14 +23,15 @@ from nova_eval.records import Sample, SampleKey, Score
 from nova_eval.store import place
 from nova_eval.summary import summarise
 
+_SEPARATE = "separate"  # the layout of images that share no picture, and the folder that holds them beside grids
 _READ_OFFICIALLY = {"vbench": {".mp4", ".gif"}, "geneval": {".png"}, "t2i_compbench": {".png"}, "dpg_bench": {".png"}}
 
 
 def export_run(opened: Run, target: Path, *, layout: str = "official", copy: bool = False) -> list[str]:
     """Fills ``target``, a folder that is new or empty, and says in a line each what was written and what was left out.
 
-    Media keep their bytes; only samples that have to share a picture (DPG-Bench's grids) are put together, losslessly.
-    Result files are written for official scoring alone.
+    Media keep their bytes. Samples that have to share a picture (DPG-Bench's grids) are put together without loss, and
+    stand beside as they are, so that an import finds the same bytes. Result files are of official scoring alone.
     """
     names_of = _layout(opened, layout)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -53,6 +54,10 @@ def export_run(opened: Run, target: Path, *, layout: str = "official", copy: boo
         written = _write_media(opened.store.folder, samples, names, root, shared=shared, copy=copy)
         for name, data in names_of.beside(opened.suite, written).items():
             _write(root / name, data)
+        if shared:
+            alone = _layout(opened, _SEPARATE).names(opened.suite, {key: kept[key].suffix for key in made})
+            for key, name in alone.items():
+                place(opened.store.folder / samples[key].path, target / _SEPARATE / name, copy=copy)
         results = _write_results(opened, {key: root / names[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
@@ -67,7 +72,7 @@ def _layout(opened: Run, name: str) -> Layout:
     suffixes = VIDEO_SUFFIXES if opened.config.modality == "video" else IMAGE_SUFFIXES
     choices: dict[str, Callable[[], Layout]] = {"official": lambda: maker(suffixes)}
     if opened.spec.benchmark == "dpg_bench":
-        choices["separate"] = lambda: maker(suffixes, separate=True)
+        choices[_SEPARATE] = lambda: maker(suffixes, separate=True)
     if name not in choices:
         raise unknown(f"layout of {opened.spec.benchmark}", name, choices)
     return choices[name]()
@@ -178,7 +183,7 @@ def _lines(
         lines.append(f"left out {len(refused)} samples: no file can be named after their prompts")
     apart = len(samples) - len(refused) - len(written)
     if apart:
-        lines.append(f"left out {apart} samples: a grid takes four images of one size; --layout separate takes them")
+        lines.append(f"{apart} samples are in {_SEPARATE}/ only: a grid takes four images of one size")
     endings = {Path(samples[key].path).suffix.lower() for key in written}
     foreign = sorted(endings - _READ_OFFICIALLY.get(opened.spec.benchmark, endings))
     if foreign:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ class DPGBenchLayout:
     pattern: ClassVar[str] = "'{item}.png' for a grid of four, or '{item}-{index}.png'"
 
     def assign(self, prompts: Sequence[Prompt], paths: Iterable[str], folder: Path) -> Assignment:
-        """A separate picture is believed before a grid."""
+        """A separate picture is believed before a grid; one whose samples are all there separately is not extra."""
         items = {item_name(prompt): prompt.id for prompt in prompts}
         claims: list[Claim] = []
         extra: list[str] = []
@@ -53,7 +53,14 @@ class DPGBenchLayout:
                 grids += [path] if self.grid > 1 else []
             else:
                 extra.append(path)
-        return settled(claims, extra, grids)
+        assigned = settled(claims, extra, grids)
+        spare = {claim.path for claim in claims if claim.distance} - assigned.grids
+        spare = {path for path in spare if self._all_separate(items[item_of(path)], assigned)}
+        return replace(assigned, extra=tuple(path for path in assigned.extra if path not in spare))
+
+    def _all_separate(self, prompt_id: str, assigned: Assignment) -> bool:
+        keys = [SampleKey(prompt_id, index) for index in range(self.grid**2)]
+        return all(key in assigned.files and assigned.grids.isdisjoint(assigned.files[key]) for key in keys)
 
     def names(self, prompts: Sequence[Prompt], suffixes: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         items = {prompt.id: item_name(prompt) for prompt in prompts}

@@ -96,8 +96,7 @@ class TestThereAndBack:
         again = brought_in(benchmark, exported[benchmark], tmp_path)
         for key in digests(first):
             assert np.array_equal(pixels(first, key), pixels(again, key))
-        if benchmark != "dpg_bench":  # four images become one picture
-            assert digests(again) == digests(first)
+        assert digests(again) == digests(first)
         scored = reopen_to_score(again.store.folder, lambda options: options)
         assert run(scored, sampling=False).summary.coverage.unscored == 0
         assert rows(scored) == rows(first)
@@ -134,13 +133,25 @@ class TestThereAndBack:
 
 
 class TestSeparateImages:
+    def test_a_grid_alone_keeps_every_pixel_and_row(
+        self, sampled: dict[str, Path], exported: dict[str, Path], tmp_path: Path
+    ) -> None:
+        first = reopen(sampled["dpg_bench"])
+        again = brought_in("dpg_bench", exported["dpg_bench"] / "images", tmp_path)
+        for key in digests(first):
+            assert np.array_equal(pixels(first, key), pixels(again, key))
+        scored = reopen_to_score(again.store.folder, lambda options: options)
+        run(scored, sampling=False)
+        assert rows(scored) == rows(first)
+
     def test_dpg_bench_keeps_every_byte(self, sampled: dict[str, Path], tmp_path: Path) -> None:
         first = reopen(sampled["dpg_bench"])
         export_run(first, tmp_path / "out", layout="separate")
         assert digests(brought_in("dpg_bench", tmp_path / "out", tmp_path)) == digests(first)
 
     def test_an_imported_grid_can_be_taken_apart(self, exported: dict[str, Path], tmp_path: Path) -> None:
-        grids = brought_in("dpg_bench", exported["dpg_bench"], tmp_path / "a")
+        grids = brought_in("dpg_bench", exported["dpg_bench"] / "images", tmp_path / "a")
+        assert all(sample.part for sample in grids.store.samples()[0].values())
         export_run(reopen(grids.store.folder), tmp_path / "out", layout="separate")
         alone = brought_in("dpg_bench", tmp_path / "out", tmp_path / "b")
         for key in digests(grids):
@@ -150,8 +161,8 @@ class TestSeparateImages:
         one = reopen_to_score(
             sampled["dpg_bench"], lambda options: options.model_copy(update={"samples_per_prompt": 1})
         )
-        assert any("--layout separate takes them" in line for line in export_run(one, tmp_path / "grids"))
-        assert not list((tmp_path / "grids").rglob("*.png"))
+        assert any("a grid takes four images" in line for line in export_run(one, tmp_path / "grids"))
+        assert not (tmp_path / "grids" / "images").exists()
         export_run(one, tmp_path / "alone", layout="separate")
         assert len(list((tmp_path / "alone").rglob("*-0.png"))) == len({key.prompt_id for key in one.wanted})
 
@@ -290,7 +301,7 @@ class TestOfficialResults:
             assert len(tiles) == 4
             assert mean == pytest.approx(sum(tiles) / 4)
             means.append(mean)
-        assert len(means) == len(list(folder.rglob("*.png")))
+        assert len(means) == len(list((folder / "images").rglob("*.png")))
         assert float(summary.rpartition("DPG-Bench score: ")[2]) == pytest.approx(100 * values["overall"])
         assert sum(means) / len(means) == pytest.approx(values["overall"])
         assert f"\tentity: {100 * values['entity']}" in summary
@@ -332,8 +343,9 @@ class TestWhatCannotBeExported:
         export_run(reopen(asked.store.folder), tmp_path / "alone", layout="separate")
         three = brought_in("dpg_bench", tmp_path / "alone", tmp_path / "b", samples_per_prompt="3")
         lines = export_run(reopen(three.store.folder), tmp_path / "out")
-        assert any("a grid takes four images of one size" in line for line in lines)
-        assert not list((tmp_path / "out").rglob("*.png"))
+        assert any("only: a grid takes four images of one size" in line for line in lines)
+        assert not (tmp_path / "out" / "images").exists()
+        assert len(list((tmp_path / "out" / "separate").iterdir())) == len(digests(three))
 
 
 def test_the_three_verbs_on_the_command_line(

@@ -212,7 +212,11 @@ class TestDPGBench:
             write(tmp_path / f"7-{index}.png", picture(index))
         listing, lines = look(tmp_path, "dpg_bench", keys(DPG))
         assert listing.found[SampleKey("dpg_bench/7", 2)].name == "7-2.png"
-        assert lines[-1] == "not needed 1 further samples: '7.png'"
+        assert lines == ["found 12 of 12 samples"]
+        (tmp_path / "7-3.png").unlink()
+        listing, _ = look(tmp_path, "dpg_bench", keys(DPG))
+        assert listing.found[SampleKey("dpg_bench/7", 3)].name == "7.png"
+        assert listing.parts[SampleKey("dpg_bench/7", 3)] == (16, 16, 16, 16)
 
     def test_grids_of_another_size_than_most_are_named(self, tmp_path: Path) -> None:
         wanted = fill(tmp_path, "dpg_bench")
