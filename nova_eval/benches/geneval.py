@@ -39,8 +39,8 @@ def measure(
     ``images`` rendered scenes are looked at, and in each the ``objects`` surest objects (of whatever score) are asked
     for their colours: one by one, then ``batch`` images at once and the objects of an image together. Weights that are
     missing are drawn at random, which does not change what is computed. ``difference`` is the largest of a score
-    between the two ways. Times are the median of ``repeats``, preprocessing included; what a colour is called is read
-    before, once for all images of a run.
+    between the two ways. Times are the median of ``repeats``, preprocessing included and in processor
+    seconds on the CPU, which other programs disturb less; what a colour is called is read before, once for a run.
     """
     if min(images, batch, objects, repeats) < 1 or min(height, width) < 16:
         raise UsageError("bench geneval needs an image of 16×16 pixels or more, a batch, an object and a repeat")
@@ -68,13 +68,14 @@ def measure(
         warm = scenes(1, *_SMALL)
         asked.colors(warm[0], _surest(asked.detect(warm)[0], 1))
         seconds: dict[str, list[float]] = {}
+        clock = time.process_time if device == "cpu" else time.perf_counter
 
         def timed(name: str, work: Callable[[], Any]) -> Any:
-            started = time.perf_counter()
+            started = clock()
             answer = work()
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
-            seconds.setdefault(name, []).append(time.perf_counter() - started)
+            seconds.setdefault(name, []).append(clock() - started)
             return answer
 
         for repeat in range(repeats):
@@ -101,6 +102,7 @@ def measure(
         "device": device,
         "dtype": dtype,
         "threads": torch.get_num_threads(),
+        "clock": "processor" if device == "cpu" else "wall",
         "random_weights": drawn,
         **{f"seconds_{name}": value for name, value in parts.items()},
         "images_per_second_alone": images / one_by_one,
@@ -118,7 +120,8 @@ def lines(row: Mapping[str, Any]) -> str:
     return "\n".join(
         [
             f"{row['judge']} ({row['dtype']}, {row['device']}, {row['threads']} threads{weights}), {row['images']} "
-            f"images of {row['height']}×{row['width']}, {row['objects']} objects asked for their color:",
+            f"images of {row['height']}×{row['width']}, {row['objects']} objects asked for their color, "
+            f"{row['clock']} time:",
             f"  one by one {row['images_per_second_alone']:.3g} images/s "
             f"(objects {row['seconds_detect_alone']:.1f} s, colors {row['seconds_color_alone']:.1f} s)",
             f"  batches of {row['batch']} {row['images_per_second_batched']:.3g} images/s "
