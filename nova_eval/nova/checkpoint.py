@@ -63,6 +63,11 @@ def locate(path_or_id: str | Path, *, offline: bool = False) -> Path:
         raise PrerequisiteError(f"checkpoint {str(path_or_id)!r} {what}", remedy=remedy) from error
 
 
+def weight_bytes(folder: Path) -> int:
+    """The size of all weight files of the checkpoint in ``folder``."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in (".safetensors", ".bin", ".pth"))
+
+
 def load_transformer(folder: Path, *, dtype: torch.dtype, device: str) -> NovaTransformer:
     """The transformer of the checkpoint in ``folder``, in evaluation mode.
 

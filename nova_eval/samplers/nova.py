@@ -11,9 +11,12 @@ from nova_eval.errors import UsageError
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
 
+_SMALL_BYTES = 64 * 2**20
+
 
 class NovaSampler:
-    """``checkpoint`` is a folder in the official layout or a hub id such as ``"BAAI/nova-d48w1024-osp480"``.
+    """``checkpoint`` is a folder in the official layout, a hub id such as ``"BAAI/nova-d48w1024-osp480"``, or
+    ``"nova-mini"``, which comes with the package.
 
     Defaults are the pipeline's own; the paper evaluates with 128 autoregressive steps, 100 diffusion steps and guidance
     7. ``latent_frames`` T are 4·(T − 1) + 1 frames under the video autoencoder. ``fps`` is the rate at which clips are
@@ -90,6 +93,8 @@ class NovaSampler:
             "prompt_cache": None if prompt_cache is None else Path(prompt_cache),
         }
         self._batch_size = batch_size
+        # A small model on a CPU: a process a core, each on one thread, makes the same bits however many there are.
+        self.light = device == "cpu" and checkpoints.weight_bytes(self.folder) < _SMALL_BYTES
         video = latent_frames > 1
         drawn = device.partition(":")[0] if draw_on_device else "cpu"
         self.info = SamplerInfo(
@@ -103,8 +108,12 @@ class NovaSampler:
     @cached_property
     def pipeline(self) -> Any:
         """The loaded NovaPipeline."""
+        import torch
+
         from nova_eval.nova.pipeline import NovaPipeline
 
+        if self.light:
+            torch.set_num_threads(1)
         return NovaPipeline.from_pretrained(self.folder, **self._load)
 
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[Frames]:

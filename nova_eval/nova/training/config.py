@@ -49,8 +49,8 @@ class StageConfig(_Frozen):
     """One stretch of training. ``latent_frames`` may be less than the cached clips have: the first ones are used.
 
     The learning rate is ``base_learning_rate × batch / 256`` after ``warmup`` steps; Muon's, for matrices, is
-    ``matrix_learning_rate`` whatever the batch. ``microbatch`` splits a batch to
-    save memory. Weights carry over from stage to stage; the optimizer starts afresh.
+    ``matrix_learning_rate`` whatever the batch. ``loss_repeat`` replaces the run's. ``microbatch`` splits a batch
+    to save memory. Weights carry over from stage to stage; the optimizer starts afresh.
     """
 
     name: str = Field(pattern=r"[a-z0-9_]+")
@@ -58,6 +58,7 @@ class StageConfig(_Frozen):
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
     latent_frames: int = Field(default=1, ge=1)
+    loss_repeat: int | None = Field(default=None, ge=1)
     microbatch: int | None = Field(default=None, ge=1)
     base_learning_rate: float = 1e-4
     matrix_learning_rate: float = 0.02

@@ -38,17 +38,15 @@ def draw_curves(folder: Path) -> Path:
     from matplotlib.figure import Figure
 
     losses, vae = _columns(folder / "losses.csv"), _columns(folder / "vae_curve.csv")
-    stages = list(dict.fromkeys(losses["stage"]))
+    stages = list(dict.fromkeys(losses["part"]))
     with mpl.rc_context({"svg.hashsalt": "curves", "font.size": 8}):
         figure = Figure(figsize=(3.4 * (1 + len(stages)), 2.8), layout="constrained")
         panels: Any = figure.subplots(1, 1 + len(stages))
-        for phase in dict.fromkeys(vae["phase"]):
-            panels[0].plot(*_numbers(vae, "psnr", [name == phase for name in vae["phase"]]), label=phase)
-        panels[0].legend(fontsize=6, frameon=False)
+        panels[0].plot(*_numbers(vae, "psnr", [True] * len(vae["step"])))
         panels[0].set_title("autoencoder")
         panels[0].set_ylabel("PSNR of unseen clips (dB)")
         for axes, stage in zip(panels[1:], stages, strict=True):
-            own = [name == stage for name in losses["stage"]]
+            own = [name == stage for name in losses["part"]]
             for name in (name for name in losses if name.startswith("loss")):
                 steps, values = _numbers(losses, name, own)
                 if values:

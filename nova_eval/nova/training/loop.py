@@ -60,9 +60,12 @@ def train(config: TrainConfig, *, resume: bool = True, say: Callable[[str], None
 class Objective(nn.Module):
     """Losses as a module's forward, which is what data-parallel wrappers and automatic precision act on."""
 
-    def __init__(self, model: NovaTransformer, schedule: Schedule, config: TrainConfig) -> None:
+    def __init__(
+        self, model: NovaTransformer, schedule: Schedule, config: TrainConfig, loss_repeat: int | None = None
+    ) -> None:
         super().__init__()
         self.model, self.schedule, self.config = model, schedule, config
+        self.loss_repeat = loss_repeat or config.loss_repeat
 
     def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """The losses of one batch; all chance comes from ``generator``."""
@@ -73,7 +76,7 @@ class Objective(nn.Module):
         texts = [text[:0] if drop else text for text, drop in zip(batch.texts, dropped, strict=True)]
         flow = [BASE_FLOW if drop else value for value, drop in zip(batch.flow, plain, strict=True)]
         embeds = pad_with_table(texts, model.text_embed.weight, model.config.text_token_len)
-        draws = draw(model.config, self.schedule, tuple(batch.latents.shape), generator, config.loss_repeat)
+        draws = draw(model.config, self.schedule, tuple(batch.latents.shape), generator, self.loss_repeat)
         latents = batch.latents.to(model.device)
         return losses(model, self.schedule, latents, embeds, draws.to(model.device), flow=flow).values
 
@@ -135,7 +138,9 @@ class _Training:
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
             self.optimizer_state = None
-        objective, optimizer = devices.prepare(Objective(self.model, self.schedule, config).train(), optimizer)
+        objective, optimizer = devices.prepare(
+            Objective(self.model, self.schedule, config, stage.loss_repeat).train(), optimizer
+        )
         factor = warmup_then_cosine if stage.decay == "cosine" else warmup_then_constant
         for step in range(self.progress.step, stage.steps):
             began = time.monotonic()

@@ -1,7 +1,7 @@
 """nova-mini: every part of a small NOVA made from nothing but the sprites world, and packed for shipping.
 
-``python -m nova_eval.nova.training.mini OUTPUT`` does it all; a part that is finished is kept, an interrupted
-transformer is continued.
+``python -m nova_eval.nova.training.mini OUTPUT`` makes the text-to-image model that comes with the package; ``--video``
+goes on to text to video. A part that is finished is kept, an interrupted transformer is continued.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 import torch
 
 from nova_eval.nova.training.autoencoder import AutoencoderRecipe, Clips, MotionRecipe, train_autoencoder, train_motion
-from nova_eval.nova.training.config import TrainConfig, load_config
+from nova_eval.nova.training.config import load_config
 from nova_eval.nova.training.loop import train
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
 from nova_eval.registry import Registry
 
-IMAGE_RECIPE = Path(__file__).with_name("mini_t2i.toml")
+IMAGE_RECIPES = (Path(__file__).with_name("mini_t2i.toml"), Path(__file__).with_name("mini_t2i_long.toml"))
 VIDEO_RECIPE = Path(__file__).with_name("mini_t2v.toml")
-EARLY_IMAGE, EARLY_STEPS = "t2i-000400", 240  # the early checkpoint: t2v for a few steps, from an early t2i
+EARLY_STEPS = 300  # the early checkpoint of the package: the first recipe after so many steps
 VAE_CONFIG: dict[str, Any] = {
     "_class_name": "AutoencoderKLOpenSora",
     "act_fn": "silu",
@@ -86,24 +86,29 @@ def make_video_parts(parts: Path, folder: Path, recipe: MotionRecipe | None = No
     return folder
 
 
-def make_mini(output: Path, *, threads: int = 1, say: Say = print) -> Path:
-    """Trains nova-mini and its early checkpoint under ``output``; the folder of the last checkpoint."""
+def make_images(output: Path, *, threads: int = 1, say: Say = print) -> Path:
+    """Trains nova-mini for images under ``output``; the folder of its last checkpoint."""
     torch.set_num_threads(threads)
     parts = make_parts(output / "parts", say=say)
-    given: dict[str, Any] = {"threads": threads, "cache": output / "cache"}
-    pictures = train(load_config(IMAGE_RECIPE, output=output / "t2i", parts=parts, **given), say=say)
-    given["parts"] = make_video_parts(parts, output / "video_parts", say=say)
-    clips = load_config(VIDEO_RECIPE, output=output / "t2v", initial=pictures, **given)
-    last = train(clips, say=say)
-    train(early(clips, output), say=say)
+    last: Path | None = None
+    for recipe in IMAGE_RECIPES:
+        given: dict[str, Any] = {"threads": threads, "cache": output / "cache", "parts": parts, "initial": last}
+        last = train(load_config(recipe, output=images_output(output, recipe), **given), say=say)
+    assert last is not None
     return last
 
 
-def early(clips: TrainConfig, output: Path) -> TrainConfig:
-    """The second half's recipe for a few steps, from an early checkpoint of the first."""
-    stage = clips.stages[0].model_copy(update={"steps": EARLY_STEPS, "warmup": 30})
-    start = output / "t2i" / "checkpoints" / EARLY_IMAGE
-    return clips.model_copy(update={"output": output / "early", "initial": start, "stages": (stage,)})
+def make_video(output: Path, *, threads: int = 1, say: Say = print) -> Path:
+    """Goes on from ``make_images`` to clips; the folder of the last checkpoint."""
+    pictures = make_images(output, threads=threads, say=say)
+    parts = make_video_parts(output / "parts", output / "video_parts", say=say)
+    given: dict[str, Any] = {"threads": threads, "cache": output / "cache", "parts": parts, "initial": pictures}
+    return train(load_config(VIDEO_RECIPE, output=output / "t2v", **given), say=say)
+
+
+def images_output(output: Path, recipe: Path) -> Path:
+    """Where ``recipe`` is trained under ``output``."""
+    return output / recipe.stem.removeprefix("mini_")
 
 
 def _frames(example: Callable[..., Any]) -> Clips:
@@ -115,10 +120,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description="Train nova-mini from nothing but the sprites world.")
     arguments.add_argument("output", type=Path)
     arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--pack", type=Path, help="then write the half-precision package here")
+    arguments.add_argument("--video", action="store_true", help="go on to text to video")
+    arguments.add_argument("--pack", type=Path, help="then write the image model in half precision here")
     given = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    last = make_mini(given.output, threads=given.threads, say=logging.getLogger("mini").info)
+    make = make_video if given.video else make_images
+    last = make(given.output, threads=given.threads, say=logging.getLogger("mini").info)
     logging.getLogger("mini").info("checkpoint: %s", last)
     if given.pack:
         from nova_eval.nova.training.mini_package import pack

@@ -14,44 +14,44 @@ from typing import Any
 import torch
 
 from nova_eval.nova.checkpoint import load_schedule, load_transformer, read_json, save_index, save_schedule, write_json
-from nova_eval.nova.training.autoencoder import AutoencoderRecipe, MotionRecipe
+from nova_eval.nova.training.autoencoder import AutoencoderRecipe
 from nova_eval.nova.training.config import load_config
 from nova_eval.nova.training.curves import draw_curves, thinned
 from nova_eval.nova.training.loop import read_losses
-from nova_eval.nova.training.mini import EARLY_IMAGE, EARLY_STEPS, IMAGE_RECIPE, VAE_SEED, VIDEO_RECIPE
+from nova_eval.nova.training.mini import EARLY_STEPS, IMAGE_RECIPES, VAE_SEED, images_output
 
 
 def pack(output: Path, target: Path) -> int:
-    """Copies the checkpoint that was made under ``output`` into ``target``; the number of bytes written.
+    """Copies the image model that was made under ``output`` into ``target``; the number of bytes written.
 
     Beside it: ``early/transformer``, the curves as CSV and SVG, and ``origin.json``, which says how it was made.
     """
-    pictures, clips = load_config(IMAGE_RECIPE), load_config(VIDEO_RECIPE)
-    everything = ("transformer", "vae", "text_encoder", "tokenizer")
-    _pack_checkpoint(output / "t2v" / "checkpoints" / "t2v", target, everything)
-    _pack_checkpoint(output / "early" / "checkpoints" / "t2v", target / "early", ("transformer",))
-    rows = [row for stage in ("t2i", "t2v") for row in thinned(list(read_losses(output / stage / "losses.jsonl")))]
-    _write_curve(target / "losses.csv", rows)
-    autoencoder = _read_curve(output / "parts" / "vae_curve.csv", "images, then clips")
-    motion = _read_curve(output / "video_parts" / "vae_motion_curve.csv", "motion")
-    _write_curve(target / "vae_curve.csv", autoencoder + motion)
+    folders = [images_output(output, recipe) for recipe in IMAGE_RECIPES]
+    configs = {folder.name: load_config(recipe) for folder, recipe in zip(folders, IMAGE_RECIPES, strict=True)}
+    _pack_checkpoint(folders[-1] / "checkpoints" / "t2i", target, ("transformer", "vae", "text_encoder", "tokenizer"))
+    early = folders[0] / "checkpoints" / f"t2i-{EARLY_STEPS:06d}"
+    _pack_checkpoint(early, target / "early", ("transformer",))
+    losses = {folder.name: list(read_losses(folder / "losses.jsonl")) for folder in folders}
+    _write_curve(target / "losses.csv", [{"part": n, **row} for n, rows in losses.items() for row in thinned(rows)])
+    autoencoder = _read_curve(output / "parts" / "vae_curve.csv")
+    _write_curve(target / "vae_curve.csv", autoencoder)
     draw_curves(target)
-    seconds = [sum(row["seconds"] for row in read_losses(output / s / "losses.jsonl")) for s in ("t2i", "t2v")]
-    vae_seconds = int(autoencoder[-1]["seconds"]) + int(motion[-1]["seconds"])
+    seconds = {name: round(sum(row["seconds"] for row in rows)) for name, rows in losses.items()}
     write_json(
         target / "origin.json",
         {
             "command": "python -m nova_eval.nova.training.mini runs/mini --pack nova_eval/nova/mini",
             "config": {
-                "t2i": json.loads(pictures.model_dump_json(exclude={"output", "parts", "cache"})),
-                "t2v": json.loads(clips.model_dump_json(exclude={"output", "parts", "cache", "initial"})),
+                **{
+                    name: json.loads(config.model_dump_json(exclude={"output", "parts", "cache", "initial"}))
+                    for name, config in configs.items()
+                },
                 "vae": asdict(AutoencoderRecipe(seed=VAE_SEED)),
-                "vae_motion": asdict(MotionRecipe(seed=VAE_SEED)),
             },
-            "steps": {"t2i": pictures.stages[0].steps, "t2v": clips.stages[0].steps},
-            "early_steps": {"t2i": int(EARLY_IMAGE.rpartition("-")[2]), "t2v": EARLY_STEPS},
-            "seed": pictures.seed,
-            "seconds": {"vae": vae_seconds, "t2i": round(seconds[0]), "t2v": round(seconds[1])},
+            "steps": {name: config.stages[0].steps for name, config in configs.items()},
+            "early_steps": EARLY_STEPS,
+            "seeds": {name: config.seed for name, config in configs.items()},
+            "seconds": {"vae": int(autoencoder[-1]["seconds"]), **seconds},
             "torch": torch.__version__,
             "machine": platform.machine(),
         },
@@ -74,9 +74,9 @@ def _pack_checkpoint(source: Path, target: Path, parts: Sequence[str]) -> None:
         save_index(target, str(read_json(source / "vae" / "config.json")["_class_name"]), schedule)
 
 
-def _read_curve(path: Path, phase: str) -> list[dict[str, Any]]:
+def _read_curve(path: Path) -> list[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8") as file:
-        return [{"phase": phase, **row} for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))
 
 
 def _write_curve(path: Path, rows: Sequence[dict[str, Any]]) -> None:
