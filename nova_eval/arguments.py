@@ -103,6 +103,8 @@ def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: Benchmark
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
     if name != profile.sampler["name"]:
         defaults = {key: value for key, value in defaults.items() if key in parameters}
+    if config.modality == "image" and "frames" in parameters:
+        defaults.setdefault("frames", 1)
     if name in _FINISHED:
         own = {"layout": config.name if config.name in LAYOUTS else "vbench", "modality": config.modality}
         defaults = {key: value for key, value in own.items() if key in parameters} | defaults

@@ -96,3 +96,11 @@ def test_every_benchmark_starts_in_the_embedded_world_with_five_samples(
 def test_the_official_count_is_the_benchmarks_own(benchmark: str, count: int) -> None:
     _, options, config = resolve(benchmark, {"samples_per_prompt": "official"})
     assert config.samples_of((), options.samples_per_prompt) == count
+
+
+def test_an_image_benchmark_asks_any_sampler_for_one_frame() -> None:
+    for name in ("oracle", "noise"):
+        spec, _, _ = resolve("geneval", {"sampler": name})
+        assert spec.sampler.settings["frames"] == 1
+    spec, _, _ = resolve("vbench", {"sampler": "noise"})
+    assert spec.sampler.settings.get("frames", 17) == 17
