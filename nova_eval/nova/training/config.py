@@ -50,12 +50,14 @@ class StageConfig(_Frozen):
 
     The learning rate is ``base_learning_rate × batch / 256`` after ``warmup`` steps; Muon's, for matrices, is
     ``matrix_learning_rate`` whatever the batch. ``loss_repeat`` replaces the run's. ``microbatch`` splits a batch
-    to save memory. Weights carry over from stage to stage; the optimizer starts afresh.
+    to save memory. ``stop`` ends the stage before its schedule of ``steps`` does. Weights carry over from
+    stage to stage; the optimizer starts afresh.
     """
 
     name: str = Field(pattern=r"[a-z0-9_]+")
     data: str
     steps: int = Field(ge=1)
+    stop: int | None = Field(default=None, ge=1)
     batch: int = Field(ge=1)
     latent_frames: int = Field(default=1, ge=1)
     loss_repeat: int | None = Field(default=None, ge=1)

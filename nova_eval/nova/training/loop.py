@@ -142,7 +142,7 @@ class _Training:
             Objective(self.model, self.schedule, config, stage.loss_repeat).train(), optimizer
         )
         factor = warmup_then_cosine if stage.decay == "cosine" else warmup_then_constant
-        for step in range(self.progress.step, stage.steps):
+        for step in range(self.progress.step, min(stage.steps, stage.stop or stage.steps)):
             began = time.monotonic()
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor(step, stage.warmup, stage.steps)

@@ -48,7 +48,7 @@ def pack(output: Path, target: Path) -> int:
                 },
                 "vae": asdict(AutoencoderRecipe(seed=VAE_SEED)),
             },
-            "steps": {name: config.stages[0].steps for name, config in configs.items()},
+            "steps": {name: rows[-1]["step"] + 1 for name, rows in losses.items()},
             "early_steps": EARLY_STEPS,
             "seeds": {name: config.seed for name, config in configs.items()},
             "seconds": {"vae": int(autoencoder[-1]["seconds"]), **seconds},

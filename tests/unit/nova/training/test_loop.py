@@ -198,6 +198,24 @@ class TestRefusals:
         assert names == [["t2i"], ["t2i"], ["t2v"]]
 
 
+def test_a_stage_may_end_before_its_schedule_does(root: Path, tmp_path: Path) -> None:
+    stage = {"name": "t2i", "data": "images", "steps": 6, "batch": 4, "base_learning_rate": 0.06, "decay": "cosine"}
+    whole = make_config(root, tmp_path / "whole", stages=[stage], checkpoint_every=3)
+    train(whole)
+    part = train(make_config(root, tmp_path / "part", stages=[{**stage, "stop": 3}]))
+    for name, value in weights(tmp_path / "whole" / "checkpoints" / "t2i-000003").items():
+        assert torch.equal(value, weights(part)[name])
+
+
+def test_a_killed_run_under_muon_ends_like_an_undisturbed_one(root: Path, tmp_path: Path) -> None:
+    stages = [{"name": "t2i", "data": "images", "steps": 6, "batch": 4, "matrix_learning_rate": 0.05, "loss_repeat": 2}]
+    expected = weights(train(make_config(root, tmp_path / "undisturbed", stages=stages, optimizer="muon")))
+    killed = make_config(root, tmp_path / "killed", stages=stages, optimizer="muon", save_every=2)
+    train_until_killed(killed, 3)
+    found = weights(train(killed))
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
 class TestOrder:
     def test_every_clip_once_an_epoch(self) -> None:
         ids = [i for step in range(6) for i in batch_ids(9, 6, step, seed=0, stage=0)]

@@ -19,14 +19,20 @@ from nova_eval.nova.checkpoint import build, save_schedule, save_transformer
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.schedule import DDPM
 from nova_eval.nova.text import TextEncoder
-from nova_eval.nova.training.autoencoder import AutoencoderRecipe, to_pixels, train_autoencoder
+from nova_eval.nova.training.autoencoder import (
+    AutoencoderRecipe,
+    MotionRecipe,
+    to_pixels,
+    train_autoencoder,
+    train_motion,
+)
 from nova_eval.nova.training.ema import Average
 from nova_eval.nova.training.masking import draw
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
 from nova_eval.nova.training.objective import losses
 from nova_eval.nova.training.parity import cases
 from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
-from nova_eval.nova.vae import load_vae
+from nova_eval.nova.vae import build_vae, load_vae, save_vae
 from nova_eval.sprites.examples import example, example_scene, labelled_sentence
 from nova_eval.sprites.grammar import parse, render_text
 
@@ -164,3 +170,20 @@ class TestMiniParts:
         assert errors[0] < 0.35
         assert stored[0] == stored[1]
         assert (tmp_path / "one" / "vae_curve.csv").read_text().startswith("step,l1,kl,psnr,seconds")
+
+    def test_learning_motion_leaves_the_latents_of_images_alone(self, tmp_path: Path) -> None:
+        def clip(index: int, frames: int) -> np.ndarray:
+            rng = np.random.default_rng(index)
+            first = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+            return np.stack([np.roll(first, step * (index % 3), axis=1) for step in range(frames)])
+
+        save_vae(build_vae(vae_config(), 3), tmp_path / "before")
+        recipe = MotionRecipe(
+            steps=6, warmup=1, learning_rate=0.05, pool=6, still=0.34, long=(1, 9), short=(1, 5), images=(1, 1), ema=0.1
+        )
+        taught = train_motion(tmp_path / "before", clip, recipe, tmp_path / "after", say=lambda _: None)
+        before = load_vae(tmp_path / "before", dtype=torch.float32, device="cpu")
+        clips = to_pixels([clip(i, 9) for i in (1, 2)])
+        torch.testing.assert_close(taught.encode_mode(clips[:, :, :1]), before.encode_mode(clips[:, :, :1]))
+        change = (taught.encode_mode(clips) - before.encode_mode(clips)).abs().mean()
+        assert change > 0.01 * before.encode_mode(clips).abs().mean()
