@@ -6,6 +6,7 @@ Mask2Former can ask for, on accelerators, is put in their place. Weights are the
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
@@ -63,8 +64,13 @@ def build(state: dict[str, Tensor], path: Path) -> MMDetMask2Former:
     """PrerequisiteError, in the names of mmdet 3.x, for a file that is not of this architecture."""
     require_installed()
     network = MMDetMask2Former()
-    pinned.apply(network.network, state, rename=third_generation, ignore=TABLES, where=str(path))
+    pinned.apply(network.network, state, rename=_own_name, ignore=TABLES, where=str(path))
     return network
+
+
+def _own_name(name: str) -> str | None:
+    """What mmdet 3.x calls it; None for a constant that the network makes itself."""
+    return None if any(re.fullmatch(pattern, name) for pattern in TABLES) else third_generation(name)
 
 
 def _sorted(found: Any) -> Instances:
