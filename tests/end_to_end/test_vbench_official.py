@@ -1,0 +1,97 @@
+"""VBench with its official judges, end to end on H.264 clips: complete, once each, and the same however it is cut."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import official_world as world
+import torch
+from runs import facts
+
+from nova_eval.replays import weights_folder
+from nova_eval.weights.catalogue import FOLDER_VARIABLE
+
+SMALL = ("raft_things", "amt_s", "musiq_spaq")
+METRICS = ("dynamic_degree", "motion_smoothness", "imaging_quality", "temporal_flickering")
+SIZE = (5, 128, 128)
+
+
+@pytest.fixture(scope="module")
+def weights(parity: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    weights_folder.write(parity / "vbench", folder, judges=SMALL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    world.film(folder, PROMPTS, *SIZE)
+    return folder
+
+
+PROMPTS = tuple(
+    world.Prompt(prompt.id, prompt.text, tuple(tag for tag in prompt.tags if tag in METRICS))
+    for prompt in world.suite({"subject": 1, "overall": 2, "flickering": 1})
+)
+
+
+@pytest.fixture(autouse=True)
+def _settled(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(weights))
+    torch.set_num_threads(1)
+
+
+def test_everything_is_scored_decoded_once_and_loaded_once(clips: Path, mirror: Path, tmp_path: Path) -> None:
+    outcome, cost = world.scored(clips, PROMPTS, tmp_path, mirror)
+    found = world.values(outcome)
+    assert outcome.summary.coverage.fraction == 1
+    assert all(found[name] is not None for name in METRICS)
+    assert dict(cost.decoded) == dict.fromkeys((path.name for path in clips.iterdir()), 1)
+    assert sorted(cost.loaded.values()) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [{"batch": 1, "order": "shuffled:7"}, pytest.param({"batch": 2, "workers": 2}, marks=pytest.mark.slow)],
+)
+def test_rows_do_not_depend_on_units_order_or_processes(
+    flags: dict[str, object], clips: Path, mirror: Path, tmp_path: Path
+) -> None:
+    rows = []
+    for results, given in ((tmp_path / "together", {"batch": 8}), (tmp_path / "apart", flags)):
+        outcome, _ = world.scored(clips, PROMPTS, results, mirror, **given)
+        assert outcome.summary.coverage.fraction == 1
+        (manifest,) = results.glob("runs/*/*/manifest.json")
+        scores = facts(manifest.parent)["scores"]
+        rows.append({(name, key): value for name, lines in scores.items() for key, value in map(_numbers, lines)})
+    assert rows[1] == pytest.approx(rows[0], abs=1e-6)
+
+
+def _numbers(line: str) -> tuple[tuple[object, ...], float]:
+    row = json.loads(line)
+    return tuple(row["key"]), row["value"]
+
+
+@pytest.mark.slow
+def test_all_sixteen_dimensions_give_a_total_within_six_gibibytes(parity: Path, mirror: Path, tmp_path: Path) -> None:
+    weights_folder.write(parity / "vbench", tmp_path / "weights")
+    script = Path(world.__file__)
+    words = (script, tmp_path / "weights", tmp_path, mirror, *SIZE)
+    done = subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, text=True, check=False, cwd=script.parent
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["fraction"] == 1
+    assert answer["values"]["total"] is not None
+    assert answer["peak_bytes"] <= 6 * 2**30
+    assert set(answer["decoded"].values()) == {1}
+    assert set(answer["loaded"].values()) == {1}
