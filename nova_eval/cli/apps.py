@@ -1,0 +1,20 @@
+"""The command and its groups of sub-commands."""
+
+from __future__ import annotations
+
+from cyclopts import App, Parameter
+
+import nova_eval
+
+app = App(
+    name="nova-eval",
+    help="Sample a generator, score every sample, and compare the result with published baselines.",
+    version=nova_eval.__version__,
+    default_parameter=Parameter(negative=""),
+)
+prompts_app = App(name="prompts", help="Fetch or verify the pinned official prompt files.")
+app.command(prompts_app)
+weights_app = App(name="weights", help="Fetch, verify or list the official weight files of judges.")
+app.command(weights_app)
+bench_app = App(name="bench", help="Measure speed; every ratio is taken side by side in one run.")
+app.command(bench_app)

@@ -1,0 +1,132 @@
+"""Verbs that look after the instrument: doctor, parity, crosscheck, train."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from nova_eval import errors
+from nova_eval.cli.apps import app
+from nova_eval.cli.flags import print_json, talk
+
+
+@app.command
+def doctor(*, json: bool = False) -> int:
+    """Say what this machine has, what works, and how to get what is missing."""
+    from nova_eval import diagnosis
+
+    findings = diagnosis.examine()
+    if json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{'ok     ' if finding.ok else 'missing'}  {finding.name}: {finding.detail}")
+            if finding.remedy and not finding.ok:
+                print(f"         {finding.remedy}")
+    return errors.PREREQUISITE if any(finding.required and not finding.ok for finding in findings) else errors.OK
+
+
+@app.command
+def parity(folder: Path, /, *, json: bool = False) -> int:
+    """Run recorded outputs of the official code against this install; exit 1 if any differs.
+
+    Parameters
+    ----------
+    folder
+        A folder of recorded cases, or one of its parts.
+    json
+        Print a JSON list instead of lines.
+    """
+    from nova_eval import show
+    from nova_eval.parity import find_kits, run_parity
+
+    results = list(run_parity(folder))
+    not_covered = find_kits(folder)[1]
+    if json:
+        print_json(show.parity_json(results, not_covered))
+    else:
+        print(show.parity_lines(results, not_covered))
+    return errors.OK if results and all(result.passed for result in results) else errors.GATE_FAILED
+
+
+@app.command
+def crosscheck(
+    benchmark: Literal["vbench"],
+    run: str,
+    /,
+    *,
+    dimensions: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    limit: int | None = None,
+    weights: Path | None = None,
+    environment: Path | None = None,
+    mirror: Path | None = None,
+    offline: bool = False,
+    threads: int | None = None,
+    results: Path = Path("results"),
+    json: bool = False,
+) -> int:
+    """Run the official vbench 0.1.5 on a run's videos and compare every score; exit 1 if any dimension disagrees.
+
+    The package gets a virtual environment of its own under the cache folder, made at the first call (up to 7 GB).
+
+    Parameters
+    ----------
+    run
+        A run folder, or a name from `list runs`.
+    dimensions
+        Only these (default: all that the run has scores of).
+    limit
+        At most this many videos a dimension, spread evenly.
+    weights
+        Folder of weight files under their published names (default: where `weights fetch` puts them).
+    environment
+        Folder of the environment; one that you made, with detectron2 for instance, is used as it is.
+    mirror
+        Folder with pinned files as owner/repository/commit/path.
+    threads
+        Cores that the package may use (default: all).
+    json
+        Print a JSON list instead of the table.
+    """
+    from nova_eval import crosscheck, show
+
+    compared = crosscheck.crosscheck(
+        show.find(run, results),
+        dimensions=dimensions,
+        limit=limit,
+        weights=weights,
+        place=environment,
+        mirror=mirror,
+        offline=offline,
+        threads=threads,
+        say=talk,
+    )
+    if json:
+        print_json(crosscheck.as_json(compared))
+    else:
+        print(crosscheck.lines(compared))
+    return errors.OK if all(row.agrees for row in compared if not row.reason) else errors.GATE_FAILED
+
+
+@app.command
+def train(config: Path, /, *, restart: bool = False) -> int:
+    """Train NOVA as a TOML file says. Run it again to go on after any interruption.
+
+    Parameters
+    ----------
+    config
+        The file; `nova_eval/nova/training/README.md` explains its keys.
+    restart
+        Begin anew instead of going on.
+    """
+    import logging
+
+    from nova_eval.registry import Registry
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    start: Any = Registry("trainer", {"nova": "nova_eval.nova.training:run"}).get("nova")
+    print(start(config, resume=not restart))
+    return errors.OK

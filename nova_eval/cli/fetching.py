@@ -1,0 +1,108 @@
+"""prompts and weights: what is pinned, fetched and verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nova_eval import errors
+from nova_eval.cli.apps import prompts_app, weights_app
+from nova_eval.cli.flags import print_json, talk
+
+
+@prompts_app.command(name="fetch")
+def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: bool = False) -> int:
+    """Get a benchmark's official prompt files, over HTTPS or from --mirror, and verify their sha256."""
+    from nova_eval import prompts
+
+    for path in prompts.fetch(benchmark, mirror=mirror, offline=offline):
+        talk(f"verified: {path}")
+    if benchmark == "t2i_compbench":  # its rules ask about what a parser read in the prompts
+        from nova_eval.benchmarks.t2i_compbench.parses import bring_parses
+
+        talk(bring_parses(mirror))
+    return errors.OK
+
+
+@prompts_app.command(name="verify")
+def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
+    """Check the official prompt files that are already here."""
+    from nova_eval import prompts
+
+    wrong = 0
+    for check in prompts.verify(benchmark, mirror=mirror):
+        print(f"{check.source}: {check.problem or 'ok'}")
+        wrong += bool(check.problem)
+    return errors.PREREQUISITE if wrong else errors.OK
+
+
+@weights_app.command(name="fetch")
+def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
+    """Bring weight files here: several at once, resumed where they stopped, checked against their pins.
+
+    Parameters
+    ----------
+    names
+        Files or judges from `weights list`, or benchmarks for all their judges need (default: all).
+    mirror
+        Folder or address that holds the files under their own names; tried first.
+    """
+    from nova_eval import weights
+
+    missing = [row for row in weights.listing(names) if row.path is None]
+    for row in missing:
+        talk(f"to fetch: {row.entry.name}, {row.bytes / 2**20:.1f} MiB, licence {row.entry.licence}")
+    talk(f"to fetch in all: {sum(row.bytes for row in missing) / 2**30:.2f} GiB")
+    for path in weights.fetch(names, mirror=mirror, offline=offline):
+        talk(f"verified: {path}")
+    return errors.OK
+
+
+@weights_app.command(name="verify")
+def weights_verify(*names: str) -> int:
+    """Read the weight files that are here and compare them with their pins."""
+    from nova_eval import weights
+
+    checks = weights.verify(names)
+    for check in checks:
+        print(f"{check.entry.name}: {check.problem or 'ok'}")
+    return errors.PREREQUISITE if any(check.problem for check in checks) else errors.OK
+
+
+@weights_app.command(name="list")
+def weights_list(*names: str, json: bool = False) -> int:
+    """List weight files with size, licence, origin, the judges that use them, and where they lie.
+
+    Parameters
+    ----------
+    names
+        Files, judges, or benchmarks (default: all).
+    """
+    from nova_eval import weights
+
+    rows = weights.listing(names)
+    if json:
+        print_json(
+            [
+                {
+                    "name": row.entry.name,
+                    "here": None if row.path is None else str(row.path),
+                    "bytes": row.bytes,
+                    "licence": row.entry.licence,
+                    "used_by": list(row.entry.used_by),
+                    "pinned_by": row.pinned_by,
+                    "origin": row.entry.origin,
+                }
+                for row in rows
+            ]
+        )
+    else:
+        for row in rows:
+            state, judges = "here" if row.path else "missing", ", ".join(row.entry.used_by)
+            print(f"{row.entry.name:<24} {state:<8} {row.bytes / 2**20:>8.1f} MiB  {row.entry.licence}  ({judges})")
+        here = {row.entry.instead_of or row.entry.name for row in rows if row.path}
+        missing = [row for row in rows if not row.entry.instead_of and row.entry.name not in here]
+        if missing:
+            size = sum(row.bytes for row in missing) / 2**30
+            what = " ".join(names) or "[judge or benchmark]"
+            talk(f"missing: {len(missing)} files, {size:.2f} GiB; python -m nova_eval weights fetch {what}")
+    return errors.OK

@@ -1,0 +1,254 @@
+"""Verbs on runs: run, sample, score, import, export, plan, table, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from nova_eval import errors
+from nova_eval.cli.apps import app
+from nova_eval.cli.flags import UNSET, Flags, RunFlags, finish, open_run, print_json, reopen, resolved, talk
+
+Format = Literal["terminal", "md", "csv", "tex", "html"]
+
+
+@app.command
+def run(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int:
+    """Sample, score and print the table. Run it again to go on after any interruption.
+
+    Parameters
+    ----------
+    benchmark
+        A name from `list benchmarks`.
+    json
+        Print one JSON object (run, coverage, metrics) instead of the table.
+    """
+    from nova_eval import pipeline
+
+    opened = open_run(benchmark, flags)
+    return finish(opened, pipeline.run(opened), json=json)
+
+
+@app.command
+def sample(benchmark: str, /, *, flags: Flags = UNSET) -> int:
+    """Only make the samples."""
+    from nova_eval import pipeline
+
+    opened = open_run(benchmark, flags)
+    pipeline.run(opened, scoring=False)
+    left = pipeline.outline(opened)
+    talk(f"{left['samples_done']} of {left['samples']} samples in {opened.store.folder}")
+    return errors.OK if left["samples_done"] == left["samples"] else errors.INCOMPLETE
+
+
+@app.command
+def score(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int:
+    """Only score the samples that are there, and print the table.
+
+    Parameters
+    ----------
+    benchmark
+        A benchmark, or a run: its folder, or a name from `list runs`.
+    json
+        Print one JSON object instead of the table.
+    """
+    from nova_eval import pipeline
+
+    opened = reopen(benchmark, flags) or open_run(benchmark, flags)
+    return finish(opened, pipeline.run(opened, sampling=False), json=json)
+
+
+@app.command(name="import")
+def import_(
+    benchmark: str,
+    folder: Path,
+    /,
+    *,
+    model: str,
+    layout: str | None = None,
+    prefer: tuple[str, ...] = (),
+    grid: int = 2,
+    tile: int = 0,
+    copy: bool = False,
+    variant: str | None = None,
+    samples_per_prompt: str | None = None,
+    limit: int | None = None,
+    results: Path | None = None,
+    mirror: Path | None = None,
+    offline: bool | None = None,
+    json: bool = False,
+) -> int:
+    """Make a run of images or videos that somebody else made, named as the benchmark's own scripts name them.
+
+    `score RUN` and `table RUN` then work on it as on a sampled run. Call it again to add files.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds them; sub-folders are looked into.
+    model
+        Who made them.
+    layout
+        Whose names they have, when not the benchmark's own: vbench, geneval, t2i_compbench or dpg_bench.
+    prefer
+        Sub-folders, best first, that settle which of two files of one sample counts.
+    grid
+        Samples along a side of a DPG-Bench picture (1: a picture is one sample).
+    tile
+        Side of a sample within such a picture, in pixels.
+    copy
+        Copy files; otherwise they are hard-linked where that is possible.
+    samples_per_prompt
+        A number, or official for the benchmark's own count.
+    json
+        Print one JSON object instead of a line.
+    """
+    from nova_eval import importing
+    from nova_eval.samplers.folder import FolderSampler
+
+    asked = RunFlags(
+        sampler=f"imported:{model}",
+        variant=variant,
+        samples_per_prompt=samples_per_prompt,
+        limit=limit,
+        results=results,
+        mirror=mirror,
+        offline=offline,
+    )
+    opened = open_run(benchmark, asked)
+    names = layout or opened.spec.benchmark
+    source = FolderSampler(folder, prefer, layout=names, modality=opened.config.modality, grid=grid, tile=tile)
+    outcome = importing.import_folder(opened, source, copy=copy)
+    wanted, there = len(opened.wanted), outcome.summary.samples
+    if json:
+        print_json({"run": opened.name, "folder": str(opened.store.folder), "samples": there, "wanted": wanted})
+    else:
+        print(f"{there} of {wanted} samples in {opened.store.folder}")
+    return errors.OK if there == wanted else errors.INCOMPLETE
+
+
+@app.command
+def export(
+    run: str, folder: Path, /, *, layout: str = "official", copy: bool = False, results: Path = Path("results")
+) -> int:
+    """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a name from `list runs`.
+    folder
+        Where to; it must not exist yet, or be empty.
+    layout
+        official, or separate for DPG-Bench's images one by one without the grids of four.
+    copy
+        Copy files; otherwise they are hard-linked where that is possible.
+    """
+    from nova_eval import exporting, opening, show
+
+    opened = opening.reopen(show.find(run, results))
+    for line in exporting.export_run(opened, folder, layout=layout, copy=copy):
+        talk(line)
+    return errors.OK
+
+
+@app.command
+def plan(
+    benchmark: str, /, *, flags: Flags = UNSET, seconds_per_sample: float | None = None, json: bool = False
+) -> int:
+    """Say what `run` would do with these options, and what it would cost, without doing it.
+
+    GPU-hours are estimated from a count of operations for --device a100 (the default), h100, h200 or rtx4090.
+
+    Parameters
+    ----------
+    seconds_per_sample
+        Measured seconds of one device for one sample, in place of the estimate.
+    json
+        Print one JSON object instead of lines.
+    """
+    from nova_eval import forecast
+
+    found = forecast.forecast(*resolved(benchmark, flags), seconds=seconds_per_sample)
+    if json:
+        print_json(found)
+    else:
+        print("\n".join(forecast.lines(found)))
+    return errors.OK
+
+
+@app.command
+def table(
+    *runs: str,
+    preset: Literal["paper-t2i", "paper-t2v"] | None = None,
+    format: Format = "terminal",
+    baselines: Literal["some", "all", "none"] = "some",
+    latency: bool = False,
+    columns: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
+    results: Path = Path("results"),
+    json: bool = False,
+) -> int:
+    """Print finished or unfinished runs as a table, published rows beside them.
+
+    Parameters
+    ----------
+    runs
+        Run folders, or names from `list runs`.
+    preset
+        The columns and published rows of NOVA's tables, with runs of any of their benchmarks joined; needs no run.
+    format
+        terminal, md, csv, tex or html.
+    baselines
+        Published rows beside the runs, where their prompts allow it: the benchmark's choice, all, or none.
+    latency
+        Add seconds per sample, frames per second and the device.
+    columns
+        Only these dimensions.
+    json
+        Print a list of the runs' JSON objects.
+    """
+    from nova_eval import show
+
+    if preset is not None:
+        print(show.preset(preset, [show.find(name, results) for name in runs], format=format, as_json=json), end="")
+        return errors.OK
+    print(
+        show.tables(
+            [show.find(name, results) for name in runs],
+            format=format,
+            baselines=baselines,
+            latency=latency,
+            columns=columns,
+            as_json=json,
+        ),
+        end="",
+    )
+    return errors.OK
+
+
+@app.command(name="list")
+def list_(
+    what: Literal["benchmarks", "samplers", "judges", "profiles", "runs", "baselines", "dimensions", "checkpoints"],
+    /,
+    *,
+    results: Path = Path("results"),
+    json: bool = False,
+) -> int:
+    """List what is known by name.
+
+    Parameters
+    ----------
+    json
+        Print a JSON list instead of lines.
+    """
+    from nova_eval import catalogue
+
+    rows = catalogue.entries(what, results)
+    if json:
+        print_json(rows)
+    else:
+        for row in rows:
+            print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+    return errors.OK
