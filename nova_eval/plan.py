@@ -57,8 +57,8 @@ def by_judges(
     """Units of samples that the same judges look at, each with the judges to hold in memory from it on.
 
     ``work`` is samples with their scorers, ``judge_of`` gives a scorer's judge (or its family). A sample is in one
-    unit, so it is decoded once; a judge is held from the first unit that needs it to the last, so it is loaded once; and
-    the order keeps few judges in memory at a time: those at work and those that still have work.
+    unit, so it is decoded once; a judge is held from the first unit that needs it to the last, so it is loaded once;
+    and the order keeps few judges in memory at a time: those at work and those that still have work.
     """
     groups: dict[frozenset[str], list[tuple[T, tuple[str, ...]]]] = {}
     for sample, scorers in work:
