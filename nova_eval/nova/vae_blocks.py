@@ -31,7 +31,7 @@ class CausalConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] == 1:  # copies of one frame: the kernel's slices act as their sum, at a third of the work
-            plane = F.conv2d(x[:, :, 0], self.weight.sum(2), self.bias, self.stride[1:], self.padding[1:])  # type: ignore[arg-type]
+            plane = F.conv2d(x[:, :, 0], self.weight.sum(2), self.bias, self.stride[1:], self.padding[1:])
             return plane[:, :, None]
         past, stride = self.kernel_size[0] - 1, self.stride[0]
         outputs = (x.shape[2] - 1) // stride + 1
