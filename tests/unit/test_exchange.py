@@ -27,7 +27,8 @@ from nova_eval.samplers.folder import FolderSampler
 from nova_eval.summary import summarise
 
 BENCHMARKS = ("dpg_bench", "geneval", "t2i_compbench", "vbench")
-OPTIONS: dict[str, Any] = {"variant": "sprites", "samples_per_prompt": "4", "limit": 8, "workers": 1}
+ORACLE: dict[str, Any] = {"sampler": "oracle", "variant": "sprites", "workers": 1}
+OPTIONS: dict[str, Any] = {**ORACLE, "samples_per_prompt": "4", "limit": 8}
 FEWER: dict[str, Any] = {"samples_per_prompt": "2", "limit": 5}  # videos take their time
 
 
