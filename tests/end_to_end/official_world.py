@@ -192,12 +192,18 @@ def values(outcome: Outcome) -> dict[str, float | None]:
 
 
 def named_first(clip: Path) -> str:
-    """What the dense captioner calls its surest box in the first frame of ``clip`` in which it finds one."""
+    """What the dense captioner calls its surest box in the first frame of ``clip``'s middle with a usable name.
+
+    The official rule derives the object from the prompt by removing ``"a "``, ``"an "`` and the color wherever they
+    stand, also inside of a word, so a name that would not survive this is no use.
+    """
+    from nova_eval.benchmarks.vbench.color import object_name
     from nova_eval.judges.grit import GritDenseCaptioner
 
     judge = GritDenseCaptioner()
-    for frame in media.read(clip).frames:
-        if found := judge.describe(frame[None])[0]:
+    for frame in media.read(clip).frames[8:]:
+        found = judge.describe(frame[None])[0]
+        if found and object_name(f"a green {found[0].label}", "green") == found[0].label:
             return found[0].label
     return "nobody"
 
