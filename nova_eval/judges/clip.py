@@ -7,14 +7,16 @@ Network: CLIP (openai/CLIP, MIT) in open_clip's modules, which keep the publishe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD
 from nova_eval.judges.resizing import Resampling, centre_crop, in_batches, normalise, shrink
@@ -22,6 +24,7 @@ from nova_eval.protocols import Floats, Frames
 
 SIZE, CONTEXT, HEAD_WIDTH = 224, 77, 64
 PUBLISHED_LOGIT_SCALE = 100.0
+OPENAI_SPECIAL_TOKENS = ("<|startoftext|>", "<|endoftext|>")
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # facts that the published archives hold as tensors
 
 
@@ -64,9 +67,9 @@ class CLIPViTB32:
         return in_batches(frames, self._batch, features)
 
     def encode_text(self, text: str) -> Floats:
-        """(512,) feature of ``text``, not normalised. A text longer than 77 tokens is cut."""
+        """(512,) feature of ``text``, not normalised. UsageError for a text of more than 77 tokens."""
         if text not in self._texts:
-            tokens = tokenize(text).to(self._hosted.device)
+            tokens = text_ids(text).to(self._hosted.device)
             with torch.inference_mode():
                 self._texts[text] = self._hosted.network.text(tokens)[0].float().cpu()
         feature: Floats = self._texts[text].numpy()
@@ -90,11 +93,35 @@ def preprocess(frames: Frames, resampling: Resampling = "tensor", device: str = 
 
 
 def tokenize(text: str) -> Tensor:
-    """(1, 77) token ids of CLIP's byte-pair encoding, zeros after the end of the text."""
+    """(1, 77) token ids as open_clip reads ``text``, zeros after its end; a longer one is cut."""
     from open_clip.tokenizer import SimpleTokenizer
 
     tokens: Tensor = SimpleTokenizer(context_length=CONTEXT)([text])
     return tokens
+
+
+def text_ids(text: str) -> Tensor:
+    """(1, 77) token ids as OpenAI's package reads ``text``, zeros after its end. UsageError when they do not fit."""
+    pairs = byte_pairs()
+    if len(pairs.encode(text)) + 2 > CONTEXT:
+        raise UsageError(f"the text has more than CLIP's {CONTEXT} tokens: {text[:60]!r} …", remedy="shorten it")
+    ids: Tensor = pairs([text], context_length=CONTEXT)
+    return ids
+
+
+@lru_cache(maxsize=1)
+def byte_pairs() -> Any:
+    """open_clip's tokenizer with the start and end of a text spelt as OpenAI's spells them, should a text hold them."""
+    import regex  # type: ignore[import-untyped]
+    from open_clip.tokenizer import SimpleTokenizer
+
+    tokenizer: Any = SimpleTokenizer(context_length=CONTEXT)
+    for spelt, number in zip(OPENAI_SPECIAL_TOKENS, tokenizer.all_special_ids, strict=True):
+        tokenizer.encoder[spelt], tokenizer.cache[spelt] = number, spelt
+    _, words = tokenizer.pat.pattern.split("|'s|", 1)
+    special = "|".join(map(regex.escape, OPENAI_SPECIAL_TOKENS))
+    tokenizer.pat = regex.compile(f"{special}|'s|{words}", regex.IGNORECASE)
+    return tokenizer
 
 
 class CLIP(nn.Module):

@@ -5,16 +5,13 @@ Network: CLIP ViT-B/32 (openai/CLIP, MIT), as T2I-CompBench uses it for ``non_sp
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nova_eval.errors import UsageError
-from nova_eval.judges.clip import CONTEXT, build, preprocess
+from nova_eval.judges.clip import build, preprocess, text_ids
 from nova_eval.judges.hosting import Hosted
 from nova_eval.judges.resizing import in_batches
 from nova_eval.protocols import Floats, Frames
@@ -66,19 +63,3 @@ class CLIPScoreViTB32:
             with torch.inference_mode():
                 self._texts[text] = self.hosted.network.text(ids)[0].float().cpu()
         return self._texts[text]
-
-
-def text_ids(text: str) -> Tensor:
-    """(1, 77) ids: CLIP's byte pairs between start and end of text, zeros behind. UsageError when they do not fit."""
-    long: Tensor = _tokenizer()([text])
-    needed = int((long[0] != 0).sum())
-    if needed > CONTEXT:
-        raise UsageError(f"the text has more than CLIP's {CONTEXT} tokens: {text[:60]!r} …", remedy="shorten it")
-    return long[:, :CONTEXT]
-
-
-@lru_cache(maxsize=1)
-def _tokenizer() -> Any:
-    from open_clip.tokenizer import SimpleTokenizer
-
-    return SimpleTokenizer(context_length=2 * CONTEXT)

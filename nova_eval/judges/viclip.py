@@ -6,9 +6,7 @@ and ``overall_consistency`` use it. Module names are those of the published file
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from nova_eval import weights as pinned
 from nova_eval.errors import UsageError
+from nova_eval.judges.clip import byte_pairs
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD, normalised
 from nova_eval.protocols import Frames
@@ -65,14 +64,8 @@ class ViCLIP:
 
     def token_ids(self, text: str) -> Tensor:
         """CLIP's byte pairs between start and end of text, zeros behind; a text that is cut ends in the end of text."""
-        ids: Tensor = self._tokenizer([text], context_length=CONTEXT)[0]
+        ids: Tensor = byte_pairs()([text], context_length=CONTEXT)[0]
         return ids
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        from open_clip.tokenizer import SimpleTokenizer
-
-        return SimpleTokenizer(context_length=CONTEXT)
 
 
 def preprocess(frames: Frames) -> Tensor:

@@ -84,8 +84,8 @@ def clip_vit_b32(
     recorded: Mapping[str, Any], arrays: Mapping[str, Any], folder: Path, files: Path, device: str
 ) -> Iterator[ParityResult]:
     """Every prompt with every image."""
-    from nova_eval.judges.clip import preprocess
-    from nova_eval.judges.clipscore import CLIPScoreViTB32, text_ids
+    from nova_eval.judges.clip import preprocess, text_ids
+    from nova_eval.judges.clipscore import CLIPScoreViTB32
 
     judge = CLIPScoreViTB32(write_weights(folder, recorded["weights_seed"], files)).to(device)
     for number, (prompt, ids) in enumerate(zip(recorded["prompts"], recorded["token_ids_first_20"], strict=True)):

@@ -203,11 +203,11 @@ def _consistency(
 def _appearance(
     judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
-    from nova_eval.judges.clip import PUBLISHED_LOGIT_SCALE, tokenize
+    from nova_eval.judges.clip import PUBLISHED_LOGIT_SCALE, text_ids
 
     style = item.prompt.text
     cosines = heard[0].astype(np.float64) * PUBLISHED_LOGIT_SCALE / math.exp(recorded.get("logit_scale", math.nan))
-    tokens = tokenize(style)[0, : len(recorded.get("tokens", ()))].tolist()
+    tokens = text_ids(style)[0, : len(recorded.get("tokens", ()))].tolist()
     yield from _known(recorded, ("cosine", "cosine", cosines.tolist()), ("tokens", "tokens", tokens))
     yield from _feature(recorded, "image_feature_first_frame", judge.encode_images(item.clip.frames[:1], "pil")[0])
     yield from _feature(recorded, "text_feature", judge.encode_text(style))

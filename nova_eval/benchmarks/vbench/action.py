@@ -64,15 +64,15 @@ def human_action(
 def top_indices(values: Sequence[float] | np.ndarray, wanted: int) -> list[int]:
     """The places of the ``wanted`` largest values, largest first.
 
-    Saturated probabilities tie. Ties at the cut fall as ``torch.topk`` on the CPU lets them: its partial sort keeps a
-    heap whose smallest member only a strictly larger value replaces.
+    Saturated probabilities tie. Ties fall, and lie, as ``torch.topk`` on the CPU lets them: its partial sort keeps a
+    heap whose smallest member only a strictly larger value replaces, and takes the members off it at the end.
     """
     heap = [_Entry(float(value), index) for index, value in enumerate(values[:wanted])]
     heapq.heapify(heap)
     for index in range(len(heap), len(values)):
         if float(values[index]) > heap[0].value:
             heapq.heapreplace(heap, _Entry(float(values[index]), index))
-    return [entry.place for entry in sorted(heap, key=lambda entry: -entry.value)]
+    return [heapq.heappop(heap).place for _ in range(len(heap))][::-1]
 
 
 @dataclass(frozen=True, slots=True)

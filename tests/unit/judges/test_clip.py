@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from nova_eval import weights
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.judges.aesthetic import LaionAesthetic
-from nova_eval.judges.clip import CLIPViTB32, preprocess, tokenize
+from nova_eval.judges.clip import CLIPViTB32, byte_pairs, preprocess, text_ids, tokenize
 
 from networks import clip_of, largest, tiny_clip, write_torchscript  # isort: skip
 
@@ -54,13 +54,30 @@ class TestSimilarity:
     def test_a_text_is_read_once(self, clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         judge = CLIPViTB32(clip_file)
         first = judge.encode_text("a style")
-        monkeypatch.setattr("nova_eval.judges.clip.tokenize", lambda text: pytest.fail("read again"))
+        monkeypatch.setattr("nova_eval.judges.clip.text_ids", lambda text: pytest.fail("read again"))
         assert np.array_equal(judge.encode_text("a style"), first)
 
-    def test_a_long_text_is_cut(self) -> None:
-        tokens = tokenize("word " * 200)
-        assert tokens.shape == (1, 77)
-        assert tokens[0, -1] == 49407
+    def test_a_text_that_does_not_fit_has_no_score(self, clip_file: Path) -> None:
+        """OpenAI's tokenizer raises there."""
+        assert text_ids("dog " * 75)[0, -1] == 49407
+        with pytest.raises(UsageError, match="more than CLIP's 77 tokens") as error:
+            CLIPViTB32(clip_file).image_text_similarity(clip_of(1), "dog " * 76)
+        assert "\n" not in str(error.value)
+        assert tokenize("dog " * 76)[0, -1] == 49407  # open_clip cuts
+
+
+OFFICIAL_IDS = {
+    "it's “curly” — ½ İstanbul": [585, 568, 257, 20795, 257, 2005, 33613, 328, 16384, 11231],
+    "naïve 😀&amp;lt;\u00a0ﬁne": [1097, 35689, 563, 12832, 283, 3797],
+    "中文 1984": [19759, 255, 29032, 485, 272, 280, 279, 275],
+    "<|endoftext|> after": [49407, 953],
+    "<start_of_text>": [283, 1572, 318, 539, 318, 4160, 285],
+}  # recorded from openai-clip 1.0.1, without start and end
+
+
+@pytest.mark.parametrize("text", OFFICIAL_IDS)
+def test_odd_texts_are_read_as_by_openais_tokenizer(text: str) -> None:
+    assert byte_pairs().encode(text) == OFFICIAL_IDS[text]
 
 
 def test_ratings_are_the_head_on_unit_features(aesthetic_files: dict[str, Path]) -> None:

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 from nova_eval.errors import UsageError
 from nova_eval.judges.clip import CLIPViTB32
-from nova_eval.judges.clipscore import CLIPScoreViTB32, text_ids
+from nova_eval.judges.clipscore import CLIPScoreViTB32
 
 from networks import clip_of, largest, tiny_clip, write_torchscript  # isort: skip
 
@@ -43,8 +43,6 @@ def test_scores_do_not_depend_on_the_batch(clip_file: Path) -> None:
 
 
 def test_a_text_that_clip_would_cut_is_refused(clip_file: Path) -> None:
-    assert text_ids("dog " * 75).shape == (1, 77)
-    assert int((text_ids("dog " * 75) != 0).sum()) == 77
     with pytest.raises(UsageError, match="more than CLIP's 77 tokens") as error:
         CLIPScoreViTB32(clip_file).image_text_similarity(clip_of(1), "dog " * 76)
     assert "\n" not in str(error.value)
