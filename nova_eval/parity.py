@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ FAMILIES: Registry[Cases] = Registry(
 )
 
 _RECORDINGS = ("rules.json", "index.json", "expected.json", "golden.json")
+_WORTH_A_LINE = 1.0  # seconds
 _DEPTH = 2  # the root of all recordings, a benchmark's folder, a judge's folder
 _VBENCH_SECTIONS = frozenset(
     {"object_class", "multiple_objects", "color", "spatial_relationship", "scene"}
@@ -82,8 +84,8 @@ def find_kits(folder: Path) -> tuple[list[Kit], list[str]]:
     return kits, not_covered
 
 
-def run_parity(folder: Path) -> Iterator[ParityResult]:
-    """Replays every recording that this version can, kit by kit.
+def run_parity(folder: Path, say: Callable[[str], None] = lambda text: None) -> Iterator[ParityResult]:
+    """Replays every recording that this version can, kit by kit; ``say`` hears which kit and what took its time.
 
     What it cannot is logged in one line as not covered and never counts as passed; UsageError when nothing is left.
     """
@@ -93,12 +95,20 @@ def run_parity(folder: Path) -> Iterator[ParityResult]:
         raise UsageError(f"nothing in {folder} can be replayed; {line}")
     if not_covered:
         logging.getLogger(__name__).warning(line)
-    return _replay(kits)
+    return _replay(kits, say)
 
 
-def _replay(kits: Sequence[Kit]) -> Iterator[ParityResult]:
-    for kit in kits:
-        yield from kit.cases(kit.folder)
+def _replay(kits: Sequence[Kit], say: Callable[[str], None]) -> Iterator[ParityResult]:
+    for number, kit in enumerate(kits, start=1):
+        say(f"{number} of {len(kits)}: {kit.family} in {kit.folder}")
+        asked = started = time.monotonic()
+        for result in kit.cases(kit.folder):
+            seconds = time.monotonic() - asked
+            if seconds >= _WORTH_A_LINE or not result.passed:  # a case's first quantity carries the time of the case
+                say(f"{seconds:7.1f} s  {'pass' if result.passed else 'FAIL'}  {result.case}")
+            yield result
+            asked = time.monotonic()
+        say(f"{asked - started:7.1f} s  in all")
 
 
 def _recordings(folder: Path) -> list[Path]:

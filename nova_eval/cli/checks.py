@@ -43,7 +43,7 @@ def parity(folder: Path, /, *, json: bool = False) -> int:
     from nova_eval import show
     from nova_eval.parity import find_kits, run_parity
 
-    results = list(run_parity(folder))
+    results = list(run_parity(folder, talk))
     not_covered = find_kits(folder)[1]
     if json:
         print_json(show.parity_json(results, not_covered))

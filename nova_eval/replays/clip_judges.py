@@ -15,13 +15,13 @@ from nova_eval.replays.text_kit import frames, write_weights
 FEATURES, LOGITS, LAYERS, PIXELS = 2e-6, 1e-4, 1e-4, 1e-6
 
 
-def viclip(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> Iterator[ParityResult]:
+def viclip(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str) -> Iterator[ParityResult]:
     """Texts, then clips; every clip with every text through the rule of ``overall_consistency``."""
     import torch
 
     from nova_eval.judges.viclip import ViCLIP, preprocess
 
-    judge: Any = ViCLIP(write_weights(folder, recorded["weights_seed"], files)).to(device)
+    judge: Any = ViCLIP(weights).to(device)
     network = judge.hosted.network
     for text in recorded["texts"]:
         case = f"viclip/{text['prompt'][:40]}"
@@ -53,7 +53,7 @@ def viclip(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) 
         yield result(case, "mean score", abs(mean - video["mean_score"]), FEATURES)
 
 
-def umt(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> Iterator[ParityResult]:
+def umt(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str) -> Iterator[ParityResult]:
     """Clips on the file without a position table, then those on a file that has one."""
     from nova_eval.judges.umt import CROP, FRAMES, UMT, sinusoid_positions
 
@@ -66,8 +66,9 @@ def umt(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> 
         given = [bool(video["input"].get("with_pos_embed")) for video in recorded["videos"]]
         videos = [pair for pair, own in zip(enumerate(recorded["videos"]), given, strict=True) if own == stored]
         if videos:
-            path = write_weights(folder, recorded["weights_seed"], files, own_table if stored else ())
-            judge = UMT(path).to(device)
+            if stored and own_table:
+                weights = write_weights(folder, recorded["weights_seed"], weights.parent, own_table)
+            judge = UMT(weights).to(device)
             for number, video in videos:
                 yield from _umt_video(f"umt/video {number}", video, judge)
 

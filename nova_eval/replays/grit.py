@@ -10,27 +10,29 @@ from typing import Any
 from nova_eval.protocols import Detection, Frames
 from nova_eval.records import ParityResult
 from nova_eval.replays.measures import decide, decision, exact, largest, remembering, result, summary, watching
-from nova_eval.replays.text_kit import frames, vocabulary, write_weights
+from nova_eval.replays.text_kit import frames, vocabulary
 
 SCORES, BOXES, LAYERS, LOG_PROBABILITIES, PIXELS, RULES = 1e-5, 1e-3, 1e-4, 1e-4, 1e-6, 1e-9
 FRAME_INPUT = 255.0  # recorded after resizing, in 0…255
 
 
-def grit(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> Iterator[ParityResult]:
+def grit(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str) -> Iterator[ParityResult]:
     """Sizes, then frame by frame objects and dense captions, then the dimensions that they decide."""
     from nova_eval.judges.grit import GritDenseCaptioner, GritObjectDetector
 
     for number, case in enumerate(recorded.get("resize", ())):
         yield from _resized(f"grit/resize {number}", case)
-    words = files / "vocab.txt"
+    words = weights.parent / "vocab.txt"
     words.write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-    path = write_weights(folder, recorded["weights_seed"], files)
     dimensions = recorded.get("dimensions", {})
-    for task, maker, decided in (
-        ("object_det", GritObjectDetector, ("object_class", "multiple_objects", "spatial_relationship")),
-        ("dense_cap", GritDenseCaptioner, ("color",)),
+    judges: tuple[Any, Any] = (  # at once, so that they share the network
+        GritObjectDetector(weights, vocabulary=words).to(device),
+        GritDenseCaptioner(weights, vocabulary=words).to(device),
+    )
+    for task, judge, decided in (
+        ("object_det", judges[0], ("object_class", "multiple_objects", "spatial_relationship")),
+        ("dense_cap", judges[1], ("color",)),
     ):
-        judge: Any = maker(path, vocabulary=words).to(device)
         known: dict[bytes, list[Detection]] = {}
         clips = [frames(video["input"]) for video in recorded[task]]
         for number, (video, clip) in enumerate(zip(recorded[task], clips, strict=True)):

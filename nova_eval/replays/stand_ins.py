@@ -88,29 +88,33 @@ def _hang(root: nn.Module, name: str, tensor: Tensor) -> None:
 
 
 class Bench:
-    """Judges on procedural weights. The last one is kept: cases that share it come one after another."""
+    """Judges on procedural weights. Those on the last files are kept: cases that share files come one after another."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         self._folder, self._device = folder, device
         self._files: TemporaryDirectory[str] | None = None
         self._key: tuple[Any, ...] | None = None
-        self._judge: Any = None
+        self._paths: dict[str, Path] = {}
+        self._judges: dict[tuple[Any, ...], Any] = {}
 
     def judge(self, registered: str, files: Mapping[str, str], seed: int, **settings: Any) -> Any:
         """The judge ``registered``, its constructor's file arguments taken from the recorded judges in ``files``."""
-        key = (registered, tuple(files.items()), seed, tuple(sorted(settings.items())))
+        key, wanted = (tuple(files.items()), seed), (registered, *sorted(settings.items()))
         if key != self._key:
-            self.close()  # frees the last one before the next is made
+            self.close()  # frees the last ones before the next are made
             self._files = TemporaryDirectory(prefix="nova_eval-stand-ins-")
             target = Path(self._files.name)
-            paths = {argument: write(self._folder, name, seed, target) for argument, name in files.items()}
+            self._paths = {argument: write(self._folder, name, seed, target) for argument, name in files.items()}
+            self._key = key
+        if wanted not in self._judges:
             maker: Any = JUDGES.get(registered)
-            self._judge, self._key = maker(**paths, **settings).to(self._device), key
-        return self._judge
+            self._judges[wanted] = maker(**self._paths, **settings).to(self._device)
+        return self._judges[wanted]
 
     def close(self) -> None:
-        """Lets go of the last judge and removes its files."""
-        self._judge = self._key = None
+        """Lets go of the judges and removes their files."""
+        self._key = None
+        self._judges.clear()
         if self._files is not None:
             self._files.cleanup()
             self._files = None

@@ -17,7 +17,7 @@ from nova_eval.protocols import Frames
 from nova_eval.records import ParityResult
 from nova_eval.replays.measures import decide, exact, largest, remembering, result, summary, watching
 from nova_eval.replays.stand_ins import listening
-from nova_eval.replays.text_kit import frames, vocabulary, write_weights
+from nova_eval.replays.text_kit import frames, vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ CHUNKS = 4
 UNNAMED = "?"
 
 
-def tag2text(recorded: Mapping[str, Any], folder: Path, files: Path, device: str) -> Iterator[ParityResult]:
+def tag2text(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str) -> Iterator[ParityResult]:
     """Clips, then decoding at 384 × 384.
 
     Without the pinned list of tags, their names come from the recording; what is then compared of them is that the
@@ -35,12 +35,13 @@ def tag2text(recorded: Mapping[str, Any], folder: Path, files: Path, device: str
     """
     from nova_eval.judges.tag2text import TAGS, Tag2Text
 
+    files = weights.parent
     words, pinned_names = files / "vocab.txt", pinned.find("tag2text_tags")
     words.write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
     names = pinned_names or files / "tags.txt"
     if pinned_names is None:
         names.write_text("\n".join([UNNAMED] * TAGS), encoding="utf-8")
-    judge = Tag2Text(write_weights(folder, recorded["weights_seed"], files), vocabulary=words, tags=names).to(device)
+    judge = Tag2Text(weights, vocabulary=words, tags=names).to(device)
     for number, video in enumerate(recorded["videos"]):
         yield from _video(f"tag2text/video {number}", video, judge, None if pinned_names else names)
     for number, case in enumerate(recorded.get("mp4_frames_through_decord_384", ())):

@@ -69,6 +69,16 @@ def write_weights(folder: Path, seed: int, target: Path, extra: Sequence[Mapping
     return target / file
 
 
+def read_weights(judge: str, path: Path) -> dict[str, Tensor]:
+    """Name and value of every entry of a file that ``write_weights`` wrote; values are read as they are used."""
+    import torch
+
+    key = FILES[judge][1]
+    content = torch.load(path, weights_only=True, mmap=True)
+    state: dict[str, Tensor] = content[key] if key else content
+    return state
+
+
 def frames(recorded: Mapping[str, Any]) -> Frames:
     """The frames that the official code sampled; of several seeds, frame t comes from clip t modulo their number."""
     seeds = recorded["seed"] if isinstance(recorded["seed"], list) else [recorded["seed"]]

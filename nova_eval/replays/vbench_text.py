@@ -14,11 +14,11 @@ from nova_eval.records import ParityResult
 from nova_eval.replays.clip_judges import umt, viclip
 from nova_eval.replays.grit import grit
 from nova_eval.replays.measures import weights_check
-from nova_eval.replays.procedural import read_entries
 from nova_eval.replays.tag2text import tag2text
-from nova_eval.replays.text_kit import filled
+from nova_eval.replays.text_kit import read_weights, write_weights
 
 Replay = Callable[[Mapping[str, Any], Path, Path, str], Iterator[ParityResult]]
+"""What was recorded, its folder, the weight file (further files go beside it), the device."""
 
 REPLAYS: Mapping[str, Replay] = {"viclip": viclip, "umt": umt, "tag2text": tag2text, "grit": grit}
 
@@ -36,10 +36,11 @@ def cases(folder: Path, *, device: str = "cpu") -> Iterator[ParityResult]:
         seed, check = recorded["weights_seed"], recorded["weights_check"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read: {error!r}", remedy="restore the recording") from error
-    yield weights_check(f"vbench {folder.name}", check, filled(read_entries(folder / "keys.json.gz"), seed))
     with TemporaryDirectory(prefix="nova_eval-recorded-") as files:
+        weights = write_weights(folder, seed, Path(files))
+        yield weights_check(f"vbench {folder.name}", check, read_weights(folder.name, weights))
         try:
-            for found in REPLAYS[folder.name](recorded, folder, Path(files), device):
+            for found in REPLAYS[folder.name](recorded, folder, weights, device):
                 yield ParityResult(f"vbench {found.case}", found.difference, found.tolerance, found.unit, found.note)
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             note = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -19,6 +19,7 @@ import torch
 
 from nova_eval.errors import UsageError
 from nova_eval.parity import find_kits
+from nova_eval.replays import stand_ins
 from nova_eval.replays.procedural import fill, footage
 from nova_eval.replays.vbench import DIMENSIONS, cases, replay
 
@@ -57,6 +58,21 @@ def test_the_recordings_are_found_by_the_parity_command() -> None:
     kits, not_covered = find_kits(KIT)
     assert [kit.family for kit in kits] == ["vbench_judges"]
     assert not_covered == []
+
+
+def test_judges_on_the_same_files_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    write = stand_ins.write
+    monkeypatch.setattr(stand_ins, "write", lambda *given: written.append(given[1]) or write(*given))  # type: ignore[func-returns-value]
+    bench = stand_ins.Bench(KIT)
+    first, again, other, reseeded = (
+        bench.judge("musiq_spaq", {"weights": "musiq_spaq"}, seed, mode=mode)
+        for seed, mode in ((0, "longer"), (0, "longer"), (0, "shorter"), (1, "shorter"))
+    )
+    bench.close()
+    assert written == ["musiq_spaq"] * 2
+    assert first is again
+    assert len({first.digest, other.digest, reseeded.digest}) == 3
 
 
 @pytest.mark.slow

@@ -39,6 +39,22 @@ def test_what_has_no_runner_is_said_in_one_line(tmp_path: Path, caplog: pytest.L
     )
 
 
+def test_where_it_is_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {**SAMPLING, "expected": {"indices": [1]}}
+    write(tmp_path / "rules.json", {"frame_sampling": [SAMPLING, wrong]})
+    said: list[str] = []
+    assert len(list(run_parity(tmp_path, said.append))) == 2
+    assert [line.split(maxsplit=2)[2] for line in said] == [
+        f"1: vbench in {tmp_path}",
+        "FAIL  vbench rules/frame_sampling/01",  # what passes at once is not said
+        "in all",
+    ]
+    said.clear()
+    monkeypatch.setattr("nova_eval.parity._WORTH_A_LINE", 0.0)
+    list(run_parity(tmp_path, said.append))
+    assert said[1].endswith("s  pass  vbench rules/frame_sampling/00")
+
+
 def test_nothing_to_replay_is_an_error_not_a_pass(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         run_parity(tmp_path / "nowhere")
