@@ -24,6 +24,8 @@ from nova_eval.sprites.vocabulary import (
     TEXTURES,
 )
 
+PERSONS = 0.08
+
 
 class Example(NamedTuple):
     """A sentence of the world's language and a clip (T, H, W, 3) that shows it."""
@@ -32,19 +34,35 @@ class Example(NamedTuple):
     frames: Frames
 
 
-def example(index: int, *, seed: int, frames: int = 17, size: int = 64, fps: float = 8.0) -> Example:
-    """The ``index``-th example, at ``size`` × ``size`` pixels."""
-    scene = example_scene(index, seed=seed)
+def example(
+    index: int,
+    *,
+    seed: int,
+    frames: int = 17,
+    size: int = 64,
+    fps: float = 8.0,
+    simple: float = 0.0,
+    persons: float = PERSONS,
+) -> Example:
+    """The ``index``-th example, at ``size`` × ``size`` pixels; ``simple`` and ``persons`` as for ``example_scene``."""
+    scene = example_scene(index, seed=seed, simple=simple, persons=persons)
     clip = render(scene, int(_stream(seed, index, 1).integers(2**62)), frames=frames, height=size, width=size, fps=fps)
     return Example(render_text(scene), clip)
 
 
-def example_scene(index: int, *, seed: int) -> Scene:
-    """The ``index``-th scene: mostly one or two things, half of the single ones moving, a third in a place."""
+def example_scene(index: int, *, seed: int, simple: float = 0.0, persons: float = PERSONS) -> Scene:
+    """The ``index``-th scene: mostly one or two things, half of the single ones moving, a third in a place.
+
+    The share ``simple`` of scenes holds one coloured thing and nothing else; of other single things the share
+    ``persons`` are persons.
+    """
     rng = _stream(seed, index, 0)
+    if simple and rng.random() < simple:
+        shape = "person" if rng.random() < 0.09 else str(rng.choice(list(SHAPES)))
+        return Scene((Thing(shape, str(rng.choice(list(COLOURS)))),))
     while True:
         try:
-            return _draw(rng)
+            return _draw(rng, persons)
         except UsageError:  # a combination the world cannot show: draw again
             continue
 
@@ -53,7 +71,7 @@ def _stream(seed: int, index: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng([seed, index, purpose, 0x5EED])
 
 
-def _draw(rng: np.random.Generator) -> Scene:
+def _draw(rng: np.random.Generator, persons: float) -> Scene:
     def one_of(names: object) -> str:
         return str(rng.choice(list(names)))  # type: ignore[call-overload]
 
@@ -67,7 +85,7 @@ def _draw(rng: np.random.Generator) -> Scene:
     place, style = maybe(0.3, PLACES), maybe(0.06, STYLES)
     kind = rng.choice(5, p=[0.60, 0.14, 0.13, 0.05, 0.08])
     if kind == 0:
-        main = Thing("person", maybe(0.4, COLOURS)) if rng.random() < 0.08 else thing()
+        main = Thing("person", maybe(0.4, COLOURS)) if rng.random() < persons else thing()
         motion = maybe(0.5, MOTIONS)
         if motion is None:
             motion = STILL if rng.random() < 0.06 else None

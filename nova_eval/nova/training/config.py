@@ -97,6 +97,8 @@ class TrainConfig(_Frozen):
     text_dropout: float = Field(default=0.1, ge=0, le=1)
     flow_dropout: float = Field(default=0.0, ge=0, le=1)
     loss_repeat: int = Field(default=4, ge=1)
+    mask_ratio_deviation: float = Field(default=0.25, gt=0)
+    mask_ratio_least: float = Field(default=0.7, ge=0, lt=1)
     gradient_checkpointing: bool = False
     accelerate: bool = False
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"

@@ -121,12 +121,32 @@ class TarSource:
 
 
 class SpritesSource:
-    """Rendered clips of the embedded world, without end; an item is determined by (seed, index)."""
+    """Rendered clips of the embedded world, without end; an item is determined by (seed, index).
 
-    def __init__(self, seed: int = 0, frames: int = 17, size: int = 64, fps: float = 8.0) -> None:
+    The share ``simple`` of them shows one coloured thing and nothing else; of other single things the share
+    ``persons`` are persons.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        frames: int = 17,
+        size: int = 64,
+        fps: float = 8.0,
+        simple: float = 0.0,
+        persons: float = 0.08,
+    ) -> None:
         example: Registry[Callable[..., Any]] = Registry("world", {"sprites": "nova_eval.sprites.examples:example"})
         self._example, self._fps = example.get("sprites"), fps
-        self._settings = {"seed": seed, "frames": frames, "size": size, "fps": fps}
+        self._settings = {
+            "seed": seed,
+            "frames": frames,
+            "size": size,
+            "fps": fps,
+            "simple": simple,
+            "persons": persons,
+        }
 
     @property
     def count(self) -> None:

@@ -28,7 +28,7 @@ from nova_eval.nova.training.cache import BASE_FLOW, Batch, CachedSet
 from nova_eval.nova.training.config import StageConfig, TrainConfig, load_config
 from nova_eval.nova.training.devices import Devices
 from nova_eval.nova.training.ema import Average
-from nova_eval.nova.training.masking import draw
+from nova_eval.nova.training.masking import MaskRatio, draw
 from nova_eval.nova.training.material import prepare
 from nova_eval.nova.training.muon import Muon
 from nova_eval.nova.training.objective import losses
@@ -76,8 +76,10 @@ class Objective(nn.Module):
         texts = [text[:0] if drop else text for text, drop in zip(batch.texts, dropped, strict=True)]
         flow = [BASE_FLOW if drop else value for value, drop in zip(batch.flow, plain, strict=True)]
         embeds = pad_with_table(texts, model.text_embed.weight, model.config.text_token_len)
-        draws = draw(model.config, self.schedule, tuple(batch.latents.shape), generator, self.loss_repeat)
+        masking = MaskRatio(config.mask_ratio_deviation, config.mask_ratio_least)
         latents = batch.latents.to(model.device)
+        shape = tuple(latents.shape)
+        draws = draw(model.config, self.schedule, shape, generator, self.loss_repeat, masking=masking)
         return losses(model, self.schedule, latents, embeds, draws.to(model.device), flow=flow).values
 
 

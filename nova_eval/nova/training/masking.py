@@ -12,7 +12,17 @@ from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.schedule import DDPM, Schedule
 
 LOSS_REPEAT = 4
-MASK_RATIO_MEAN, MASK_RATIO_STD, MASK_RATIO_MIN = 1.0, 0.25, 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRatio:
+    """Which share of a frame's tokens is hidden in a training step: a normal draw around 1, truncated to [least, 1]."""
+
+    deviation: float = 0.25
+    least: float = 0.7
+
+
+PAPER_MASK_RATIO = MaskRatio()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +48,24 @@ def draw(
     shape: tuple[int, ...],
     generator: torch.Generator,
     repeat: int = LOSS_REPEAT,
+    *,
+    masking: MaskRatio = PAPER_MASK_RATIO,
 ) -> TrainingDraws:
     """The draws for latents of ``shape`` (B, C, T, h, w), from ``generator`` alone, on the CPU in float32."""
     batch, channels, frames, height, width = shape
     rows, tokens = batch * frames, (height // config.patch) * (width // config.patch)
-    visible = tokens - predicted_count(tokens, mask_ratio(generator))
+    visible = tokens - predicted_count(tokens, mask_ratio(generator, masking))
     order = torch.rand(rows, tokens, generator=generator).argsort(dim=1, stable=True)
     noise = torch.randn(repeat * rows, tokens, config.patch**2 * channels, generator=generator)
     return TrainingDraws(order[:, :visible], noise, _timesteps(schedule, (repeat * rows, tokens), generator))
 
 
-def mask_ratio(generator: torch.Generator) -> float:
-    """A normal draw with mean 1 and deviation 0.25, truncated to [0.7, 1]."""
-    low = 0.5 * (1 + math.erf((MASK_RATIO_MIN - MASK_RATIO_MEAN) / MASK_RATIO_STD / math.sqrt(2)))
+def mask_ratio(generator: torch.Generator, masking: MaskRatio = PAPER_MASK_RATIO) -> float:
+    """A normal draw around 1 with ``masking.deviation``, truncated to [``masking.least``, 1]."""
+    low = 0.5 * (1 + math.erf((masking.least - 1) / masking.deviation / math.sqrt(2)))
     share = low + (0.5 - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
     below = float(torch.special.ndtri(torch.tensor(share, dtype=torch.float64)))
-    return min(1.0, max(MASK_RATIO_MIN, MASK_RATIO_MEAN + MASK_RATIO_STD * below))
+    return min(1.0, max(masking.least, 1 + masking.deviation * below))
 
 
 def predicted_count(tokens: int, ratio: float) -> int:

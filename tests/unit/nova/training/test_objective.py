@@ -14,7 +14,7 @@ from nova_eval.nova.positions import Rotary
 from nova_eval.nova.sampling import Plan
 from nova_eval.nova.schedule import DDPM, FlowMatching, Schedule
 from nova_eval.nova.training.loop import recompute_blocks
-from nova_eval.nova.training.masking import TrainingDraws, draw, mask_ratio, others, predicted_count
+from nova_eval.nova.training.masking import MaskRatio, TrainingDraws, draw, mask_ratio, others, predicted_count
 from nova_eval.nova.training.objective import add_noise, block_causal_mask, conditions, losses, spatial_answer
 from nova_eval.nova.transformer import NovaTransformer, View, take_tokens
 
@@ -184,6 +184,13 @@ class TestDraws:
         kept = wide[(wide >= 0.7) & (wide <= 1.0)]
         for share in (0.1, 0.5, 0.9):
             assert abs(drawn.quantile(share) - kept[:100_000].quantile(share)) < 0.01
+
+    def test_a_wider_mask_ratio_shows_more_of_a_frame(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        drawn = torch.tensor([mask_ratio(generator, MaskRatio(0.5, 0.1)) for _ in range(4000)])
+        assert 0.1 <= drawn.min() < 0.13
+        assert drawn.max() <= 1.0
+        assert drawn.quantile(0.5) < 0.75
 
     def test_predicted_tokens_are_never_none_and_never_too_many(self) -> None:
         assert [predicted_count(24, ratio) for ratio in (0.7, 0.875, 1.0)] == [17, 21, 24]

@@ -34,7 +34,7 @@ from nova_eval.nova.training.parity import cases
 from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
 from nova_eval.nova.vae import build_vae, load_vae, save_vae
 from nova_eval.sprites.examples import example, example_scene, labelled_sentence
-from nova_eval.sprites.grammar import parse, render_text
+from nova_eval.sprites.grammar import Scene, Thing, parse, render_text
 
 
 def test_average_follows_the_rule() -> None:
@@ -134,6 +134,23 @@ class TestExamples:
     def test_a_clip_is_determined_by_seed_and_index(self) -> None:
         assert np.array_equal(example(3, seed=1).frames, example(3, seed=1).frames)
         assert example(3, seed=1).frames.shape == (17, 64, 64, 3)
+
+    def test_a_share_of_scenes_can_be_one_coloured_thing(self) -> None:
+        scenes = [example_scene(i, seed=5, simple=0.5) for i in range(400)]
+        bare = [s for s in scenes if s.things and s == Scene((Thing(s.things[0].shape, s.things[0].colour),))]
+        assert 0.45 < len(bare) / 400 < 0.7
+        only = [example_scene(i, seed=5, simple=1.0) for i in range(100)]
+        assert all(len(s.things) == 1 and s.things[0].colour and s.place is None and s.motion is None for s in only)
+        assert "person" in {s.things[0].shape for s in only}
+
+    def test_persons_can_be_more_common(self) -> None:
+        def persons(share: float) -> int:
+            single = [
+                s.things[0] for i in range(300) if len((s := example_scene(i, seed=5, persons=share)).things) == 1
+            ]
+            return sum(thing.shape == "person" for thing in single)
+
+        assert persons(0.08) < 0.3 * persons(0.5)
 
 
 class TestMiniParts:
