@@ -31,19 +31,22 @@ MEMORY_LIMIT = 256 << 20
 Size: TypeAlias = tuple[int, int]  # height, width
 Keep: TypeAlias = Callable[[Frames], None]
 _RUN = 32  # a multiple of every judge's batch
+_BT601 = frozenset({0, 2, 5, 6})  # of ISO 23091-2's matrices: RGB, not said, BT.601 for 625 and for 525 lines
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
     """Decoded media: ``frames`` uint8 RGB (T, H, W, 3), ``fps`` frames per second (0 for an image).
 
-    ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded.
+    ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded. ``bt601``: a reader
+    that takes the file's colours for BT.601 gives the same frames.
     """
 
     frames: Frames
     fps: float
     path: Path | None = None
     scaled: Mapping[Size, Frames] = field(default_factory=dict)
+    bt601: bool = True
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -89,6 +92,7 @@ class LongClip:
     fps: float
     path: Path
     scaled: Mapping[Size, FrameFile] = field(default_factory=dict)
+    bt601: bool = True
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -158,25 +162,37 @@ class FrameFile:
         return frames
 
 
-def read(path: Path, *, sizes: Sequence[Size] = ()) -> Clip:
+def read(path: Path, *, sizes: Sequence[Size] = (), as_bt601: bool = False) -> Clip:
     """Decodes a whole image or video. Raises MediaError when it is missing, unreadable, truncated or has no frame.
 
-    ``sizes``: further (height, width) at which a video's frames are kept, all made in the same pass.
+    ``sizes``: further (height, width) at which a video's frames are kept, all made in the same pass. A video's colours
+    are converted as the file says, or by BT.601 with ``as_bt601``.
     """
     if _is_image(path):
         return Clip(_decode_image(path)[None], 0.0, path)
     kept: list[Frames] = []
     scaled: dict[Size, list[Frames]] = {size: [] for size in sizes}
-    fps = _decode_video(path, kept.append, {size: frames.append for size, frames in scaled.items()})
-    return Clip(_stacked(kept), fps, path, {size: _stacked(frames) for size, frames in scaled.items()})
+    keep_scaled = {size: frames.append for size, frames in scaled.items()}
+    fps, bt601 = _decode_video(path, kept.append, keep_scaled, as_bt601)
+    return Clip(_stacked(kept), fps, path, {size: _stacked(frames) for size, frames in scaled.items()}, bt601)
 
 
-def read_long(path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None) -> LongClip:
+def read_long(
+    path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None, as_bt601: bool = False
+) -> LongClip:
     """``read`` for a video of any length: at most a few frames are in memory at a time. ``folder`` has room for all."""
     _is_image(path)
     stored, scaled = FrameFile(folder), {size: FrameFile(folder) for size in sizes}
-    fps = _decode_video(path, stored.append, {size: file.append for size, file in scaled.items()})
-    return LongClip(stored, fps, path, scaled)
+    keep_scaled = {size: file.append for size, file in scaled.items()}
+    fps, bt601 = _decode_video(path, stored.append, keep_scaled, as_bt601)
+    return LongClip(stored, fps, path, scaled, bt601)
+
+
+def as_bt601(clip: Clip | LongClip) -> Clip | LongClip:
+    """``clip`` by a reader that takes all colours for BT.601; the file is decoded again when it declares others."""
+    if clip.bt601 or clip.path is None:
+        return clip
+    return read(clip.path, as_bt601=True) if isinstance(clip, Clip) else read_long(clip.path, as_bt601=True)
 
 
 class Facts(NamedTuple):
@@ -277,10 +293,16 @@ def _decode_image(path: Path) -> Frames:
         raise MediaError(f"{path.name}: unreadable image ({_brief(error)})") from error
 
 
-def _decode_video(path: Path, keep: Keep, scaled: Mapping[Size, Keep]) -> float:
-    """Hands every frame to ``keep`` and each scaled version to the one who wants it; returns the frame rate."""
-    import av
+def _decode_video(path: Path, keep: Keep, scaled: Mapping[Size, Keep], as_bt601: bool) -> tuple[float, bool]:
+    """Hands every frame to ``keep`` and each scaled version to the one who wants it.
 
+    Returns the frame rate, and whether the frames are those of a reader that takes all colours for BT.601.
+    """
+    import av
+    from av.video.reformatter import Colorspace
+
+    matrix = Colorspace.ITU601 if as_bt601 else None
+    bt601 = True
     scalers = {size: _Scaler(*size) for size in scaled}
     count = 0
     try:
@@ -290,14 +312,15 @@ def _decode_video(path: Path, keep: Keep, scaled: Mapping[Size, Keep]) -> float:
             fps = _fps(stream)
             for picture in container.decode(stream):
                 count += 1
-                keep(picture.to_ndarray(format="rgb24"))
+                bt601 = bt601 and (as_bt601 or picture.colorspace in _BT601)
+                keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
                 for size, scaler in scalers.items():
                     scaled[size](scaler(picture))
     except av.error.FFmpegError as error:
         raise MediaError(f"{path.name}: unreadable video ({_brief(error)})") from error
     if not count:
         raise MediaError(f"{path.name}: the video has no frame")
-    return fps
+    return fps, bt601
 
 
 def _video_stream(container: Any, path: Path) -> Any:

@@ -64,6 +64,52 @@ class TestReading:
             stored.append(frames(1, 40, 64)[0])
 
 
+def encoded(path: Path, matrix: int) -> Path:
+    """An mp4 of known luma and chroma, declared to be of ``matrix`` (1: BT.709, 2: not said)."""
+    import av
+
+    with av.open(str(path), "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=8, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.colorspace = 64, 48, "yuv420p", matrix
+        for planes in np.random.default_rng(3).integers(20, 230, (4, 72, 64), dtype=np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        container.mux(stream.encode(None))
+    return path
+
+
+class TestColors:
+    """decord converts a file's colours as the file says; OpenCV 4 takes them for BT.601."""
+
+    @pytest.mark.parametrize("reader", [media.read, media.read_long])
+    def test_a_declared_matrix_is_followed_or_taken_for_bt601(self, reader: Any, tmp_path: Path) -> None:
+        silent, declared = (reader(encoded(tmp_path / f"{matrix}.mp4", matrix)) for matrix in (2, 1))
+        assert (silent.bt601, declared.bt601) == (True, False)
+        assert not np.array_equal(silent.frames, declared.frames)
+        assert media.as_bt601(silent) is silent
+        again = media.as_bt601(declared)
+        assert np.array_equal(again.frames, silent.frames)
+        assert media.as_bt601(again) is again
+
+    @pytest.mark.parametrize("name", ["temporal_flickering", "motion_smoothness", "dynamic_degree", "static_filter"])
+    def test_the_rules_published_with_opencv_do_not_see_the_declaration(self, name: str, tmp_path: Path) -> None:
+        class Seen:
+            """Answers from the colours, so that another conversion gives another score."""
+
+            def interpolate(self, first: Any, second: Any) -> Any:
+                return first
+
+            def flow(self, first: Any, second: Any) -> Any:
+                return np.abs(first.astype(np.float32) - second)[..., :2]
+
+        rows = []
+        for matrix in (2, 1):
+            sample = Sample(SampleKey("a/0", 0), 0, "", "", 0, 64, 48, 4, 8.0, 0.0)
+            clip = media.read(encoded(tmp_path / f"{matrix}.mp4", matrix))
+            rows += RULES[name].score([Item(Prompt("a/0", "", (name,)), sample, clip)], Seen())
+        assert rows[0] == rows[1]
+        assert rows[0].value is not None
+
+
 class TestProbing:
     def test_the_container_says_what_decoding_would(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(media, "_decode_video", None)

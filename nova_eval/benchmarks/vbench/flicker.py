@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nova_eval.benchmarks.vbench.rule import scored, too_short
+from nova_eval.benchmarks.vbench.rule import opencv_clip, scored, too_short
 from nova_eval.protocols import Item
 from nova_eval.records import Score
 
@@ -19,7 +19,7 @@ def temporal_flickering(item: Item, judge: None = None) -> Score:
     """
     if len(item.clip) < 2:
         return too_short(item, "temporal_flickering", 2)
-    frames = (frame for run in item.clip.runs() for frame in run)
+    frames = (frame for run in opencv_clip(item).runs() for frame in run)
     differences = [_mean_difference(first, second) for first, second in pairwise(frames)]
     value = (255.0 - np.mean(np.array(differences, dtype=np.float32)).item()) / 255.0
     return scored(item, "temporal_flickering", value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nova_eval.benchmarks.vbench.rule import count, scored, unscored
+from nova_eval.benchmarks.vbench.rule import count, opencv_clip, scored, unscored
 from nova_eval.media import Clip, LongClip
 from nova_eval.protocols import Floats, Item, OpticalFlow
 from nova_eval.records import Score
@@ -80,7 +80,7 @@ def dynamic_degree(
     threshold = dynamic_threshold(item.clip.height, item.clip.width)
     motion: list[float] = []
     moving = 0
-    for some in _pair_motion(judge, item.clip, frames, 0.05):
+    for some in _pair_motion(judge, opencv_clip(item), frames, 0.05):
         motion += some
         moving = sum(value > threshold for value in motion)
         left = len(frames) - 1 - len(motion)
@@ -114,12 +114,13 @@ def static_filter(
     allowance = static_allowance(length)
     if not short_clips_need_no_motion:
         allowance = max(1, allowance)
-    ends = item.clip.take([0, length - 1])
+    clip = opencv_clip(item)
+    ends = clip.take([0, length - 1])
     wrap = strongest_motion(judge.flow(ends, ends[::-1]), 0.02)
     far = any(value > threshold * allowance * 2 for value in wrap)
     motion: list[float] = []
     if every_pair or not far:
-        for some in _pair_motion(judge, item.clip, range(length), 0.02):
+        for some in _pair_motion(judge, clip, range(length), 0.02):
             motion += some
             if not every_pair and sum(value > threshold for value in motion) > allowance:
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nova_eval.benchmarks.vbench.rule import mean, scored, too_short
+from nova_eval.benchmarks.vbench.rule import mean, opencv_clip, scored, too_short
 from nova_eval.protocols import FrameInterpolator, Item
 from nova_eval.records import Score
 
@@ -19,10 +19,11 @@ def motion_smoothness(item: Item, judge: FrameInterpolator) -> Score:
     """
     if len(item.clip) < 3:
         return too_short(item, "motion_smoothness", 3)
-    last = (len(item.clip) - 1) // 2 * 2
+    clip = opencv_clip(item)
+    last = (len(clip) - 1) // 2 * 2
     errors: list[float] = []
     for start in range(0, last, 2 * _PAIRS_AT_ONCE):
-        frames = item.clip.take(range(start, min(start + 2 * _PAIRS_AT_ONCE, last) + 1))
+        frames = clip.take(range(start, min(start + 2 * _PAIRS_AT_ONCE, last) + 1))
         even, odd = frames[::2], frames[1::2]
         predicted = judge.interpolate(even[:-1], even[1:])
         errors += [np.abs(guess.astype(np.int16) - frame).mean() for guess, frame in zip(predicted, odd, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from nova_eval.benchmarks.rule import Rule, corrected, count, left_out, mean, scored, unscored
 from nova_eval.errors import MediaError
-from nova_eval.media import Clip, LongClip, Size
+from nova_eval.media import Clip, LongClip, Size, as_bt601
 from nova_eval.protocols import Frames, Item
 from nova_eval.records import Prompt, Score
 
@@ -23,6 +23,7 @@ __all__ = [
     "mean",
     "middle_frames",
     "middle_indices",
+    "opencv_clip",
     "scored",
     "too_short",
     "unscored",
@@ -32,6 +33,15 @@ __all__ = [
 def too_short(item: Item, metric: str, needed: int) -> Score:
     """The row for a clip with fewer frames than the rule can work on."""
     return unscored(item, metric, f"the clip has {count(len(item.clip), 'frame')}, the rule needs {needed}")
+
+
+def opencv_clip(item: Item) -> Clip | LongClip:
+    """The item's clip as OpenCV's reader gives it, which takes all colours for BT.601 whatever the file declares.
+
+    Four rules are published with that reader (vbench/temporal_flickering.py, motion_smoothness.py, dynamic_degree.py,
+    static_filter.py); the others, with decord, follow the file.
+    """
+    return as_bt601(item.clip)
 
 
 def middle_indices(wanted: int, length: int) -> list[int]:
