@@ -11,17 +11,38 @@ from typing import Any
 import numpy as np
 
 from nova_eval.media import Clip
-from nova_eval.protocols import Item
+from nova_eval.protocols import Frames, Item
 from nova_eval.records import Prompt, Score
+
+
+def all_frames(item: Item, **settings: Any) -> Frames:
+    return item.clip.frames
+
+
+def first_frame(item: Item, **settings: Any) -> Frames:
+    """What questions about an image are about, (1, H, W, 3)."""
+    return item.clip.frames[:1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question that a rule puts to its judge once an item, about frames each for itself.
+
+    ``method`` is the judge's. ``frames`` and ``further`` give the question's arguments for an item under the rule's
+    settings, exactly as the rule itself gives them; ``further`` is ``None`` for an item that is not asked about.
+    """
+
+    method: str
+    frames: Callable[..., Frames] = all_frames
+    further: Callable[..., tuple[Any, ...] | None] = lambda item, **settings: ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A scorer made of one function ``rule(item, judge) -> Score``. ``tag`` marks the prompts that it applies to.
 
-    Items are looked at one by one, so a score cannot depend on the group. ``per_frame`` names a method of the judge
-    that the rule asks of all frames of a clip, each for itself, with the arguments that ``further`` gives: it is asked
-    of several clips at once. What the judge raises passes through.
+    Items are looked at one by one, so a score cannot depend on the group; what the rule ``asks`` about frames, each for
+    itself, is asked of several items at once. What the judge raises passes through.
     """
 
     name: str
@@ -29,24 +50,15 @@ class Rule:
     rule: Callable[..., Score]
     version: str = "1"
     tag: str = ""
-    per_frame: str = ""
-    further: Callable[[Item], tuple[Any, ...]] = lambda item: ()
+    asks: tuple[Ask, ...] = ()
 
     def accepts(self, prompt: Prompt) -> bool:
         return (self.tag or self.name) in prompt.tags
 
     def score(self, items: Sequence[Item], judge: Any) -> Iterator[Score]:
-        if not self.per_frame:
-            for item in items:
-                yield self.rule(item, judge)
-            return
-        alike: dict[Any, list[Item]] = {}
-        for item in items:
-            alike.setdefault((item.clip.height, item.clip.width, self.further(item)), []).append(item)
-        for (_, _, further), group in alike.items():
-            answers = answered_together(judge, self.per_frame, group, further) if len(group) > 1 else [judge]
-            for item, answer in zip(group, answers, strict=True):
-                yield self.rule(item, answer)
+        settings = getattr(self.rule, "keywords", {})
+        for item, answering in zip(items, answered_together(judge, self.asks, items, settings), strict=True):
+            yield self.rule(item, answering)
 
     def with_settings(self, **settings: Any) -> Rule:
         """The same rule with other keyword settings (``frames=None``: the frames given are those to look at)."""
@@ -67,28 +79,40 @@ def corrected(rules: Sequence[Rule], repairs: Mapping[str, Mapping[str, Any]]) -
 
 
 class Answered:
-    """A judge that has answered one question already: ``method`` gives the answer, all else is the judge's own."""
+    """A judge that has answered some questions already (by method); all else is the judge's own."""
 
-    def __init__(self, judge: Any, method: str, answer: Any) -> None:
+    def __init__(self, judge: Any, answers: Mapping[str, Any]) -> None:
         self._judge = judge
-        setattr(self, method, lambda frames, *further: answer)
+        for method, answer in answers.items():
+            setattr(self, method, lambda *asked, known=answer: known)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._judge, name)
 
 
-def answered_together(judge: Any, method: str, items: Sequence[Item], further: tuple[Any, ...]) -> list[Any]:
-    """For each item a judge that has looked at its frames: those of all short clips are put to ``judge`` at once.
+def answered_together(
+    judge: Any, asks: Sequence[Ask], items: Sequence[Item], settings: Mapping[str, Any]
+) -> Sequence[Any]:
+    """For each item a judge that has answered ``asks``: all items' frames of one size and question are put at once.
 
-    Frames of clips that are too long to be in memory are left to be asked one clip after another.
+    Frames of clips that are too long to be in memory are left to be asked about one clip after another.
     """
-    short = [item.clip for item in items if isinstance(item.clip, Clip) and len(item.clip)]
-    if len(short) < 2:
-        return [judge] * len(items)
-    rows = getattr(judge, method)(np.concatenate([clip.frames for clip in short]), *further)
-    ends = np.cumsum([len(clip) for clip in short]).tolist()
-    parts = {id(clip): rows[end - len(clip) : end] for clip, end in zip(short, ends, strict=True)}
-    return [Answered(judge, method, parts[id(i.clip)]) if id(i.clip) in parts else judge for i in items]
+    short = [place for place, item in enumerate(items) if isinstance(item.clip, Clip) and len(item.clip)]
+    answers: list[dict[str, Any]] = [{} for _ in items]
+    for ask in asks if len(short) > 1 else ():
+        alike: dict[Any, list[tuple[int, Frames]]] = {}
+        for place in short:
+            if (further := ask.further(items[place], **settings)) is not None:
+                frames = ask.frames(items[place], **settings)
+                alike.setdefault((frames.shape[1:], further), []).append((place, frames))
+        for (_, further), group in alike.items():
+            if len(group) > 1:
+                rows = getattr(judge, ask.method)(np.concatenate([frames for _, frames in group]), *further)
+                start = 0
+                for place, frames in group:
+                    answers[place][ask.method] = rows[start : start + len(frames)]
+                    start += len(frames)
+    return [Answered(judge, known) if known else judge for known in answers]
 
 
 def scored(

@@ -7,14 +7,16 @@ from functools import partial
 
 from nova_eval.benchmarks.geneval.decision import image_score
 from nova_eval.benchmarks.reduce import complete, composite, coverage_of, estimate, metric
-from nova_eval.benchmarks.rule import Rule
+from nova_eval.benchmarks.rule import Ask, Rule, first_frame
 from nova_eval.config import load_benchmark_config
 from nova_eval.errors import unknown
 from nova_eval.prompts.geneval import TASKS
 from nova_eval.protocols import Scorer
 from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
 
-OFFICIAL = tuple(Rule(task, "objects", partial(image_score, metric=task), per_frame="detect") for task in TASKS)
+OFFICIAL = tuple(
+    Rule(task, "objects", partial(image_score, metric=task), asks=(Ask("detect", first_frame),)) for task in TASKS
+)
 
 CORRECTED = OFFICIAL
 """No defect of the official rules is known, so both scorings are one and share their rows."""

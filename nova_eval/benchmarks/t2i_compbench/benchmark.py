@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
 from nova_eval.benchmarks.reduce import NOT_SCORED, complete, coverage_of, estimate, metric
-from nova_eval.benchmarks.rule import Rule, corrected
-from nova_eval.benchmarks.t2i_compbench.attributes import attribute_binding
+from nova_eval.benchmarks.rule import Ask, Rule, corrected, first_frame
+from nova_eval.benchmarks.t2i_compbench.attributes import asked, attribute_binding
+from nova_eval.benchmarks.t2i_compbench.frames import detector_frame
 from nova_eval.benchmarks.t2i_compbench.numeracy import numeracy
 from nova_eval.benchmarks.t2i_compbench.parses import Parses, load_parses
 from nova_eval.benchmarks.t2i_compbench.positions import position_2d, position_3d
-from nova_eval.benchmarks.t2i_compbench.similarity import complex_action, non_spatial
-from nova_eval.benchmarks.t2i_compbench.spatial import complex_spatial, spatial_2d, spatial_3d
+from nova_eval.benchmarks.t2i_compbench.similarity import action_text, complex_action, non_spatial, whole_prompt
+from nova_eval.benchmarks.t2i_compbench.spatial import (
+    complex_spatial,
+    names_objects,
+    names_two_objects,
+    spatial_2d,
+    spatial_3d,
+)
 from nova_eval.config import load_benchmark_config
 from nova_eval.errors import unknown
 from nova_eval.prompts.t2i_compbench import CATEGORIES, KIND
@@ -56,20 +63,23 @@ def official(parses: Parses) -> tuple[Rule, ...]:
     """The rules as published, every defect at its ``OFFICIAL_…`` value, over these readings of the prompts."""
     read = f"1+{parses.digest[:8]}"
     questions, places, depths, texts = "attribute_questions", "places", "places_and_depth", "image_text"
-    attributes = [
-        Rule(name, questions, partial(attribute_binding, metric=name, parses=parses), read)
-        for name in ("color", "shape", "texture")
-    ]
-    asked = partial(attribute_binding, metric="complex_attribute", parses=parses)
+
+    def rule(name: str, role: str, judged: Callable[..., Score], *asks: Ask, tag: str = "", **settings: Any) -> Rule:
+        return Rule(name, role, partial(judged, parses=parses, **settings), read, tag, asks)
+
+    yes = Ask("probability_of_yes", first_frame, asked)
+    depth, detect = Ask("depth", first_frame), Ask("detect", detector_frame, names_objects)
+    detect_two = Ask("detect", detector_frame, names_two_objects)
+    alike, action = (Ask("image_text_similarity", first_frame, text) for text in (whole_prompt, action_text))
     return (
-        *attributes,
-        Rule("spatial_2d", places, partial(spatial_2d, parses=parses), read),
-        Rule("spatial_3d", depths, partial(spatial_3d, parses=parses), read),
-        Rule("numeracy", "counts", numeracy),
-        Rule("non_spatial", texts, non_spatial),
-        Rule("complex_attribute", questions, asked, read, tag="complex"),
-        Rule("complex_spatial", places, partial(complex_spatial, parses=parses), read, tag="complex"),
-        Rule("complex_action", texts, partial(complex_action, parses=parses), read, tag="complex"),
+        *(rule(name, questions, attribute_binding, yes, metric=name) for name in ("color", "shape", "texture")),
+        rule("spatial_2d", places, spatial_2d, detect),
+        rule("spatial_3d", depths, spatial_3d, depth, detect),
+        Rule("numeracy", "counts", numeracy, asks=(Ask("detect", detector_frame),)),
+        Rule("non_spatial", texts, non_spatial, asks=(alike,)),
+        rule("complex_attribute", questions, attribute_binding, yes, tag="complex", metric="complex_attribute"),
+        rule("complex_spatial", places, complex_spatial, detect_two, tag="complex"),
+        rule("complex_action", texts, complex_action, action, tag="complex"),
     )
 
 

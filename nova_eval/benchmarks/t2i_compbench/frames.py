@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from nova_eval.protocols import Floats, Frames
+from nova_eval.protocols import Floats, Frames, Item
 
 _SHORT, _LONG = 479, 480  # pixels
 OFFICIAL_DEPTH_STEPS = 255  # depth is stored as eight-bit grey
@@ -25,6 +27,12 @@ def official_frame(frame: Frames) -> Frames:
 
     height, width = official_size(*frame.shape[:2])
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def detector_frame(item: Item, *, resized: bool = True, **settings: Any) -> Frames:
+    """The (1, H, W, 3) frame that a detector looks at for an image: at the official size, or as it is."""
+    frame = item.clip.frames[0]
+    return (official_frame(frame) if resized else frame)[None]
 
 
 def official_depth(depth: Floats) -> Floats:

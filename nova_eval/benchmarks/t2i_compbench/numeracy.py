@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from nova_eval.benchmarks.rule import scored, unscored
-from nova_eval.benchmarks.t2i_compbench.frames import official_frame
+from nova_eval.benchmarks.t2i_compbench.frames import detector_frame
 from nova_eval.benchmarks.t2i_compbench.vocabulary import PEOPLE, PLURALS, SINGULARS
 from nova_eval.protocols import Detection, Detector, Item
 from nova_eval.records import Score
@@ -40,8 +40,7 @@ def numeracy(
     Detections of one label that cover each other are one object. ``resized=False`` shows the detector the frame as it
     is. A prompt about objects beside the official ones names them in ``reference["plurals"]``, singular to plural.
     """
-    frame = official_frame(item.clip.frames[0]) if resized else item.clip.frames[0]
-    (found,) = judge.detect(frame[None])
+    (found,) = judge.detect(detector_frame(item, resized=resized))
     labels = [detection.label for detection in distinct(found)]
     try:
         names, numbers = read_counts(item.prompt.text, item.prompt.reference.get("plurals", {}))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from nova_eval.benchmarks.rule import scored
+from nova_eval.benchmarks.rule import first_frame, scored
 from nova_eval.benchmarks.t2i_compbench.parses import Parses, Token
 from nova_eval.protocols import ImageTextModel, Item
 from nova_eval.records import Score
@@ -12,12 +13,20 @@ from nova_eval.records import Score
 
 def non_spatial(item: Item, judge: ImageTextModel) -> Score:
     """The cosine of image and prompt, neither scaled nor clipped."""
-    return _similarity(item, judge, "non_spatial", item.prompt.text)
+    return _similarity(item, judge, "non_spatial", *whole_prompt(item))
 
 
 def complex_action(item: Item, judge: ImageTextModel, *, parses: Parses) -> Score:
     """The same for the prompt without its adjectives, which the attribute questions look after."""
-    return _similarity(item, judge, "complex_action", without_adjectives(parses.of_prompt(item.prompt).tokens))
+    return _similarity(item, judge, "complex_action", *action_text(item, parses=parses))
+
+
+def whole_prompt(item: Item, **settings: Any) -> tuple[str]:
+    return (item.prompt.text,)
+
+
+def action_text(item: Item, *, parses: Parses, **settings: Any) -> tuple[str]:
+    return (without_adjectives(parses.of_prompt(item.prompt).tokens),)
 
 
 def without_adjectives(tokens: Sequence[Token]) -> str:
@@ -26,5 +35,5 @@ def without_adjectives(tokens: Sequence[Token]) -> str:
 
 
 def _similarity(item: Item, judge: ImageTextModel, metric: str, text: str) -> Score:
-    (similarity,) = judge.image_text_similarity(item.clip.frames[:1], text)
+    (similarity,) = judge.image_text_similarity(first_frame(item), text)
     return scored(item, metric, float(similarity), detail={"text": text})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 
-from nova_eval.benchmarks.rule import scored, unscored
-from nova_eval.benchmarks.t2i_compbench.frames import official_depth, official_frame
+from nova_eval.benchmarks.rule import first_frame, scored, unscored
+from nova_eval.benchmarks.t2i_compbench.frames import detector_frame, official_depth
 from nova_eval.benchmarks.t2i_compbench.parses import Parses, Token
 from nova_eval.benchmarks.t2i_compbench.positions import (
     RELATIONS_2D,
@@ -108,8 +109,7 @@ def spatial_3d(
 ) -> Score:
     """A quarter of each object's detection score, and half of whether one hides the other as the prompt says."""
     objects = _simple_objects(item, parses, objects_are_parsed)
-    frame = item.clip.frames[0]
-    depth = judge.depth(frame[None])[0]
+    depth = judge.depth(first_frame(item))[0]
     depth = official_depth(depth) if resized else depth
 
     def at_depth(relation: str | None, a: Sequence[float], b: Sequence[float]) -> float:
@@ -126,6 +126,18 @@ def spatial_3d(
         position=at_depth,
         resized=resized,
     )
+
+
+def names_objects(
+    item: Item, *, parses: Parses, objects_are_parsed: bool = OFFICIAL_OBJECTS_ARE_PARSED, **settings: Any
+) -> tuple[()] | None:
+    """Whether the detector is asked about a simple prompt's image: nothing further to say, or ``None``."""
+    return None if _simple_objects(item, parses, objects_are_parsed) is None else ()
+
+
+def names_two_objects(item: Item, *, parses: Parses, **settings: Any) -> tuple[()] | None:
+    """The same for a complex prompt's."""
+    return () if len(complex_objects(parses.of_prompt(item.prompt).tokens)) == 2 else None
 
 
 def complex_objects(tokens: Sequence[Token]) -> list[str]:
@@ -171,8 +183,7 @@ def _placed(
 ) -> Score:
     if objects is None:
         return unscored(item, metric, "no noun was read in the prompt")
-    frame = official_frame(item.clip.frames[0]) if resized else item.clip.frames[0]
-    (found,) = judge.detect(frame[None])
+    (found,) = judge.detect(detector_frame(item, resized=resized))
     places = match(objects, found)
     relation = relation_in(item.prompt.text, RELATIONS_3D if metric == "spatial_3d" else RELATIONS_2D)
     boxes = [[float(np.float32(side)) for side in found[place].box] for place in places if place is not None]

@@ -17,7 +17,7 @@ from nova_eval.benchmarks.vbench.flicker import temporal_flickering
 from nova_eval.benchmarks.vbench.flow import dynamic_degree, static_filter
 from nova_eval.benchmarks.vbench.interpolation import motion_smoothness
 from nova_eval.benchmarks.vbench.quality import aesthetic_quality, imaging_quality
-from nova_eval.benchmarks.vbench.rule import Rule, corrected
+from nova_eval.benchmarks.vbench.rule import Ask, Rule, corrected
 from nova_eval.benchmarks.vbench.scene import scene
 from nova_eval.benchmarks.vbench.spatial import spatial_relationship
 from nova_eval.benchmarks.vbench.text import appearance_style, style, video_text
@@ -31,27 +31,27 @@ OFFICIAL = (
         "subject_consistency",
         "subject_features",
         partial(consistency, metric="subject_consistency"),
-        per_frame="encode_images",
+        asks=(Ask("encode_images"),),
     ),
     Rule(
         "background_consistency",
         "background_features",
         partial(consistency, metric="background_consistency"),
-        per_frame="encode_images",
+        asks=(Ask("encode_images"),),
     ),
     Rule("temporal_flickering", None, temporal_flickering),
     Rule("static_filter", "optical_flow", static_filter, tag="temporal_flickering"),
     Rule("motion_smoothness", "frame_interpolation", motion_smoothness),
     Rule("dynamic_degree", "optical_flow", dynamic_degree),
-    Rule("aesthetic_quality", "aesthetic", aesthetic_quality, per_frame="aesthetic"),
-    Rule("imaging_quality", "image_quality", imaging_quality, per_frame="quality"),
+    Rule("aesthetic_quality", "aesthetic", aesthetic_quality, asks=(Ask("aesthetic"),)),
+    Rule("imaging_quality", "image_quality", imaging_quality, asks=(Ask("quality"),)),
     Rule("object_class", "detection", object_class),
     Rule("multiple_objects", "detection", multiple_objects),
     Rule("human_action", "action", human_action),
     Rule("color", "dense_captions", color),
     Rule("spatial_relationship", "detection", spatial_relationship),
     Rule("scene", "scene_captions", scene),
-    Rule("appearance_style", "image_text", appearance_style, per_frame="image_text_similarity", further=style),
+    Rule("appearance_style", "image_text", appearance_style, asks=(Ask("image_text_similarity", further=style),)),
     Rule("temporal_style", "video_text", partial(video_text, metric="temporal_style")),
     Rule("overall_consistency", "video_text", partial(video_text, metric="overall_consistency")),
 )

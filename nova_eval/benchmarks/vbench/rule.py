@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from nova_eval.benchmarks.rule import Rule, corrected, count, left_out, mean, scored, unscored
+from nova_eval.benchmarks.rule import Ask, Rule, corrected, count, left_out, mean, scored, unscored
 from nova_eval.errors import MediaError
 from nova_eval.media import Clip, LongClip, Size, as_bt601
 from nova_eval.protocols import Frames, Item
 from nova_eval.records import Prompt, Score
 
 __all__ = [
+    "Ask",
     "Rule",
     "auxiliary",
     "corrected",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nova_eval.benchmarks.vbench.rule import auxiliary, mean, middle_frames, scored, too_short, unscored
 from nova_eval.protocols import ImageTextModel, Item, VideoTextModel
 from nova_eval.records import Score
 
 
-def style(item: Item) -> tuple[str, ...]:
-    """The name of the style that an appearance_style prompt asks for; nothing where it names none."""
+def style(item: Item, **settings: Any) -> tuple[str] | None:
+    """The name of the style that an appearance_style prompt asks for; ``None`` where it names none."""
     name = auxiliary(item.prompt, "appearance_style")
-    return (name,) if isinstance(name, str) else ()
+    return (name,) if isinstance(name, str) else None
 
 
 def appearance_style(item: Item, judge: ImageTextModel) -> Score:
@@ -21,7 +23,7 @@ def appearance_style(item: Item, judge: ImageTextModel) -> Score:
     Source: vbench/appearance_style.py.
     """
     asked = style(item)
-    if not asked:
+    if asked is None:
         return unscored(item, "appearance_style", "the prompt names no style")
     if not len(item.clip):
         return too_short(item, "appearance_style", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ class TestAttributes:
         (row,) = rule("color", self.PARSES).score([make_item(1, "a red cup and a book")], eye)
         assert row.value == float(f"{np.float32(0.3334) * np.float32(0.6667):.4f}") == 0.2223
         ((frames, asked),) = eye.asked
-        assert (frames.shape, asked) == ((1, 4, 4, 3), ["a red cup?", "a book?"])
+        assert (frames.shape, asked) == ((1, 4, 4, 3), ("a red cup?", "a book?"))
         (exact,) = rule("color", self.PARSES, "corrected").score([make_item(1, "a red cup and a book")], eye)
         assert exact.value == pytest.approx(0.33344 * 0.66674, abs=1e-7)
 
@@ -67,13 +68,72 @@ class TestAttributes:
         parse = {"tokens": [["a", "DET"], ["star", "NOUN"]], "noun_phrases": ["a star"]}
         asked = judge(probability_of_yes=[[0.5]])
         (row,) = rule("shape").score([make_item(1, "a star", {"parse": parse})], asked)
-        assert (row.value, asked.asked[0][1]) == (0.5, ["a star?"])
+        assert (row.value, asked.asked[0][1]) == (0.5, ("a star?",))
         with pytest.raises(UsageError, match="the parse that the prompt test/0000 brings cannot be read: KeyError"):
             list(rule("shape").score([make_item(1, "a star", {"parse": {"tokens": []}})], asked))
 
     def test_without_a_table_the_reason_says_how_to_get_one(self, make_item, judge) -> None:
         with pytest.raises(PrerequisiteError, match=r"no table of parsed prompts.*parses"):
             list(rule("texture").score([make_item(1, "a cup")], judge()))
+
+
+class Eye:
+    """Answers every frame by its bytes, and counts how often it is asked."""
+
+    name, digest, input_size = "eye", "eye", None
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+
+    def _of(self, method: str, frames: np.ndarray) -> list[np.random.Generator]:
+        self.calls.append((method, len(frames)))
+        return [np.random.default_rng(np.frombuffer(frame.tobytes(), np.uint8).astype(np.uint32)) for frame in frames]
+
+    def probability_of_yes(self, frames: np.ndarray, asked: Sequence[str]) -> np.ndarray:
+        return np.stack([g.random(len(asked), dtype=np.float32) for g in self._of("probability_of_yes", frames)])
+
+    def image_text_similarity(self, frames: np.ndarray, text: str) -> np.ndarray:
+        return np.array([g.random(dtype=np.float32) for g in self._of("image_text_similarity", frames)])
+
+    def depth(self, frames: np.ndarray) -> np.ndarray:
+        return np.stack([g.random(frames.shape[1:3], dtype=np.float32) for g in self._of("depth", frames)])
+
+    def detect(self, frames: np.ndarray) -> list[list[Detection]]:
+        corners = [g.random((4, 2)) * 100 for g in self._of("detect", frames)]
+        return [
+            [box(label, 0.5 + x / 256, x, y, x + 30, y + 30) for label, (x, y) in zip(("dog", "cat") * 2, c)]  # noqa: B905
+            for c in corners
+        ]
+
+
+class TestImagesAreAskedAboutTogether:
+    TEXT = "a dog on the left of a cat"
+    ASKED: ClassVar = {
+        **dict.fromkeys(("color", "shape", "texture", "complex_attribute"), ("probability_of_yes",)),
+        **dict.fromkeys(("spatial_2d", "complex_spatial", "numeracy"), ("detect",)),
+        **dict.fromkeys(("non_spatial", "complex_action"), ("image_text_similarity",)),
+        "spatial_3d": ("depth", "detect"),
+    }
+
+    @pytest.mark.parametrize("scoring", ["official", "corrected"])
+    @pytest.mark.parametrize("name", ASKED)
+    def test_and_every_row_is_that_of_an_image_alone(self, name: str, scoring: str, make_item) -> None:
+        tokens = [Token(word, "NOUN" if word in ("dog", "cat") else "X") for word in self.TEXT.split()]
+        parses = Parses({self.TEXT: Parse(tuple(tokens), tuple("abcdefghij"))}, "test")
+        images = np.random.default_rng(0).integers(0, 256, (3, 1, 40, 52, 3), dtype=np.uint8)
+        items = [make_item(image, self.TEXT, index=number) for number, image in enumerate(images)]
+        items.append(make_item(images[0][:, :32], self.TEXT, index=3))  # of another size
+        chosen, eye = rule(name, parses, scoring), Eye()
+        alone = [row for item in items for row in chosen.score([item], Eye())]
+        assert list(chosen.score(items, eye)) == alone
+        assert all(row.value is not None for row in alone)
+        assert set(eye.calls) == {(method, count) for method in self.ASKED[name] for count in (3, 1)}
+
+    def test_an_image_that_nothing_is_asked_about_is_not_looked_at(self, make_item) -> None:
+        eye, items = Eye(), [make_item(1, "running fast", index=number) for number in range(2)]
+        for name in ("color", "spatial_2d", "complex_spatial"):
+            assert len(list(rule(name, read("running fast")).score(items, eye))) == 2
+        assert eye.calls == []
 
 
 class TestPlaces:
