@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import nms, roi_align
+from torchvision.ops import batched_nms, roi_align
 
 from nova_eval.judges.grit_backbone import CHANNELS, STRIDES
 
@@ -85,17 +85,25 @@ def _candidates(boxes: Tensor, heat: Tensor) -> Regions:
     """The places of one level and image that are warm enough, at most a thousand."""
     warm = (heat > HEAT_THRESHOLD).nonzero()[:, 0]
     if len(warm) > BEST_PER_LEVEL:
-        warm = warm[heat[warm].topk(BEST_PER_LEVEL).indices]
+        warm = warm[heat[warm].topk(BEST_PER_LEVEL, sorted=False).indices]  # as published: equal ones keep that order
     near, far = boxes[warm, :2], boxes[warm, 2:]
     return Regions(torch.cat([near, far.maximum(near + SMALLEST_SIDE)], dim=-1), heat[warm].sqrt())
 
 
 def _best(levels: list[Regions]) -> Regions:
     boxes, scores = torch.cat([level.boxes for level in levels]), torch.cat([level.scores for level in levels])
-    keep = nms(boxes, scores, PROPOSAL_NMS)
+    keep = suppressed(boxes, scores, PROPOSAL_NMS)
     if len(keep) > PROPOSALS:
         keep = keep[scores[keep] >= scores[keep[PROPOSALS - 1]]]
     return Regions(boxes[keep], scores[keep])
+
+
+def suppressed(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
+    """The places of the boxes that no better one overlaps, best first.
+
+    Equal scores lie as in the published call, which suppresses class by class and here knows one class.
+    """
+    return batched_nms(boxes, scores, torch.zeros_like(scores, dtype=torch.long), overlap)
 
 
 class BoxHead(nn.Module):
@@ -139,7 +147,7 @@ class Cascade(nn.Module):
 
 def _confident(boxes: Tensor, scores: Tensor) -> Regions:
     sure = (boxes.isfinite().all(-1) & (scores > SCORE_THRESHOLD)).nonzero()[:, 0]
-    keep = sure[nms(boxes[sure], scores[sure], REGION_NMS)[:REGIONS]]
+    keep = sure[suppressed(boxes[sure], scores[sure], REGION_NMS)[:REGIONS]]
     return Regions(boxes[keep], scores[keep])
 
 

@@ -15,7 +15,7 @@ import torch
 from nova_eval.judges import grit_text
 from nova_eval.judges.grit import Read, Reader, reduced_bytes, reduced_floats, reduced_size
 from nova_eval.judges.grit_backbone import WINDOW, Block, padded, relative
-from nova_eval.judges.grit_boxes import Regions, clipped, moved, pooled, proposals
+from nova_eval.judges.grit_boxes import Regions, clipped, moved, pooled, proposals, suppressed
 from nova_eval.judges.grit_text import Text, TextDecoder
 from nova_eval.judges.wordpiece import SEP, WordPiece
 
@@ -97,6 +97,20 @@ def test_a_proposal_reaches_from_the_centre_of_its_cell() -> None:
 def test_a_proposal_without_reach_keeps_a_hundredth_of_a_pixel() -> None:
     (found,) = proposals(answers(p3_0_0=(0.0, (0.0, 0.0, 0.0, 0.0))))
     assert found.boxes[0].tolist() == pytest.approx([4.0, 4.0, 4.01, 4.01])
+
+
+def test_equal_scores_at_the_cut_are_all_kept_in_the_published_order() -> None:
+    random = np.random.RandomState(4)
+    tied = [
+        (torch.from_numpy(random.randint(0, 4, (1, 4, *size))).float(), random.randint(-16, -3, (1, 1, *size)) / 2)
+        for size in ((48, 64), (24, 32), (12, 16), (6, 8), (3, 4))
+    ]
+    (found,) = proposals([(reach, torch.from_numpy(heat).float()) for reach, heat in tied])
+    assert len(found.boxes) == 337  # recorded from the official code, which keeps 256 of different scores
+    assert len(set(found.scores.tolist())) == 1
+    everywhere = torch.cat([found.boxes, found.boxes])
+    scores = torch.arange(len(everywhere)).flip(0).float()
+    assert suppressed(everywhere, scores, 0.9).tolist() == list(range(len(found.boxes)))
 
 
 def test_no_warm_place_gives_no_proposal() -> None:
