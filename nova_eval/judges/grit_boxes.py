@@ -103,7 +103,8 @@ def suppressed(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
 
     Equal scores lie as in the published call, which suppresses class by class and here knows one class.
     """
-    return batched_nms(boxes, scores, torch.zeros_like(scores, dtype=torch.long), overlap)
+    kept: Tensor = batched_nms(boxes, scores, torch.zeros_like(scores, dtype=torch.long), overlap)
+    return kept
 
 
 class BoxHead(nn.Module):
