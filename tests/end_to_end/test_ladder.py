@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from nova_eval.arguments import resolve
+from nova_eval.config import load_benchmark_config
 from nova_eval.opening import open_run
 from nova_eval.pipeline import run
 
 LADDER = ("oracle", "nova:nova-mini", "nova:nova-mini-early", "noise")
+SEMANTIC = tuple(
+    name for name, dimension in load_benchmark_config("vbench").dimensions.items() if dimension.group == "semantic"
+)
+
+
+def values(benchmark: str, results: Path, **flags: object) -> dict[str, dict[str, float | None]]:
+    """The metrics of every sampler of the ladder."""
+    found = {}
+    for sampler in LADDER:
+        asked = {"sampler": sampler, "results": results, "workers": 1, **flags}
+        summary = run(open_run(*resolve(benchmark, asked))).summary
+        found[sampler] = {metric.name: metric.value for metric in summary.metrics}
+    return found
 
 
 @pytest.fixture(scope="module")
-def overall(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
-    """GenEval's overall score of each, on 8 prompts a task."""
-    results = tmp_path_factory.mktemp("ladder")
-    scores = {}
-    for sampler in LADDER:
-        flags = {"sampler": sampler, "limit": 48, "samples_per_prompt": "2", "results": results, "workers": 1}
-        metrics = {metric.name: metric.value for metric in run(open_run(*resolve("geneval", flags))).summary.metrics}
-        assert metrics["overall"] is not None
-        scores[sampler] = metrics["overall"]
-    return scores
+def geneval(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float | None]]:
+    """8 prompts a task."""
+    return values("geneval", tmp_path_factory.mktemp("geneval"), limit=48, samples_per_prompt="2")
+
+
+@pytest.fixture(scope="module")
+def vbench(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float | None]]:
+    """5 or 6 prompts a semantic dimension."""
+    folder = tmp_path_factory.mktemp("vbench")
+    return values("vbench", folder, limit=50, samples_per_prompt="1", metrics=SEMANTIC)
 
 
 @pytest.mark.parametrize(("better", "worse"), pairwise(LADDER))
-def test_each_step_is_above_the_next(overall: dict[str, float], better: str, worse: str) -> None:
-    assert overall[better] > overall[worse]
+def test_each_step_is_above_the_next_on_pictures(
+    geneval: dict[str, dict[str, float | None]], better: str, worse: str
+) -> None:
+    assert above(geneval, "overall", better, worse)
+
+
+@pytest.mark.parametrize(("better", "worse"), pairwise(LADDER))
+def test_each_step_is_above_the_next_on_clips(
+    vbench: dict[str, dict[str, float | None]], better: str, worse: str
+) -> None:
+    assert len(SEMANTIC) == 9
+    mean = {sampler: {"mean": sum(metrics[name] or 0.0 for name in SEMANTIC)} for sampler, metrics in vbench.items()}
+    assert above(mean, "mean", better, worse)
+
+
+def test_the_order_holds_on_seven_of_nine_semantic_dimensions(vbench: dict[str, dict[str, float | None]]) -> None:
+    ordered = [name for name in SEMANTIC if all(above(vbench, name, *pair) for pair in pairwise(LADDER))]
+    assert len(ordered) >= 7, ordered
+
+
+def above(found: Mapping[str, Mapping[str, float | None]], metric: str, better: str, worse: str) -> bool:
+    """Whether ``better`` beats ``worse``; both must have a value."""
+    high, low = found[better][metric], found[worse][metric]
+    assert high is not None
+    assert low is not None
+    return high > low
 
 
 def test_the_same_run_gives_the_same_rows_with_one_worker_and_with_two(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_settings_of_the_profiles_sampler_do_not_burden_another(tmp_path: Path) 
         ({"variant": "offical"}, [], r"unknown variant of vbench 'offical'; did you mean 'official'\?"),
         ({"profile": "maxi"}, [], r"unknown profile of vbench 'maxi'; did you mean 'mini'\?"),
         ({"metrics": ("colour",)}, [], r"unknown dimension of vbench 'colour'; did you mean 'color'\?"),
-        ({}, ["sampler.heigth=3"], r"unknown setting of sampler 'oracle' 'heigth'; did you mean 'height'\?"),
+        ({}, ["sampler.heigth=3"], r"unknown setting of sampler 'nova' 'heigth'; did you mean 'height'\?"),
         ({}, ["sede=3"], r"unknown setting 'sede'; did you mean 'seed'\?"),
         ({}, ["codec=h265"], r"unknown codec 'h265'; did you mean 'h264'\?"),
         ({}, ["seed"], "--set 'seed' is not of the form key=value"),

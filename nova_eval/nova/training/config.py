@@ -123,12 +123,27 @@ class TrainConfig(_Frozen):
 
 
 def load_config(path: Path, **overrides: Any) -> TrainConfig:
-    """Reads ``path``; relative paths in it start at the current folder. UsageError names what is wrong and where."""
+    """Reads ``path``; relative paths in it start at the current folder. UsageError names what is wrong and where.
+
+    ``extends`` in the file names another one beside it, whose top-level keys hold where the file has none.
+    """
     try:
-        return TrainConfig.model_validate({**read_toml(path), **overrides})
+        return TrainConfig.model_validate({**_with_extended(path), **overrides})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
             f"{path}: {where}: {first['msg']}", remedy="compare nova_eval/nova/training/mini_t2i.toml"
         ) from error
+
+
+def _with_extended(path: Path, *readers: Path) -> dict[str, Any]:
+    if path in readers:
+        raise UsageError(f"{path} extends itself")
+    keys = read_toml(path)
+    extended = keys.pop("extends", None)
+    if extended is None:
+        return keys
+    if not isinstance(extended, str):
+        raise UsageError(f"{path}: extends is not the name of a file")
+    return {**_with_extended(path.parent / extended, path, *readers), **keys}

@@ -11,7 +11,7 @@ from typing import Any
 
 from nova_eval.errors import PrerequisiteError
 
-_EVERY = 10
+_EVERY = 20
 
 
 def thinned(rows: Sequence[dict[str, Any]], every: int = _EVERY) -> list[dict[str, Any]]:
@@ -42,9 +42,11 @@ def draw_curves(folder: Path) -> Path:
     with mpl.rc_context({"svg.hashsalt": "curves", "font.size": 8}):
         figure = Figure(figsize=(3.4 * (1 + len(stages)), 2.8), layout="constrained")
         panels: Any = figure.subplots(1, 1 + len(stages))
-        panels[0].plot(*_numbers(vae, "psnr", [True] * len(vae["step"])))
+        for part in dict.fromkeys(vae["part"]):
+            panels[0].plot(*_numbers(vae, "psnr", [name == part for name in vae["part"]]), label=part, linewidth=0.8)
         panels[0].set_title("autoencoder")
         panels[0].set_ylabel("PSNR of unseen clips (dB)")
+        panels[0].legend(fontsize=6, frameon=False)
         for axes, stage in zip(panels[1:], stages, strict=True):
             own = [name == stage for name in losses["part"]]
             for name in (name for name in losses if name.startswith("loss")):

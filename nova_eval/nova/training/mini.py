@@ -1,7 +1,7 @@
 """nova-mini: every part of a small NOVA made from nothing but the sprites world, and packed for shipping.
 
-``python -m nova_eval.nova.training.mini OUTPUT`` makes the text-to-image model that comes with the package; ``--video``
-goes on to text to video. A part that is finished is kept, an interrupted transformer is continued.
+``python -m nova_eval.nova.training.mini OUTPUT`` makes the model that comes with the package. A part that is finished
+is kept, an interrupted transformer is continued.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,11 +20,16 @@ from nova_eval.nova.training.autoencoder import AutoencoderRecipe, Clips, Motion
 from nova_eval.nova.training.config import load_config
 from nova_eval.nova.training.loop import train
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
+from nova_eval.protocols import Frames
 from nova_eval.registry import Registry
 
-IMAGE_RECIPES = (Path(__file__).with_name("mini_t2i.toml"), Path(__file__).with_name("mini_t2i_long.toml"))
-VIDEO_RECIPE = Path(__file__).with_name("mini_t2v.toml")
-EARLY_STEPS = 300  # the early checkpoint of the package: the first recipe after so many steps
+RECIPES = tuple(
+    Path(__file__).with_name(f"mini_{part}.toml")
+    for part in ("t2i", "t2i_long", "simple", "t2i_context", "t2i_last", "t2v")
+)
+EARLY_RECIPE = Path(__file__).with_name("mini_early.toml")
+SHARED_BATCHES = ("t2i_last", "t2v")  # parts of the packaged model of which two processes shared each batch
+EARLY_IMAGE_STEPS = 600  # where the early checkpoint leaves the first recipe for its own
 VAE_CONFIG: dict[str, Any] = {
     "_class_name": "AutoencoderKLOpenSora",
     "act_fn": "silu",
@@ -39,6 +45,35 @@ VAE_CONFIG: dict[str, Any] = {
     "force_upcast": False,
 }
 VAE_SEED, TEXT_SEED = 21, 22
+
+
+class MotionPhase(NamedTuple):
+    """A stretch of ``train_motion`` on clips from the index ``first`` on; ``persons`` as for sprites material."""
+
+    recipe: MotionRecipe
+    first: int = 0
+    persons: float = 0.08
+
+
+_BALANCED = ("long", "images", "long", "short")
+MOTION_PHASES = (
+    MotionPhase(MotionRecipe(seed=21)),
+    MotionPhase(
+        MotionRecipe(
+            seed=23, steps=3000, learning_rate=0.01, other_rate=5e-4, moving_weight=5.0, still=0.4, pool=2400,
+            images=(16, 1), order=_BALANCED,
+        ),
+        first=100_000_000,
+    ),
+    MotionPhase(
+        MotionRecipe(
+            seed=24, steps=2800, learning_rate=0.012, other_rate=6e-4, moving_weight=5.0, still=0.3, pool=2400,
+            images=(16, 1), order=_BALANCED,
+        ),
+        first=200_000_000,
+        persons=0.5,
+    ),
+)  # fmt: skip
 
 Say = Callable[[str], None]
 
@@ -75,40 +110,52 @@ def make_parts(folder: Path, recipe: AutoencoderRecipe | None = None, *, say: Sa
     return folder
 
 
-def make_video_parts(parts: Path, folder: Path, recipe: MotionRecipe | None = None, *, say: Say = print) -> Path:
+def make_video_parts(
+    parts: Path, folder: Path, phases: Sequence[MotionPhase] = MOTION_PHASES, *, say: Say = print
+) -> Path:
     """``parts`` with an autoencoder that knows more of motion and says the same of images, under ``folder``."""
+    example = _WORLD.get("clips")
     for part in ("text_encoder", "tokenizer"):
         shutil.copytree(parts / part, folder / part, dirs_exist_ok=True)
-    if not (folder / "vae" / "config.json").is_file():
-        train_motion(
-            parts / "vae", _frames(_WORLD.get("clips")), recipe or MotionRecipe(seed=VAE_SEED), folder, say=say
-        )
+    if (folder / "vae" / "config.json").is_file():
+        return folder
+    source = parts
+    for number, phase in enumerate(phases, 1):
+        target = folder / f"motion_{number}"
+        if not (target / "vae" / "config.json").is_file():
+            clips = partial(_clip, example, phase)
+            train_motion(source / "vae", clips, phase.recipe, target, say=say)
+        source = target
+    shutil.copytree(source / "vae", folder / "vae")
     return folder
 
 
-def make_images(output: Path, *, threads: int = 1, say: Say = print) -> Path:
-    """Trains nova-mini for images under ``output``; the folder of its last checkpoint."""
+def make_model(output: Path, *, threads: int = 1, say: Say = print) -> Path:
+    """Trains nova-mini under ``output``, images first, and its early checkpoint; the folder of its last checkpoint."""
     torch.set_num_threads(threads)
     parts = make_parts(output / "parts", say=say)
+    video_parts = make_video_parts(parts, output / "video_parts", say=say)
+    given: dict[str, Any] = {"threads": threads, "cache": output / "cache"}
     last: Path | None = None
-    for recipe in IMAGE_RECIPES:
-        given: dict[str, Any] = {"threads": threads, "cache": output / "cache", "parts": parts, "initial": last}
-        last = train(load_config(recipe, output=images_output(output, recipe), **given), say=say)
+    for recipe in RECIPES:
+        used = video_parts if recipe is RECIPES[-1] else parts
+        folder = trained_under(output, recipe)
+        last = train(load_config(recipe, output=folder, parts=used, initial=last, **given), say=say)
     assert last is not None
+    begun = trained_under(output, RECIPES[0]) / "checkpoints" / f"t2i-{EARLY_IMAGE_STEPS:06d}"
+    folder = trained_under(output, EARLY_RECIPE)
+    train(load_config(EARLY_RECIPE, output=folder, parts=video_parts, initial=begun, **given), say=say)
     return last
 
 
-def make_video(output: Path, *, threads: int = 1, say: Say = print) -> Path:
-    """Goes on from ``make_images`` to clips; the folder of the last checkpoint."""
-    pictures = make_images(output, threads=threads, say=say)
-    parts = make_video_parts(output / "parts", output / "video_parts", say=say)
-    given: dict[str, Any] = {"threads": threads, "cache": output / "cache", "parts": parts, "initial": pictures}
-    return train(load_config(VIDEO_RECIPE, output=output / "t2v", **given), say=say)
-
-
-def images_output(output: Path, recipe: Path) -> Path:
+def trained_under(output: Path, recipe: Path) -> Path:
     """Where ``recipe`` is trained under ``output``."""
     return output / recipe.stem.removeprefix("mini_")
+
+
+def _clip(example: Callable[..., Any], phase: MotionPhase, index: int, frames: int) -> Frames:
+    clip: Frames = example(phase.first + index, seed=VAE_SEED, frames=frames, persons=phase.persons).frames
+    return clip
 
 
 def _frames(example: Callable[..., Any]) -> Clips:
@@ -120,12 +167,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description="Train nova-mini from nothing but the sprites world.")
     arguments.add_argument("output", type=Path)
     arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--video", action="store_true", help="go on to text to video")
-    arguments.add_argument("--pack", type=Path, help="then write the image model in half precision here")
+    arguments.add_argument("--pack", type=Path, help="then write the model in half precision here")
     given = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    make = make_video if given.video else make_images
-    last = make(given.output, threads=given.threads, say=logging.getLogger("mini").info)
+    last = make_model(given.output, threads=given.threads, say=logging.getLogger("mini").info)
     logging.getLogger("mini").info("checkpoint: %s", last)
     if given.pack:
         from nova_eval.nova.training.mini_package import pack

@@ -18,25 +18,36 @@ from nova_eval.nova.training.autoencoder import AutoencoderRecipe
 from nova_eval.nova.training.config import load_config
 from nova_eval.nova.training.curves import draw_curves, thinned
 from nova_eval.nova.training.loop import read_losses
-from nova_eval.nova.training.mini import EARLY_STEPS, IMAGE_RECIPES, VAE_SEED, images_output
+from nova_eval.nova.training.mini import (
+    EARLY_IMAGE_STEPS,
+    EARLY_RECIPE,
+    MOTION_PHASES,
+    RECIPES,
+    SHARED_BATCHES,
+    VAE_SEED,
+    trained_under,
+)
 
 
 def pack(output: Path, target: Path) -> int:
-    """Copies the image model that was made under ``output`` into ``target``; the number of bytes written.
+    """Copies the model that was made under ``output`` into ``target``; the number of bytes written.
 
     Beside it: ``early/transformer``, the curves as CSV and SVG, and ``origin.json``, which says how it was made.
     """
-    folders = [images_output(output, recipe) for recipe in IMAGE_RECIPES]
-    configs = {folder.name: load_config(recipe) for folder, recipe in zip(folders, IMAGE_RECIPES, strict=True)}
-    _pack_checkpoint(folders[-1] / "checkpoints" / "t2i", target, ("transformer", "vae", "text_encoder", "tokenizer"))
-    early = folders[0] / "checkpoints" / f"t2i-{EARLY_STEPS:06d}"
+    recipes = {trained_under(output, recipe): recipe for recipe in (*RECIPES, EARLY_RECIPE)}
+    configs = {folder.name: load_config(recipe) for folder, recipe in recipes.items()}
+    last, early = (trained_under(output, recipe) / "checkpoints" / "t2v" for recipe in (RECIPES[-1], EARLY_RECIPE))
+    _pack_checkpoint(last, target, ("transformer", "vae", "text_encoder", "tokenizer"))
     _pack_checkpoint(early, target / "early", ("transformer",))
-    losses = {folder.name: list(read_losses(folder / "losses.jsonl")) for folder in folders}
+    losses = {folder.name: list(read_losses(folder / "losses.jsonl")) for folder in recipes}
     _write_curve(target / "losses.csv", [{"part": n, **row} for n, rows in losses.items() for row in thinned(rows)])
-    autoencoder = _read_curve(output / "parts" / "vae_curve.csv")
-    _write_curve(target / "vae_curve.csv", autoencoder)
+    curves = {"vae": _read_curve(output / "parts" / "vae_curve.csv")}
+    for number in range(1, len(MOTION_PHASES) + 1):
+        curves[f"motion_{number}"] = _read_curve(output / "video_parts" / f"motion_{number}" / "vae_motion_curve.csv")
+    _write_curve(target / "vae_curve.csv", [{"part": name, **row} for name, rows in curves.items() for row in rows])
     draw_curves(target)
-    seconds = {name: round(sum(row["seconds"] for row in rows)) for name, rows in losses.items()}
+    steps = {name: rows[-1]["step"] + 1 for name, rows in losses.items()}
+    early_name = trained_under(output, EARLY_RECIPE).name
     write_json(
         target / "origin.json",
         {
@@ -47,11 +58,16 @@ def pack(output: Path, target: Path) -> int:
                     for name, config in configs.items()
                 },
                 "vae": asdict(AutoencoderRecipe(seed=VAE_SEED)),
+                "motion": [phase._asdict() | {"recipe": asdict(phase.recipe)} for phase in MOTION_PHASES],
             },
-            "steps": {name: rows[-1]["step"] + 1 for name, rows in losses.items()},
-            "early_steps": EARLY_STEPS,
+            "steps": {name: count for name, count in steps.items() if name != early_name},
+            "early_steps": EARLY_IMAGE_STEPS + steps[early_name],
             "seeds": {name: config.seed for name, config in configs.items()},
-            "seconds": {"vae": int(autoencoder[-1]["seconds"]), **seconds},
+            "seconds": {
+                **{name: int(rows[-1]["seconds"]) for name, rows in curves.items()},
+                **{name: round(sum(row["seconds"] for row in rows)) for name, rows in losses.items()},
+            },
+            "processes": {name: 2 if name in SHARED_BATCHES else 1 for name in losses},
             "torch": torch.__version__,
             "machine": platform.machine(),
         },

@@ -12,7 +12,7 @@ from nova_eval.errors import PrerequisiteError
 from nova_eval.nova import checkpoint, embedded
 from nova_eval.nova.embedded import EARLY, MINI, PACKAGED, embedded_checkpoint
 from nova_eval.nova.training.config import load_config
-from nova_eval.nova.training.mini import IMAGE_RECIPES
+from nova_eval.nova.training.mini import RECIPES
 from nova_eval.records import Prompt
 from nova_eval.samplers.nova import NovaSampler
 
@@ -64,7 +64,7 @@ def test_the_early_checkpoint_differs_in_its_transformer_alone(cache: Path) -> N
 
 def test_it_says_how_it_was_made() -> None:
     origin = json.loads((PACKAGED / "origin.json").read_text())
-    for recipe in IMAGE_RECIPES:
+    for recipe in RECIPES:
         name, config = recipe.stem.removeprefix("mini_"), load_config(recipe)
         assert origin["steps"][name] == (config.stages[0].stop or config.stages[0].steps)
         assert origin["config"][name]["transformer"]["arch"] == list(config.transformer["arch"])

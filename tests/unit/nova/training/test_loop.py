@@ -19,7 +19,7 @@ from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.training import run
 from nova_eval.nova.training.config import TrainConfig, load_config
 from nova_eval.nova.training.loop import _Training, batch_ids, read_losses, train
-from nova_eval.nova.training.mini import IMAGE_RECIPES, VIDEO_RECIPE
+from nova_eval.nova.training.mini import EARLY_RECIPE, RECIPES
 
 
 def make_config(root: Path, output: Path, **changes: Any) -> TrainConfig:
@@ -194,8 +194,20 @@ class TestRefusals:
             run(tmp_path / "train.toml")
 
     def test_the_recipes_that_ship_are_valid(self) -> None:
-        names = [[stage.name for stage in load_config(recipe).stages] for recipe in (*IMAGE_RECIPES, VIDEO_RECIPE)]
-        assert names == [["t2i"], ["t2i"], ["t2v"]]
+        names = [[stage.name for stage in load_config(recipe).stages] for recipe in (*RECIPES, EARLY_RECIPE)]
+        assert names == [["t2i"], ["t2i"], ["simple"], ["t2i"], ["t2i"], ["t2v"], ["t2v"]]
+
+    def test_a_file_may_extend_another(self) -> None:
+        early, later = load_config(EARLY_RECIPE), load_config(RECIPES[-1])
+        assert (early.transformer, early.data, early.seed) == (later.transformer, later.data, later.seed)
+        assert early.stages[0].steps < later.stages[0].steps
+        assert early.output != later.output
+
+    def test_a_file_that_extends_itself(self, tmp_path: Path) -> None:
+        (tmp_path / "a.toml").write_text('extends = "b.toml"\n')
+        (tmp_path / "b.toml").write_text('extends = "a.toml"\n')
+        with pytest.raises(UsageError, match=r"a\.toml extends itself"):
+            load_config(tmp_path / "a.toml")
 
 
 def test_a_stage_may_end_before_its_schedule_does(root: Path, tmp_path: Path) -> None:
