@@ -147,10 +147,12 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say
     """
     maker: Any = SAMPLERS.get(spec.sampler.name)
     if getattr(maker, "light", False):
-        sampler = maker(**spec.sampler.settings)
+        sampler, small = maker(**spec.sampler.settings), True
         info: SamplerInfo = sampler.info
     else:
-        sampler, given = None, str(spec.sampler.settings.get("checkpoint", spec.sampler.name))
+        tell = getattr(maker, "light_with", None)
+        sampler, small = None, tell is not None and tell(spec.sampler.settings)
+        given = str(spec.sampler.settings.get("checkpoint", spec.sampler.name))
         info = SamplerInfo(Path(given).name, config.modality, settings=spec.sampler.settings)
     suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
     prompts, wanted = _asked_for(suite.prompts, config, options)
@@ -169,7 +171,7 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say
         info=info,
         external=ExternalMedia(sampler, suite.prompts, wanted) if isinstance(sampler, MediaSource) else None,
         judging=judging,
-        light=light and sampler is not None,
+        light=light and small,
         store=RunStore(folder or options.results / "runs" / spec.benchmark / f"{_slug(info.name)}-new"),
         say=say,
     )

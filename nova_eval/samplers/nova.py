@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
 
 _SMALL_BYTES = 64 * 2**20
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 class NovaSampler:
@@ -115,6 +116,15 @@ class NovaSampler:
         if self.light:
             torch.set_num_threads(1)
         return NovaPipeline.from_pretrained(self.folder, **self._load)
+
+    @staticmethod
+    def light_with(settings: Mapping[str, Any]) -> bool:
+        """What ``light`` would be, told without torch or weights: of the package's own checkpoints where no GPU is."""
+        from nova_eval.nova.embedded import EMBEDDED
+
+        device = str(settings.get("device", "auto"))
+        on_cpu = device == "cpu" or (device == "auto" and not _NVIDIA_DRIVER.exists())
+        return on_cpu and str(settings.get("checkpoint")) in EMBEDDED
 
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[Frames]:
         """One uint8 (T, H, W, 3) array per prompt."""
