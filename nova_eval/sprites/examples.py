@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,23 @@ from nova_eval.sprites.vocabulary import (
 PERSONS = 0.08
 
 
+class Shares(NamedTuple):
+    """What part of the material is of one sort; what is left is drawn from the whole language.
+
+    ``simple``: one thing and nothing else. ``pairs``: two things, three of five times in a relation, and nothing else.
+    ``moving``: one thing that moves, or, three of ten times, a camera that does. ``named`` is how often a thing of
+    those sorts has its color told; ``persons`` how many of the other single things are persons. ``slow`` is how many
+    of all clips show the first half of what happens at half the speed: what a motion score tells and no sentence.
+    """
+
+    simple: float = 0.0
+    pairs: float = 0.0
+    moving: float = 0.0
+    named: float = 1.0
+    persons: float = PERSONS
+    slow: float = 0.0
+
+
 class Example(NamedTuple):
     """A sentence of the world's language and a clip (T, H, W, 3) that shows it."""
 
@@ -34,36 +52,59 @@ class Example(NamedTuple):
     frames: Frames
 
 
-def example(
-    index: int,
-    *,
-    seed: int,
-    frames: int = 17,
-    size: int = 64,
-    fps: float = 8.0,
-    simple: float = 0.0,
-    persons: float = PERSONS,
-) -> Example:
-    """The ``index``-th example, at ``size`` × ``size`` pixels; ``simple`` and ``persons`` as for ``example_scene``."""
-    scene = example_scene(index, seed=seed, simple=simple, persons=persons)
-    clip = render(scene, int(_stream(seed, index, 1).integers(2**62)), frames=frames, height=size, width=size, fps=fps)
-    return Example(render_text(scene), clip)
+def example(index: int, *, seed: int, frames: int = 17, size: int = 64, fps: float = 8.0, **shares: float) -> Example:
+    """The ``index``-th example, at ``size`` × ``size`` pixels; ``shares`` are those of ``Shares``."""
+    scene = example_scene(index, seed=seed, **shares)
+    slow = frames > 1 and _stream(seed, index, 2).random() < Shares(**shares).slow
+    length, rate = (2 * frames - 1, 2 * fps) if slow else (frames, fps)
+    chance = int(_stream(seed, index, 1).integers(2**62))
+    return Example(render_text(scene), render(scene, chance, frames=length, height=size, width=size, fps=rate)[:frames])
 
 
-def example_scene(index: int, *, seed: int, simple: float = 0.0, persons: float = PERSONS) -> Scene:
+def example_scene(index: int, *, seed: int, **shares: float) -> Scene:
     """The ``index``-th scene: mostly one or two things, half of the single ones moving, a third in a place.
 
-    The share ``simple`` of scenes holds one coloured thing and nothing else; of other single things the share
-    ``persons`` are persons.
+    ``shares`` are those of ``Shares``.
     """
-    rng = _stream(seed, index, 0)
-    if simple and rng.random() < simple:
+    rng, sorts = _stream(seed, index, 0), Shares(**shares)
+    if sorts.simple and rng.random() < sorts.simple:
         shape = "person" if rng.random() < 0.09 else str(rng.choice(list(SHAPES)))
-        return Scene((Thing(shape, str(rng.choice(list(COLOURS)))),))
+        return Scene((_told(Thing(shape, str(rng.choice(list(COLOURS)))), sorts.named, rng),))
+    if sorts.pairs or sorts.moving:
+        sort = rng.random() * (1 - sorts.simple)
+        if sort < sorts.pairs:
+            return _pair(rng, sorts.named)
+        if sort < sorts.pairs + sorts.moving:
+            return _moving(rng, sorts)
     while True:
         try:
-            return _draw(rng, persons)
+            return _draw(rng, sorts.persons)
         except UsageError:  # a combination the world cannot show: draw again
+            continue
+
+
+def _told(thing: Thing, named: float, rng: np.random.Generator) -> Thing:
+    return thing if named == 1 or rng.random() < named else replace(thing, colour=None)
+
+
+def _pair(rng: np.random.Generator, named: float) -> Scene:
+    shapes = rng.choice(list(SHAPES), 2, replace=False)
+    colours = rng.choice(list(COLOURS), 2, replace=False)
+    one, other = (_told(Thing(str(s), str(c)), named, rng) for s, c in zip(shapes, colours, strict=True))
+    return Scene((one, other), str(rng.choice(list(RELATIONS))) if rng.random() < 0.6 else None)
+
+
+def _moving(rng: np.random.Generator, sorts: Shares) -> Scene:
+    place = str(rng.choice(list(PLACES)))
+    while True:
+        shape = "person" if rng.random() < sorts.persons else str(rng.choice(list(SHAPES)))
+        thing = _told(Thing(shape, str(rng.choice(list(COLOURS)))), sorts.named, rng)
+        try:
+            if rng.random() < 0.3:
+                things = (thing,) if rng.random() < 0.7 else ()
+                return Scene(things, place=place, camera=str(rng.choice(list(CAMERAS))))
+            return Scene((thing,), motion=str(rng.choice(MOTIONS)), place=place if rng.random() < 0.35 else None)
+        except UsageError:  # a thing that cannot move so
             continue
 
 

@@ -120,33 +120,24 @@ class TarSource:
         return Item(f"{file.name}:{index}", text, frames, fps)
 
 
+_WORLD: Registry[Any] = Registry(
+    "world",
+    {"example": "nova_eval.sprites.examples:example", "shares": "nova_eval.sprites.examples:Shares"},
+)
+
+
 class SpritesSource:
     """Rendered clips of the embedded world, without end; an item is determined by (seed, index).
 
-    The share ``simple`` of them shows one coloured thing and nothing else; of other single things the share
-    ``persons`` are persons.
+    ``shares`` say how common some sorts of scenes are: those of ``nova_eval.sprites.examples.Shares``.
     """
 
-    def __init__(
-        self,
-        *,
-        seed: int = 0,
-        frames: int = 17,
-        size: int = 64,
-        fps: float = 8.0,
-        simple: float = 0.0,
-        persons: float = 0.08,
-    ) -> None:
-        example: Registry[Callable[..., Any]] = Registry("world", {"sprites": "nova_eval.sprites.examples:example"})
-        self._example, self._fps = example.get("sprites"), fps
-        self._settings = {
-            "seed": seed,
-            "frames": frames,
-            "size": size,
-            "fps": fps,
-            "simple": simple,
-            "persons": persons,
-        }
+    def __init__(self, *, seed: int = 0, frames: int = 17, size: int = 64, fps: float = 8.0, **shares: float) -> None:
+        known = _WORLD.get("shares")._fields
+        if unknown := sorted(set(shares) - set(known)):
+            raise UsageError(f"source 'sprites': no share {unknown[0]!r}", remedy=f"one of {', '.join(known)}")
+        self._example, self._fps = _WORLD.get("example"), fps
+        self._settings: dict[str, Any] = {"seed": seed, "frames": frames, "size": size, "fps": fps, **shares}
 
     @property
     def count(self) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nova_eval.errors import PrerequisiteError
 from nova_eval.nova.training.config import TrainConfig
@@ -36,9 +37,15 @@ class Devices:
         """The two as accelerate wraps them, or as they are."""
         return self._accelerator.prepare(objective, optimizer) if self._accelerator else (objective, optimizer)
 
-    def precision(self) -> AbstractContextManager[Any]:
-        """The context of a forward pass."""
-        return self._accelerator.autocast() if self._accelerator else nullcontext()
+    @contextmanager
+    def precision(self) -> Iterator[None]:
+        """The context of a forward pass.
+
+        On a CPU attention is computed plainly: its fused kernel is slow in the backward pass of short rows.
+        """
+        plain = sdpa_kernel(SDPBackend.MATH) if torch.device(self.device).type == "cpu" else nullcontext()
+        with plain, self._accelerator.autocast() if self._accelerator else nullcontext():
+            yield
 
     def backward(self, loss: Tensor) -> None:
         if self._accelerator:

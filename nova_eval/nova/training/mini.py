@@ -9,15 +9,17 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 
 from nova_eval.nova.training.autoencoder import AutoencoderRecipe, Clips, MotionRecipe, train_autoencoder, train_motion
-from nova_eval.nova.training.config import load_config
+from nova_eval.nova.training.config import TrainConfig, load_config
 from nova_eval.nova.training.loop import train
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
 from nova_eval.protocols import Frames
@@ -25,10 +27,15 @@ from nova_eval.registry import Registry
 
 RECIPES = tuple(
     Path(__file__).with_name(f"mini_{part}.toml")
-    for part in ("t2i", "t2i_long", "simple", "t2i_context", "t2i_last", "t2v")
+    for part in ("t2i", "t2i_long", "simple", "t2i_context", "t2i_last", "t2v", "t2i_pairs", "t2v_long")
 )
 EARLY_RECIPE = Path(__file__).with_name("mini_early.toml")
-SHARED_BATCHES = ("t2i_last", "t2v")  # parts of the packaged model of which two processes shared each batch
+SHARED_BATCHES = (
+    "t2i_last",
+    "t2v",
+    "t2i_pairs",
+    "t2v_long",
+)  # parts of the packaged model of which two processes shared each batch
 EARLY_IMAGE_STEPS = 600  # where the early checkpoint leaves the first recipe for its own
 VAE_CONFIG: dict[str, Any] = {
     "_class_name": "AutoencoderKLOpenSora",
@@ -48,11 +55,11 @@ VAE_SEED, TEXT_SEED = 21, 22
 
 
 class MotionPhase(NamedTuple):
-    """A stretch of ``train_motion`` on clips from the index ``first`` on; ``persons`` as for sprites material."""
+    """A stretch of ``train_motion`` on clips from the index ``first`` on; with these shares of sprites material."""
 
     recipe: MotionRecipe
     first: int = 0
-    persons: float = 0.08
+    shares: Mapping[str, float] = MappingProxyType({})
 
 
 _BALANCED = ("long", "images", "long", "short")
@@ -71,9 +78,41 @@ MOTION_PHASES = (
             images=(16, 1), order=_BALANCED,
         ),
         first=200_000_000,
-        persons=0.5,
+        shares=MappingProxyType({"persons": 0.5}),
     ),
 )  # fmt: skip
+
+
+class Effort(NamedTuple):
+    """How much of every part of the recipe is done. ``early_image_steps``: where the early checkpoint leaves it."""
+
+    autoencoder: AutoencoderRecipe
+    motion: tuple[MotionPhase, ...]
+    text_steps: int
+    early_image_steps: int
+    stage: Mapping[str, Any] = MappingProxyType({})  # what replaces a stage's own
+    data: Mapping[str, Any] = MappingProxyType({})
+    run: Mapping[str, Any] = MappingProxyType({})
+
+    def config(self, recipe: Path, **overrides: Any) -> TrainConfig:
+        """``recipe`` with as much effort; ``overrides`` as for ``load_config``."""
+        whole = load_config(recipe, **self.run, **overrides)
+        stages = tuple(stage.model_copy(update=dict(self.stage)) for stage in whole.stages)
+        data = {name: material.model_copy(update=dict(self.data)) for name, material in whole.data.items()}
+        return whole.model_copy(update={"stages": stages, "data": data})
+
+
+FULL = Effort(AutoencoderRecipe(seed=VAE_SEED), MOTION_PHASES, text_steps=2000, early_image_steps=EARLY_IMAGE_STEPS)
+REHEARSAL = Effort(
+    AutoencoderRecipe(seed=VAE_SEED, steps=4, images_until=2, pool=4),
+    tuple(phase._replace(recipe=replace(phase.recipe, steps=2, pool=4)) for phase in MOTION_PHASES),
+    text_steps=4,
+    early_image_steps=2,
+    stage=MappingProxyType({"steps": 4, "stop": None, "batch": 4, "warmup": 1}),
+    data=MappingProxyType({"items": 8, "shard": 8}),
+    run=MappingProxyType({"checkpoint_every": 2, "sample_every": None}),
+)
+"""Every part for a few steps, to see the whole through in a minute or two. What it makes is noise."""
 
 Say = Callable[[str], None]
 
@@ -86,7 +125,7 @@ _WORLD: Registry[Callable[..., Any]] = Registry(
 )
 
 
-def make_parts(folder: Path, recipe: AutoencoderRecipe | None = None, *, say: Say = print) -> Path:
+def make_parts(folder: Path, effort: Effort = FULL, *, say: Say = print) -> Path:
     """``vae/``, ``text_encoder/`` and ``tokenizer/`` of nova-mini under ``folder``."""
     if not (folder / "text_encoder" / "config.json").is_file():
         sentences = _WORLD.get("sentences")
@@ -95,18 +134,12 @@ def make_parts(folder: Path, recipe: AutoencoderRecipe | None = None, *, say: Sa
             tokenizer,
             lambda i: sentences(i, seed=TEXT_SEED),
             folder / "text_encoder",
-            steps=2000,
+            steps=effort.text_steps,
             seed=TEXT_SEED,
             say=say,
         )
     if not (folder / "vae" / "config.json").is_file():
-        train_autoencoder(
-            VAE_CONFIG,
-            _frames(_WORLD.get("clips")),
-            recipe or AutoencoderRecipe(seed=VAE_SEED),
-            folder,
-            say=say,
-        )
+        train_autoencoder(VAE_CONFIG, _frames(_WORLD.get("clips")), effort.autoencoder, folder, say=say)
     return folder
 
 
@@ -130,21 +163,21 @@ def make_video_parts(
     return folder
 
 
-def make_model(output: Path, *, threads: int = 1, say: Say = print) -> Path:
+def make_model(output: Path, effort: Effort = FULL, *, threads: int = 1, say: Say = print) -> Path:
     """Trains nova-mini under ``output``, images first, and its early checkpoint; the folder of its last checkpoint."""
     torch.set_num_threads(threads)
-    parts = make_parts(output / "parts", say=say)
-    video_parts = make_video_parts(parts, output / "video_parts", say=say)
+    parts = make_parts(output / "parts", effort, say=say)
+    video_parts = make_video_parts(parts, output / "video_parts", effort.motion, say=say)
     given: dict[str, Any] = {"threads": threads, "cache": output / "cache"}
     last: Path | None = None
     for recipe in RECIPES:
-        used = video_parts if recipe is RECIPES[-1] else parts
+        used = video_parts if recipe.stem.startswith("mini_t2v") else parts
         folder = trained_under(output, recipe)
-        last = train(load_config(recipe, output=folder, parts=used, initial=last, **given), say=say)
+        last = train(effort.config(recipe, output=folder, parts=used, initial=last, **given), say=say)
     assert last is not None
-    begun = trained_under(output, RECIPES[0]) / "checkpoints" / f"t2i-{EARLY_IMAGE_STEPS:06d}"
+    begun = trained_under(output, RECIPES[0]) / "checkpoints" / f"t2i-{effort.early_image_steps:06d}"
     folder = trained_under(output, EARLY_RECIPE)
-    train(load_config(EARLY_RECIPE, output=folder, parts=video_parts, initial=begun, **given), say=say)
+    train(effort.config(EARLY_RECIPE, output=folder, parts=video_parts, initial=begun, **given), say=say)
     return last
 
 
@@ -154,7 +187,7 @@ def trained_under(output: Path, recipe: Path) -> Path:
 
 
 def _clip(example: Callable[..., Any], phase: MotionPhase, index: int, frames: int) -> Frames:
-    clip: Frames = example(phase.first + index, seed=VAE_SEED, frames=frames, persons=phase.persons).frames
+    clip: Frames = example(phase.first + index, seed=VAE_SEED, frames=frames, **phase.shares).frames
     return clip
 
 
@@ -168,14 +201,16 @@ def main() -> None:
     arguments.add_argument("output", type=Path)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--pack", type=Path, help="then write the model in half precision here")
+    arguments.add_argument("--rehearse", action="store_true", help="a few steps of every part, to see it through")
     given = arguments.parse_args()
+    effort = REHEARSAL if given.rehearse else FULL
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    last = make_model(given.output, threads=given.threads, say=logging.getLogger("mini").info)
+    last = make_model(given.output, effort, threads=given.threads, say=logging.getLogger("mini").info)
     logging.getLogger("mini").info("checkpoint: %s", last)
     if given.pack:
         from nova_eval.nova.training.mini_package import pack
 
-        logging.getLogger("mini").info("packed: %.1f MB", pack(given.output, given.pack) / 1e6)
+        logging.getLogger("mini").info("packed: %.1f MB", pack(given.output, given.pack, effort) / 1e6)
 
 
 if __name__ == "__main__":

@@ -14,35 +14,25 @@ from typing import Any
 import torch
 
 from nova_eval.nova.checkpoint import load_schedule, load_transformer, read_json, save_index, save_schedule, write_json
-from nova_eval.nova.training.autoencoder import AutoencoderRecipe
-from nova_eval.nova.training.config import load_config
 from nova_eval.nova.training.curves import draw_curves, thinned
 from nova_eval.nova.training.loop import read_losses
-from nova_eval.nova.training.mini import (
-    EARLY_IMAGE_STEPS,
-    EARLY_RECIPE,
-    MOTION_PHASES,
-    RECIPES,
-    SHARED_BATCHES,
-    VAE_SEED,
-    trained_under,
-)
+from nova_eval.nova.training.mini import EARLY_RECIPE, FULL, RECIPES, SHARED_BATCHES, Effort, trained_under
 
 
-def pack(output: Path, target: Path) -> int:
+def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
     """Copies the model that was made under ``output`` into ``target``; the number of bytes written.
 
     Beside it: ``early/transformer``, the curves as CSV and SVG, and ``origin.json``, which says how it was made.
     """
     recipes = {trained_under(output, recipe): recipe for recipe in (*RECIPES, EARLY_RECIPE)}
-    configs = {folder.name: load_config(recipe) for folder, recipe in recipes.items()}
+    configs = {folder.name: effort.config(recipe) for folder, recipe in recipes.items()}
     last, early = (trained_under(output, recipe) / "checkpoints" / "t2v" for recipe in (RECIPES[-1], EARLY_RECIPE))
     _pack_checkpoint(last, target, ("transformer", "vae", "text_encoder", "tokenizer"))
     _pack_checkpoint(early, target / "early", ("transformer",))
     losses = {folder.name: list(read_losses(folder / "losses.jsonl")) for folder in recipes}
     _write_curve(target / "losses.csv", [{"part": n, **row} for n, rows in losses.items() for row in thinned(rows)])
     curves = {"vae": _read_curve(output / "parts" / "vae_curve.csv")}
-    for number in range(1, len(MOTION_PHASES) + 1):
+    for number in range(1, len(effort.motion) + 1):
         curves[f"motion_{number}"] = _read_curve(output / "video_parts" / f"motion_{number}" / "vae_motion_curve.csv")
     _write_curve(target / "vae_curve.csv", [{"part": name, **row} for name, rows in curves.items() for row in rows])
     draw_curves(target)
@@ -57,11 +47,14 @@ def pack(output: Path, target: Path) -> int:
                     name: json.loads(config.model_dump_json(exclude={"output", "parts", "cache", "initial"}))
                     for name, config in configs.items()
                 },
-                "vae": asdict(AutoencoderRecipe(seed=VAE_SEED)),
-                "motion": [phase._asdict() | {"recipe": asdict(phase.recipe)} for phase in MOTION_PHASES],
+                "vae": asdict(effort.autoencoder),
+                "motion": [
+                    {"recipe": asdict(phase.recipe), "first": phase.first, "shares": dict(phase.shares)}
+                    for phase in effort.motion
+                ],
             },
             "steps": {name: count for name, count in steps.items() if name != early_name},
-            "early_steps": EARLY_IMAGE_STEPS + steps[early_name],
+            "early_steps": effort.early_image_steps + steps[early_name],
             "seeds": {name: config.seed for name, config in configs.items()},
             "seconds": {
                 **{name: int(rows[-1]["seconds"]) for name, rows in curves.items()},

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 _QUINTIC = (3.4445, -4.775, 2.0315)  # drives singular values from (0, 1] to about 1 in five steps
@@ -31,6 +32,7 @@ class Muon(torch.optim.Optimizer):
     are AdamW's.
 
     An orthogonal step has singular values of ``lr`` × √max(1, out / in); its weight decay is decoupled like AdamW's.
+    Processes that share a batch share this work too: each makes part of the matrices orthogonal, for all of them.
     """
 
     def __init__(
@@ -52,23 +54,65 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One update of every weight that has a gradient."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if group["orthogonal"]:
-                    change = _orthogonal_step(weight.grad, state, group["momentum"], self.dtype)
-                else:
-                    change = _adam_step(weight.grad, state, group)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            changes = (
+                self._orthogonal_steps(weights, group) if group["orthogonal"] else self._adam_steps(weights, group)
+            )
+            for weight, change in zip(weights, changes, strict=True):
                 weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(change, alpha=group["lr"])
 
+    def _adam_steps(self, weights: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        return [_adam_step(_gradient(weight), self.state[weight], group) for weight in weights]
 
-def _orthogonal_step(gradient: Tensor, state: dict[str, Any], momentum: float, dtype: torch.dtype) -> Tensor:
-    average = state.setdefault("average", torch.zeros_like(gradient))
-    average.lerp_(gradient, 1 - momentum)
-    change = orthogonal(gradient.lerp(average, momentum).flatten(1), dtype).to(gradient)
-    scaled: Tensor = change.view_as(gradient) * max(1.0, change.shape[0] / change.shape[1]) ** 0.5
-    return scaled
+    def _orthogonal_steps(self, weights: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        momentum = group["momentum"]
+        ahead = []
+        for weight in weights:
+            gradient, state = _gradient(weight), self.state[weight]
+            average = state.setdefault("average", torch.zeros_like(gradient))
+            average.lerp_(gradient, 1 - momentum)
+            ahead.append(gradient.lerp(average, momentum).flatten(1))
+        own, processes = _place()
+        owners = _owners([_cost(matrix) for matrix in ahead], processes)
+        changes = [
+            orthogonal(matrix, self.dtype).to(matrix) if owner == own else torch.zeros_like(matrix)
+            for matrix, owner in zip(ahead, owners, strict=True)
+        ]
+        if max(owners, default=0) > 0:
+            everything = torch.cat([change.flatten() for change in changes])
+            dist.all_reduce(everything)  # every value is one process's plus zeros: exact
+            pieces = torch.split(everything, [change.numel() for change in changes])
+            changes = [piece.view_as(change) for piece, change in zip(pieces, changes, strict=True)]
+        return [
+            change.view_as(weight) * max(1.0, change.shape[0] / change.shape[1]) ** 0.5
+            for weight, change in zip(weights, changes, strict=True)
+        ]
+
+
+def _place() -> tuple[int, int]:
+    """This process's number and how many share the batch."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    assert weight.grad is not None
+    return weight.grad
+
+
+def _cost(matrix: Tensor) -> int:
+    short, long = sorted(matrix.shape)
+    return short * short * (2 * long + short)
+
+
+def _owners(costs: list[int], processes: int) -> list[int]:
+    """Which process does what, the dearest first to whoever has least."""
+    owners, loads = [0] * len(costs), [0] * processes
+    for item in sorted(range(len(costs)), key=lambda i: -costs[i]):
+        owners[item] = loads.index(min(loads))
+        loads[owners[item]] += costs[item]
+    return owners
 
 
 def _adam_step(gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -64,3 +65,30 @@ def test_saved_state_continues_to_the_bit() -> None:
     walk(again, second, range(3, 6))
     for weight, continued in zip(weights, again, strict=True):
         assert torch.equal(weight, continued)
+
+
+def _walk_together(rank: int, processes: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    if processes > 1:
+        torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=processes)
+    generator = torch.Generator().manual_seed(5)
+    weights = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((6, 9), (9, 4), (5, 5), (7,))]
+    optimizer = Muon([{"params": weights[:3]}, {"params": weights[3:], "orthogonal": False}], 0.02)
+    for _ in range(3):
+        for weight in weights:
+            weight.grad = torch.randn(weight.shape, generator=generator)
+        optimizer.step()
+    torch.save(weights, f"{folder}/weights-{processes}-{rank}.pt")
+    if processes > 1:
+        torch.distributed.destroy_process_group()
+
+
+def test_processes_that_share_the_work_take_the_step_of_one(tmp_path: Path) -> None:
+    _walk_together(0, 1, str(tmp_path))
+    torch.multiprocessing.spawn(_walk_together, (2, str(tmp_path)), nprocs=2)
+    alone, first, second = (
+        torch.load(tmp_path / f"weights-{name}.pt", weights_only=False) for name in ("1-0", "2-0", "2-1")
+    )
+    for weights in zip(alone, first, second, strict=True):
+        assert torch.equal(weights[0], weights[1])
+        assert torch.equal(weights[0], weights[2])

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 from training_runs import TRANSFORMER, vae_config
 
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.checkpoint import build, save_schedule, save_transformer
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.schedule import DDPM
@@ -26,6 +26,7 @@ from nova_eval.nova.training.autoencoder import (
     train_autoencoder,
     train_motion,
 )
+from nova_eval.nova.training.data import SpritesSource
 from nova_eval.nova.training.ema import Average
 from nova_eval.nova.training.masking import draw
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
@@ -142,6 +143,36 @@ class TestExamples:
         only = [example_scene(i, seed=5, simple=1.0) for i in range(100)]
         assert all(len(s.things) == 1 and s.things[0].colour and s.place is None and s.motion is None for s in only)
         assert "person" in {s.things[0].shape for s in only}
+
+    def test_shares_of_pairs_and_moving_things(self) -> None:
+        drawn = [
+            example_scene(i, seed=5, simple=0.2, pairs=0.3, moving=0.5, named=0.5, persons=0.4) for i in range(800)
+        ]
+        pairs = [s for s in drawn if len(s.things) == 2]
+        assert 0.25 < len(pairs) / 800 < 0.35
+        assert 0.5 < sum(s.relation is not None for s in pairs) / len(pairs) < 0.7
+        assert all(s.place is None and s.motion is None for s in pairs)
+        motions = [s for s in drawn if s.motion]
+        cameras = [s for s in drawn if s.camera]
+        assert 0.45 < (len(motions) + len(cameras)) / 800 < 0.55
+        assert 0.22 < len(cameras) / (len(motions) + len(cameras)) < 0.38
+        assert 0.3 < sum(s.things[0].shape == "person" for s in motions) / len(motions) < 0.55
+        things = [thing for s in drawn for thing in s.things]
+        assert 0.42 < sum(thing.colour is not None for thing in things) / len(things) < 0.58
+        for scene in drawn:
+            assert parse(render_text(scene)) == scene
+
+    def test_a_slow_clip_shows_half_of_what_happens(self) -> None:
+        shares = {"moving": 1.0, "named": 1.0}
+        quick, slow = (example(11, seed=6, frames=9, **shares, slow=share) for share in (0.0, 1.0))
+        assert quick.text == slow.text
+        assert "falling" in quick.text
+        assert np.array_equal(quick.frames[0], slow.frames[0])
+        assert np.array_equal(quick.frames[2], slow.frames[4])
+
+    def test_a_share_without_a_meaning_is_refused(self) -> None:
+        with pytest.raises(UsageError, match="no share 'triples'"):
+            SpritesSource(seed=1, triples=0.5)
 
     def test_persons_can_be_more_common(self) -> None:
         def persons(share: float) -> int:
