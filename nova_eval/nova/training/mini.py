@@ -27,15 +27,11 @@ from nova_eval.registry import Registry
 
 RECIPES = tuple(
     Path(__file__).with_name(f"mini_{part}.toml")
-    for part in ("t2i", "t2i_long", "simple", "t2i_context", "t2i_last", "t2v", "t2i_pairs", "t2v_long")
+    for part in ("t2i", "t2i_long", "simple", "t2i_context", "t2i_last", "t2v", "t2i_pairs", "t2i_more", "t2v_long")
 )
 EARLY_RECIPE = Path(__file__).with_name("mini_early.toml")
-SHARED_BATCHES = (
-    "t2i_last",
-    "t2v",
-    "t2i_pairs",
-    "t2v_long",
-)  # parts of the packaged model of which two processes shared each batch
+SHARED_BATCHES = tuple(recipe.stem.removeprefix("mini_") for recipe in RECIPES[4:])
+"""Parts of the packaged model of which two processes shared each batch."""
 EARLY_IMAGE_STEPS = 600  # where the early checkpoint leaves the first recipe for its own
 VAE_CONFIG: dict[str, Any] = {
     "_class_name": "AutoencoderKLOpenSora",
