@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import statistics
 from collections.abc import Sequence
 from itertools import groupby
@@ -12,6 +13,7 @@ from typing import Any
 from nova_eval.errors import PrerequisiteError
 
 _EVERY = 20
+_ACROSS = 4  # panels in a line of the figure
 
 
 def thinned(rows: Sequence[dict[str, Any]], every: int = _EVERY) -> list[dict[str, Any]]:
@@ -40,8 +42,9 @@ def draw_curves(folder: Path) -> Path:
     losses, vae = _columns(folder / "losses.csv"), _columns(folder / "vae_curve.csv")
     stages = list(dict.fromkeys(losses["part"]))
     with mpl.rc_context({"svg.hashsalt": "curves", "font.size": 8}):
-        figure = Figure(figsize=(3.4 * (1 + len(stages)), 2.8), layout="constrained")
-        panels: Any = figure.subplots(1, 1 + len(stages))
+        lines = math.ceil((1 + len(stages)) / _ACROSS)
+        figure = Figure(figsize=(3.4 * _ACROSS, 2.8 * lines), layout="constrained")
+        panels: list[Any] = [figure.add_subplot(lines, _ACROSS, 1 + i) for i in range(1 + len(stages))]
         for part in dict.fromkeys(vae["part"]):
             panels[0].plot(*_numbers(vae, "psnr", [name == part for name in vae["part"]]), label=part, linewidth=0.8)
         panels[0].set_title("autoencoder")
