@@ -32,7 +32,7 @@ RECIPES = tuple(
 EARLY_RECIPE = Path(__file__).with_name("mini_early.toml")
 SHARED_BATCHES = tuple(recipe.stem.removeprefix("mini_") for recipe in RECIPES[4:])
 """Parts of the packaged model of which two processes shared each batch."""
-EARLY_IMAGE_STEPS = 600  # where the early checkpoint leaves the first recipe for its own
+EARLY_IMAGE_STEPS = 1500  # where the early checkpoint leaves the first recipe for its own
 VAE_CONFIG: dict[str, Any] = {
     "_class_name": "AutoencoderKLOpenSora",
     "act_fn": "silu",
