@@ -65,9 +65,32 @@ def test_the_order_holds_where_all_but_noise_know_something(
     assert all(above(vbench, dimension, *pair) for pair in pairwise(LADDER))
 
 
-def test_training_shows_on_most_semantic_dimensions(vbench: dict[str, dict[str, float | None]]) -> None:
-    better = [name for name in SEMANTIC if above(vbench, name, "nova:nova-mini", "nova:nova-mini-early")]
-    assert len(better) >= 6, better
+def test_the_whole_order_holds_on_most_semantic_dimensions(vbench: dict[str, dict[str, float | None]]) -> None:
+    """Strictly on six of nine when this was written; on the others two neighbours share an end of the scale."""
+    ordered = [name for name in SEMANTIC if all(above(vbench, name, *pair) for pair in pairwise(LADDER))]
+    assert len(ordered) >= 5, ordered
+
+
+def test_training_shows_wherever_an_early_checkpoint_is_not_perfect(vbench: dict[str, dict[str, float | None]]) -> None:
+    early = vbench["nova:nova-mini-early"]
+    worse = [
+        name
+        for name in SEMANTIC
+        if early[name] != 1.0 and not above(vbench, name, "nova:nova-mini", "nova:nova-mini-early")
+    ]
+    assert not worse
+
+
+@pytest.mark.parametrize(
+    ("dimension", "least"),
+    [("object_class", 0.7), ("color", 0.8), ("scene", 0.8), ("multiple_objects", 0.4), ("spatial_relationship", 0.7)],
+)
+def test_nova_mini_keeps_what_it_has_learnt(
+    vbench: dict[str, dict[str, float | None]], dimension: str, least: float
+) -> None:
+    value = vbench["nova:nova-mini"][dimension]
+    assert value is not None
+    assert value >= least
 
 
 def above(found: Mapping[str, Mapping[str, float | None]], metric: str, better: str, worse: str) -> bool:
