@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nova_eval.environment import cache_root
 from nova_eval.errors import PrerequisiteError
-from nova_eval.identity import file_digest
+from nova_eval.identity import digest, file_digest
 
 MINI, EARLY = "nova-mini", "nova-mini-early"
 EMBEDDED = (MINI, EARLY)
@@ -26,8 +26,9 @@ def embedded_checkpoint(name: str) -> Path:
         raise PrerequisiteError(f"this installation lacks the weights of {name}", remedy="install the package again")
     if name == MINI:
         return PACKAGED
-    weights = PACKAGED / "early" / "transformer" / "diffusion_pytorch_model.safetensors"
-    folder = cache_root() / "checkpoints" / f"{EARLY}-{file_digest(weights)[:12]}"
+    parts = (PACKAGED / part for part in ("early/transformer", *_SHARED))
+    contents = digest([file_digest(file) for part in parts for file in sorted(part.glob("*.safetensors"))])
+    folder = cache_root() / "checkpoints" / f"{EARLY}-{contents[:12]}"
     if not folder.is_dir():
         _assemble(folder)
     return folder

@@ -26,6 +26,7 @@ from nova_eval.sprites.vocabulary import (
 )
 
 PERSONS = 0.08
+LIVELY = ("swaying", "circling", "zigzagging", "spinning")
 
 
 class Shares(NamedTuple):
@@ -33,8 +34,11 @@ class Shares(NamedTuple):
 
     ``simple``: one thing and nothing else. ``pairs``: two things, three of five times in a relation, and nothing else.
     ``moving``: one thing that moves, or, three of ten times, a camera that does. ``named`` is how often a thing of
-    those sorts has its color told; ``persons`` how many of the other single things are persons. ``slow`` is how many
-    of all clips show the first half of what happens at half the speed: what a motion score tells and no sentence.
+    those sorts has its color told; ``persons`` how many of the other single things are persons; ``lively`` how many of
+    the things that move sway, circle, zigzag or spin, which is hardest to draw.
+
+    ``slow`` is how many of all clips show the first half of what happens at half the speed, ``slower`` how many of
+    those the first quarter at a quarter of it: what a motion score tells and no sentence.
     """
 
     simple: float = 0.0
@@ -43,22 +47,33 @@ class Shares(NamedTuple):
     named: float = 1.0
     persons: float = PERSONS
     slow: float = 0.0
+    lively: float = 0.0
+    slower: float = 0.0
 
 
 class Example(NamedTuple):
-    """A sentence of the world's language and a clip (T, H, W, 3) that shows it."""
+    """A sentence of the world's language and a clip (T, H, W, 3) that shows it; ``usual`` unless it is a slow one."""
 
     text: str
     frames: Frames
+    usual: bool = True
 
 
 def example(index: int, *, seed: int, frames: int = 17, size: int = 64, fps: float = 8.0, **shares: float) -> Example:
     """The ``index``-th example, at ``size`` × ``size`` pixels; ``shares`` are those of ``Shares``."""
     scene = example_scene(index, seed=seed, **shares)
-    slow = frames > 1 and _stream(seed, index, 2).random() < Shares(**shares).slow
-    length, rate = (2 * frames - 1, 2 * fps) if slow else (frames, fps)
+    slowness = _slowness(_stream(seed, index, 2), Shares(**shares)) if frames > 1 else 1
+    length = slowness * (frames - 1) + 1
     chance = int(_stream(seed, index, 1).integers(2**62))
-    return Example(render_text(scene), render(scene, chance, frames=length, height=size, width=size, fps=rate)[:frames])
+    clip = render(scene, chance, frames=length, height=size, width=size, fps=slowness * fps)[:frames]
+    return Example(render_text(scene), clip, slowness == 1)
+
+
+def _slowness(rng: np.random.Generator, sorts: Shares) -> int:
+    """How many times slower than usual a clip is: 1, 2 or 4."""
+    if rng.random() >= sorts.slow:
+        return 1
+    return 4 if rng.random() < sorts.slower else 2
 
 
 def example_scene(index: int, *, seed: int, **shares: float) -> Scene:
@@ -103,7 +118,8 @@ def _moving(rng: np.random.Generator, sorts: Shares) -> Scene:
             if rng.random() < 0.3:
                 things = (thing,) if rng.random() < 0.7 else ()
                 return Scene(things, place=place, camera=str(rng.choice(list(CAMERAS))))
-            return Scene((thing,), motion=str(rng.choice(MOTIONS)), place=place if rng.random() < 0.35 else None)
+            motions = LIVELY if sorts.lively and rng.random() < sorts.lively else MOTIONS
+            return Scene((thing,), motion=str(rng.choice(motions)), place=place if rng.random() < 0.35 else None)
         except UsageError:  # a thing that cannot move so
             continue
 

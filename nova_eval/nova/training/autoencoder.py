@@ -117,6 +117,8 @@ class MotionRecipe:
 
     Clips come from a ``pool`` of which all but the share ``still`` move: neighbouring frames differ by ``least`` of the
     range of a pixel or more. Where a pixel differs from its clip's mean, its error weighs up to 1 + ``moving_weight``.
+    Without ``encoder`` only the decoder learns. ``latent_noise`` is added to latents, in their own deviations: a
+    decoder that has seen none draws debris where a generator's latents are a little wrong.
     """
 
     steps: int = 2000
@@ -136,6 +138,9 @@ class MotionRecipe:
     still: float = 0.1
     least: float = 0.004
     max_norm: float = 1.0
+    mixed_precision: bool = True
+    encoder: bool = True
+    latent_noise: float = 0.0
 
 
 def train_motion(
@@ -143,9 +148,9 @@ def train_motion(
 ) -> VideoVAE:
     """Teaches the autoencoder in ``source`` more of motion without changing what it says of images.
 
-    The decoder learns freely. Of the encoder only the kernels that span time learn, and their sums over time stay: the
-    latents of a single frame, which sees copies of itself, are those of ``source``. So a text-to-image model that was
-    trained on them, or is being trained meanwhile, stays valid. Writes ``vae/`` and ``vae_motion_curve.csv``.
+    The decoder learns freely. Of the encoder at most the kernels that span time learn, and their sums over time stay:
+    the latents of a single frame, which sees copies of itself, are those of ``source``. So a text-to-image model that
+    was trained on them, or is being trained meanwhile, stays valid. Writes ``vae/`` and ``vae_motion_curve.csv``.
     """
     start: Any = load_vae(source, dtype=torch.float32, device="cpu")
     network: Network = start.network
@@ -153,8 +158,9 @@ def train_motion(
     spanning = [
         part.weight
         for part in cast(Any, module).encoder.modules()
-        if isinstance(part, CausalConv3d) and part.kernel_size[0] > 1
+        if recipe.encoder and isinstance(part, CausalConv3d) and part.kernel_size[0] > 1
     ]
+    noise = recipe.latent_noise / float(start.config["scaling_factor"])
     sums = [weight.detach().sum(2, keepdim=True) for weight in spanning]
     for name, weight in module.named_parameters():
         weight.requires_grad_(not name.startswith(("encoder.", "quant_conv.")))
@@ -177,8 +183,8 @@ def train_motion(
             pixels = _batch(pool, count, frames, generator)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * warmup_then_cosine(step, recipe.warmup, recipe.steps)
-            with torch.autocast("cpu", torch.bfloat16):
-                l1, squared, kl = _losses(network, pixels, generator, moving_weight=recipe.moving_weight)
+            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.mixed_precision):
+                l1, squared, kl = _losses(network, pixels, generator, moving_weight=recipe.moving_weight, noise=noise)
             optimizer.zero_grad()
             torch.autograd.backward(l1 + recipe.squared_weight * squared + recipe.kl_weight * kl)
             nn.utils.clip_grad_norm_([w for w in module.parameters() if w.requires_grad], recipe.max_norm)
@@ -262,12 +268,21 @@ def _batch(pool: Frames, count: int, frames: int, generator: torch.Generator) ->
 
 
 def _losses(
-    network: Network, pixels: Tensor, generator: torch.Generator, *, moving_weight: float = 0.0
+    network: Network,
+    pixels: Tensor,
+    generator: torch.Generator,
+    *,
+    moving_weight: float = 0.0,
+    noise: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Absolute error, squared error, and KL divergence, each a mean; pixels that change weigh more."""
+    """Absolute error, squared error, and KL divergence, each a mean; pixels that change weigh more.
+
+    ``noise`` is the deviation of what is added to latents beside the posterior's own.
+    """
     mean, logvar = network.moments(pixels).chunk(2, dim=1)
     logvar = logvar.clamp(-30, 20)
-    z = mean + torch.exp(0.5 * logvar) * torch.randn(mean.shape, generator=generator).to(mean)
+    spread = torch.exp(0.5 * logvar) if not noise else (logvar.exp() + noise**2).sqrt()
+    z = mean + spread * torch.randn(mean.shape, generator=generator).to(mean)
     error = torch.cat(list(network.pixels(z)), dim=2) - pixels
     kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
     if not moving_weight or pixels.shape[2] == 1:

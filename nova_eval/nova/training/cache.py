@@ -28,11 +28,15 @@ BASE_FLOW = 5.0
 
 
 class Batch(NamedTuple):
-    """``latents`` (B, C, T, h, w) clean and scaled; ``texts``: one (tokens, dim) a clip; ``flow``: motion scores."""
+    """``latents`` (B, C, T, h, w) clean and scaled; ``texts``: one (tokens, dim) a clip; ``flow``: motion scores.
+
+    ``usual``: of which clips the motion score may be hidden (``Item.usual``).
+    """
 
     latents: Tensor
     texts: list[Tensor]
     flow: list[float]
+    usual: list[bool]
 
 
 def fill_cache(
@@ -98,7 +102,7 @@ class CachedSet:
 
     def batch(self, ids: Sequence[int], latent_frames: int) -> Batch:
         """The clips ``ids``, cut to their first ``latent_frames`` latent frames."""
-        latents, texts, flow = [], [], []
+        latents, texts, flow, usual = [], [], [], []
         for i in ids:
             n = bisect_right(self._starts, i) - 1
             shard, row = self._shards[n], i - self._starts[n]
@@ -106,7 +110,8 @@ class CachedSet:
             begin, end = self._offsets[n][row : row + 2].tolist()
             texts.append(shard.get_slice("text")[begin:end].float())
             flow.append(float(shard.get_slice("flow")[row : row + 1]))
-        return Batch(torch.cat(latents), texts, flow)
+            usual.append("usual" not in shard.keys() or bool(shard.get_slice("usual")[row : row + 1]))  # noqa: SIM118
+        return Batch(torch.cat(latents), texts, flow, usual)
 
 
 def _claim(folder: Path, facts: dict[str, Any]) -> None:
@@ -141,7 +146,7 @@ def _write_shard(
 ) -> Counter[str]:
     from safetensors.torch import save
 
-    latents, texts, flow, captions, dropped = [], [], [], [], Counter[str]()
+    latents, texts, flow, usual, captions, dropped = [], [], [], [], [], Counter[str]()
     for entry in items:
         if isinstance(entry, str):
             dropped[entry] += 1
@@ -151,6 +156,7 @@ def _write_shard(
         pixels = torch.tensor(frames).permute(3, 0, 1, 2)[None].float().div(127.5).sub(1)
         latents.append(vae.encode(pixels, generator)[0].cpu().half())
         flow.append(motion_score(frames) * data.flow_scale if len(frames) > 1 else BASE_FLOW)
+        usual.append(item.usual)
         captions.append(item.text)
     tensors: dict[str, Tensor] = {}
     if latents:
@@ -160,6 +166,7 @@ def _write_shard(
             "text": torch.cat(texts),
             "text_lengths": torch.tensor([len(rows) for rows in texts]),
             "flow": torch.tensor(flow),
+            "usual": torch.tensor(usual),
         }
     metadata = {"items": json.dumps({"captions": captions, "dropped": dropped}, sort_keys=True, ensure_ascii=False)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -73,6 +73,10 @@ class TrainConfig(_Frozen):
 
     ``parts`` is a folder with ``vae/``, ``text_encoder/`` and ``tokenizer/``. ``transformer`` holds the keys of its
     ``config.json``; ``initial`` is a checkpoint whose weights are taken where names and shapes agree.
+
+    A clip of those that ``flow_dropout`` picks is told the default motion score in place of its own (``Item.usual``).
+    With ``flow_needs_text`` a clip that loses its text is told another clip's: a model that learns motion from the
+    score alone when there is no text has it subtracted by classifier-free guidance.
     """
 
     output: Path
@@ -96,6 +100,7 @@ class TrainConfig(_Frozen):
     ema: float = Field(default=0.9999, ge=0, lt=1)
     text_dropout: float = Field(default=0.1, ge=0, le=1)
     flow_dropout: float = Field(default=0.0, ge=0, le=1)
+    flow_needs_text: bool = False
     loss_repeat: int = Field(default=4, ge=1)
     mask_ratio_deviation: float = Field(default=0.25, gt=0)
     mask_ratio_least: float = Field(default=0.7, ge=0, lt=1)

@@ -22,12 +22,16 @@ MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A caption and what it describes: uint8 (T, H, W, 3) at ``fps`` frames a second (0 for an image)."""
+    """A caption and what it describes: uint8 (T, H, W, 3) at ``fps`` frames a second (0 for an image).
+
+    ``usual`` is false where the caption leaves out how fast things happen: such a clip always tells its motion score.
+    """
 
     name: str
     text: str
     frames: Frames
     fps: float
+    usual: bool = True
 
 
 class Source(Protocol):
@@ -144,8 +148,8 @@ class SpritesSource:
         return None
 
     def item(self, index: int) -> Item:
-        text, frames = self._example(index, **self._settings)
-        return Item(f"sprites:{index}", text, frames, self._fps if len(frames) > 1 else 0.0)
+        text, frames, usual = self._example(index, **self._settings)
+        return Item(f"sprites:{index}", text, frames, self._fps if len(frames) > 1 else 0.0, usual)
 
 
 Filter = Callable[[Item], str | None]

@@ -74,7 +74,10 @@ class Objective(nn.Module):
         dropped = (torch.rand(count, generator=generator) < config.text_dropout).tolist()
         plain = (torch.rand(count, generator=generator) < config.flow_dropout).tolist()
         texts = [text[:0] if drop else text for text, drop in zip(batch.texts, dropped, strict=True)]
-        flow = [BASE_FLOW if drop else value for value, drop in zip(batch.flow, plain, strict=True)]
+        hidden = [drop and usual for drop, usual in zip(plain, batch.usual, strict=True)]
+        flow = [BASE_FLOW if hide else value for value, hide in zip(batch.flow, hidden, strict=True)]
+        if config.flow_needs_text:
+            flow = [flow[i - 1] if drop else value for i, (value, drop) in enumerate(zip(flow, dropped, strict=True))]
         embeds = pad_with_table(texts, model.text_embed.weight, model.config.text_token_len)
         masking = MaskRatio(config.mask_ratio_deviation, config.mask_ratio_least)
         latents = batch.latents.to(model.device)

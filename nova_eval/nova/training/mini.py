@@ -27,9 +27,12 @@ from nova_eval.registry import Registry
 
 RECIPES = tuple(
     Path(__file__).with_name(f"mini_{part}.toml")
-    for part in ("t2i", "t2i_long", "simple", "t2i_context", "t2i_last", "t2v", "t2i_pairs", "t2i_more", "t2v_long")
-)
-EARLY_RECIPE = Path(__file__).with_name("mini_early.toml")
+    for part in (
+        "t2i", "t2i_long", "simple", "t2i_context", "t2i_last",
+        "t2v", "t2i_pairs", "t2i_more", "t2v_long", "t2v_motion", "t2v_flow",
+    )
+)  # fmt: skip
+EARLY_RECIPES = tuple(Path(__file__).with_name(f"mini_{part}.toml") for part in ("early", "early_pairs"))
 SHARED_BATCHES = tuple(recipe.stem.removeprefix("mini_") for recipe in RECIPES[4:])
 """Parts of the packaged model of which two processes shared each batch."""
 EARLY_IMAGE_STEPS = 1500  # where the early checkpoint leaves the first recipe for its own
@@ -75,6 +78,15 @@ MOTION_PHASES = (
         ),
         first=200_000_000,
         shares=MappingProxyType({"persons": 0.5}),
+    ),
+    MotionPhase(
+        MotionRecipe(
+            seed=25, steps=2400, learning_rate=0.012, other_rate=6e-4, moving_weight=5.0, still=0.15, pool=2400,
+            images=(16, 1), order=("long", "long", "long", "images"), mixed_precision=False, encoder=False,
+            latent_noise=0.1,
+        ),
+        first=300_000_000,
+        shares=MappingProxyType({"moving": 0.9, "persons": 0.8, "named": 0.3, "lively": 0.5}),
     ),
 )  # fmt: skip
 
@@ -172,8 +184,9 @@ def make_model(output: Path, effort: Effort = FULL, *, threads: int = 1, say: Sa
         last = train(effort.config(recipe, output=folder, parts=used, initial=last, **given), say=say)
     assert last is not None
     begun = trained_under(output, RECIPES[0]) / "checkpoints" / f"t2i-{effort.early_image_steps:06d}"
-    folder = trained_under(output, EARLY_RECIPE)
-    train(effort.config(EARLY_RECIPE, output=folder, parts=video_parts, initial=begun, **given), say=say)
+    for recipe in EARLY_RECIPES:
+        folder = trained_under(output, recipe)
+        begun = train(effort.config(recipe, output=folder, parts=video_parts, initial=begun, **given), say=say)
     return last
 
 

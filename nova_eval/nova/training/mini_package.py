@@ -16,7 +16,7 @@ import torch
 from nova_eval.nova.checkpoint import load_schedule, load_transformer, read_json, save_index, save_schedule, write_json
 from nova_eval.nova.training.curves import draw_curves, thinned
 from nova_eval.nova.training.loop import read_losses
-from nova_eval.nova.training.mini import EARLY_RECIPE, FULL, RECIPES, SHARED_BATCHES, Effort, trained_under
+from nova_eval.nova.training.mini import EARLY_RECIPES, FULL, RECIPES, SHARED_BATCHES, Effort, trained_under
 
 
 def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
@@ -24,9 +24,10 @@ def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
 
     Beside it: ``early/transformer``, the curves as CSV and SVG, and ``origin.json``, which says how it was made.
     """
-    recipes = {trained_under(output, recipe): recipe for recipe in (*RECIPES, EARLY_RECIPE)}
+    recipes = {trained_under(output, recipe): recipe for recipe in (*RECIPES, *EARLY_RECIPES)}
     configs = {folder.name: effort.config(recipe) for folder, recipe in recipes.items()}
-    last, early = (trained_under(output, recipe) / "checkpoints" / "t2v" for recipe in (RECIPES[-1], EARLY_RECIPE))
+    ends = (RECIPES[-1], EARLY_RECIPES[-1])
+    last, early = (trained_under(output, recipe) / "checkpoints" / "t2v" for recipe in ends)
     _pack_checkpoint(last, target, ("transformer", "vae", "text_encoder", "tokenizer"))
     _pack_checkpoint(early, target / "early", ("transformer",))
     losses = {folder.name: list(read_losses(folder / "losses.jsonl")) for folder in recipes}
@@ -36,8 +37,8 @@ def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
         curves[f"motion_{number}"] = _read_curve(output / "video_parts" / f"motion_{number}" / "vae_motion_curve.csv")
     _write_curve(target / "vae_curve.csv", [{"part": name, **row} for name, rows in curves.items() for row in rows])
     draw_curves(target)
-    steps = {name: rows[-1]["step"] + 1 for name, rows in losses.items()}
-    early_name = trained_under(output, EARLY_RECIPE).name
+    steps = {name: len(rows) for name, rows in losses.items()}
+    early_names = [trained_under(output, recipe).name for recipe in EARLY_RECIPES]
     write_json(
         target / "origin.json",
         {
@@ -53,8 +54,8 @@ def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
                     for phase in effort.motion
                 ],
             },
-            "steps": {name: count for name, count in steps.items() if name != early_name},
-            "early_steps": effort.early_image_steps + steps[early_name],
+            "steps": {name: count for name, count in steps.items() if name not in early_names},
+            "early_steps": effort.early_image_steps + sum(steps[name] for name in early_names),
             "seeds": {name: config.seed for name, config in configs.items()},
             "seconds": {
                 **{name: int(rows[-1]["seconds"]) for name, rows in curves.items()},

@@ -182,6 +182,20 @@ class TestCache:
         encoder = TextEncoder.load(root / "parts", dtype=torch.float32, device="cpu", max_length=8)
         assert torch.allclose(batch.texts[1], encoder.encode(["a circle 0"])[0])
 
+    def test_a_clip_whose_sentence_leaves_out_its_speed_is_marked(self, root: Path, tmp_path: Path) -> None:
+        assert self.fill(root, tmp_path / "folder").batch([0, 1], latent_frames=1).usual == [True, True]
+        settings = {"frames": 5, "slow": 0.5}
+        data = DataConfig(source="sprites", frames=5, items=6, settings=settings)
+        parts = {
+            "vae": load_vae(root / "parts" / "vae", dtype=torch.float32, device="cpu"),
+            "text": TextEncoder.load(root / "parts", dtype=torch.float32, device="cpu", max_length=8),
+        }
+        source = SpritesSource(**settings)
+        cached = fill_cache(tmp_path / "sprites", data, source, **parts, size=(64, 64), say=lambda _: None)
+        usual = cached.batch(range(6), latent_frames=1).usual
+        assert usual == [source.item(i).usual for i in range(6)]
+        assert set(usual) == {True, False}
+
     def test_a_lost_shard_is_made_again_and_equal(self, root: Path, tmp_path: Path) -> None:
         self.fill(root, tmp_path)
         shard = tmp_path / "shard-000001.safetensors"

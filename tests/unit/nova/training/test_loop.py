@@ -16,10 +16,13 @@ from training_runs import settings
 from nova_eval.errors import UsageError
 from nova_eval.nova.checkpoint import load_transformer
 from nova_eval.nova.pipeline import NovaPipeline
-from nova_eval.nova.training import run
+from nova_eval.nova.training import loop, run
+from nova_eval.nova.training.cache import Batch
 from nova_eval.nova.training.config import TrainConfig, load_config
-from nova_eval.nova.training.loop import _Training, batch_ids, read_losses, train
-from nova_eval.nova.training.mini import EARLY_RECIPE, RECIPES
+from nova_eval.nova.training.devices import Devices
+from nova_eval.nova.training.loop import Objective, _Training, batch_ids, read_losses, train
+from nova_eval.nova.training.mini import EARLY_RECIPES, RECIPES
+from nova_eval.nova.training.objective import Losses, losses
 
 
 def make_config(root: Path, output: Path, **changes: Any) -> TrainConfig:
@@ -92,6 +95,38 @@ def test_a_line_torn_by_a_kill_costs_no_other_line(root: Path, tmp_path: Path) -
         log.write('{"stage": "t2i", "st')
     train(config)
     assert sorted(row["step"] for row in read_losses(tmp_path / "run" / "losses.jsonl")) == list(range(12))
+
+
+def told_scores(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The motion scores that the model is told of two clips of 1 and 2, of which the second is a slow one."""
+    told: list[float] = []
+
+    def keep(*args: Any, flow: list[float], **kwargs: Any) -> Losses:
+        told.extend(flow)
+        return losses(*args, flow=flow, **kwargs)
+
+    monkeypatch.setattr(loop, "losses", keep)
+    training = _Training(config, Devices(config), resume=False, say=lambda _: None)
+    texts = [torch.zeros(1, training.model.config.text_token_dim)] * 2
+    batch = Batch(torch.zeros(2, 4, 2, 8, 8), texts, [1.0, 2.0], [True, False])
+    Objective(training.model, training.schedule, config)(batch, torch.Generator())
+    return told
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [1.0, 2.0]),
+        ({"flow_dropout": 1.0}, [5.0, 2.0]),  # a slow clip always tells its score
+        ({"text_dropout": 1.0}, [1.0, 2.0]),
+        ({"text_dropout": 1.0, "flow_needs_text": True}, [2.0, 1.0]),
+        ({"text_dropout": 0.0, "flow_needs_text": True}, [1.0, 2.0]),
+    ],
+)
+def test_which_motion_scores_are_told(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: list[float]
+) -> None:
+    assert told_scores(make_config(root, tmp_path / "run", **changes), monkeypatch) == expected
 
 
 def test_losses_fall(root: Path, tmp_path: Path) -> None:
@@ -194,11 +229,12 @@ class TestRefusals:
             run(tmp_path / "train.toml")
 
     def test_the_recipes_that_ship_are_valid(self) -> None:
-        names = [[stage.name for stage in load_config(recipe).stages] for recipe in (*RECIPES, EARLY_RECIPE)]
-        assert names == [[name] for name in ("t2i", "t2i", "simple", "t2i", "t2i", "t2v", "t2i", "t2i", "t2v", "t2v")]
+        names = [[stage.name for stage in load_config(recipe).stages] for recipe in (*RECIPES, *EARLY_RECIPES)]
+        single = ["t2i", "t2i", "simple", "t2i", "t2i", "t2v", "t2i", "t2i", "t2v", "t2v", "t2v", "t2v"]
+        assert names == [*([name] for name in single), ["t2i", "t2v"]]
 
     def test_a_file_may_extend_another(self) -> None:
-        early, later = load_config(EARLY_RECIPE), load_config(RECIPES[5])
+        early, later = load_config(EARLY_RECIPES[0]), load_config(RECIPES[5])
         assert (early.transformer, early.data, early.seed) == (later.transformer, later.data, later.seed)
         assert early.stages[0].steps < later.stages[0].steps
         assert early.output != later.output

@@ -34,7 +34,7 @@ from nova_eval.nova.training.objective import losses
 from nova_eval.nova.training.parity import cases
 from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
 from nova_eval.nova.vae import build_vae, load_vae, save_vae
-from nova_eval.sprites.examples import example, example_scene, labelled_sentence
+from nova_eval.sprites.examples import LIVELY, example, example_scene, labelled_sentence
 from nova_eval.sprites.grammar import Scene, Thing, parse, render_text
 
 
@@ -169,6 +169,17 @@ class TestExamples:
         assert "falling" in quick.text
         assert np.array_equal(quick.frames[0], slow.frames[0])
         assert np.array_equal(quick.frames[2], slow.frames[4])
+        slower = example(11, seed=6, frames=9, **shares, slow=1.0, slower=1.0)
+        assert np.array_equal(quick.frames[1], slower.frames[4])
+        assert (quick.usual, slow.usual, slower.usual) == (True, False, False)
+
+    def test_lively_things_sway_circle_zigzag_or_spin(self) -> None:
+        def motions(lively: float) -> list[str]:
+            drawn = [example_scene(i, seed=5, moving=1.0, lively=lively) for i in range(200)]
+            return [scene.motion for scene in drawn if scene.motion]
+
+        assert set(motions(1.0)) == set(LIVELY)
+        assert sum(motion in LIVELY for motion in motions(0.0)) < len(motions(0.0)) / 2
 
     def test_a_share_without_a_meaning_is_refused(self) -> None:
         with pytest.raises(UsageError, match="no share 'triples'"):
