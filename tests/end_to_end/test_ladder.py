@@ -10,8 +10,11 @@ import pytest
 
 from nova_eval.arguments import resolve
 from nova_eval.config import load_benchmark_config
+from nova_eval.nova.motion import motion_score
 from nova_eval.opening import open_run
 from nova_eval.pipeline import run
+from nova_eval.records import Prompt
+from nova_eval.samplers.nova import NovaSampler
 
 LADDER = ("oracle", "nova:nova-mini", "nova:nova-mini-early", "noise")
 SEMANTIC = tuple(
@@ -91,6 +94,18 @@ def test_nova_mini_keeps_what_it_has_learnt(
     value = vbench["nova:nova-mini"][dimension]
     assert value is not None
     assert value >= least
+
+
+def test_a_higher_motion_score_moves_clips_more() -> None:
+    things = ("a red circle rising", "a blue square falling", "A person is bouncing", "A person is swaying")
+    prompts = [Prompt(f"test/{i}", text) for i, text in enumerate(things * 2)]
+    settings = load_benchmark_config("vbench").profiles["mini"].sampler
+    options = {name: value for name, value in settings.items() if name not in ("name", "checkpoint", "fps")}
+    little, much = (
+        sum(map(motion_score, NovaSampler("nova-mini", **options, motion_flow=flow).sample(prompts, range(8))))
+        for flow in (0.5, 10.0)
+    )
+    assert much > 1.1 * little
 
 
 def above(found: Mapping[str, Mapping[str, float | None]], metric: str, better: str, worse: str) -> bool:
