@@ -69,9 +69,18 @@ def test_the_order_holds_where_all_but_noise_know_something(
 
 
 def test_the_whole_order_holds_on_most_semantic_dimensions(vbench: dict[str, dict[str, float | None]]) -> None:
-    """Strictly on six of nine when this was written; on the others two neighbours share an end of the scale."""
+    """Strictly on six of nine with all samples; on the others two neighbours share an end of the scale.
+
+    One sample a prompt does not show what an early checkpoint gets right once in fifty (multiple objects), so two more
+    may tie here. Where two differ by as much as a percent, the order is never the other way round.
+    """
     ordered = [name for name in SEMANTIC if all(above(vbench, name, *pair) for pair in pairwise(LADDER))]
-    assert len(ordered) >= 5, ordered
+    assert len(ordered) >= 4, ordered
+    values = {
+        sampler: {name: round(metrics[name] or 0.0, 2) for name in SEMANTIC} for sampler, metrics in vbench.items()
+    }
+    turned = [(name, *pair) for name in SEMANTIC for pair in pairwise(LADDER) if above(values, name, *reversed(pair))]
+    assert not turned
 
 
 def test_training_shows_wherever_an_early_checkpoint_is_not_perfect(vbench: dict[str, dict[str, float | None]]) -> None:
