@@ -27,7 +27,7 @@ def embedded_checkpoint(name: str) -> Path:
     if name == MINI:
         return PACKAGED
     parts = (PACKAGED / part for part in ("early/transformer", *_SHARED))
-    contents = digest([file_digest(file) for part in parts for file in sorted(part.glob("*.safetensors"))])
+    contents = digest([file_digest(file) for part in parts for file in sorted(part.iterdir()) if file.is_file()])
     folder = cache_root() / "checkpoints" / f"{EARLY}-{contents[:12]}"
     if not folder.is_dir():
         _assemble(folder)

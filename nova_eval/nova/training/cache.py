@@ -152,9 +152,8 @@ def _write_shard(
             dropped[entry] += 1
             continue
         index, item, frames = entry
-        generator = torch.Generator().manual_seed(int(digest(["latents", data.seed, index])[:15], 16))
         pixels = torch.tensor(frames).permute(3, 0, 1, 2)[None].float().div(127.5).sub(1)
-        latents.append(vae.encode(pixels, generator)[0].cpu().half())
+        latents.append(_encoded(vae, pixels, data, index)[0].cpu().half())
         flow.append(motion_score(frames) * data.flow_scale if len(frames) > 1 else BASE_FLOW)
         usual.append(item.usual)
         captions.append(item.text)
@@ -173,3 +172,9 @@ def _write_shard(
     temporary.write_bytes(save(tensors, metadata=metadata))
     os.replace(temporary, path)
     return dropped
+
+
+def _encoded(vae: VideoVAE, pixels: Tensor, data: DataConfig, index: int) -> Tensor:
+    if data.latents == "mode":
+        return vae.encode_mode(pixels)
+    return vae.encode(pixels, torch.Generator().manual_seed(int(digest(["latents", data.seed, index])[:15], 16)))

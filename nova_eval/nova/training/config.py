@@ -31,7 +31,8 @@ class DataConfig(_Frozen):
 
     ``items`` is how many of the source are looked at (all where it has an end). ``frames`` is the length of a clip in
     pixel frames (1: images), ``fps`` the rate it is thinned out to (None: as it is). ``flow_scale`` multiplies motion
-    scores, which are measured in pixels of the training size.
+    scores, which are measured in pixels of the training size. ``latents`` "sample" draws them from the autoencoder's
+    posterior; "mode" takes its mean, which leaves out noise that no model could foresee.
     """
 
     source: str
@@ -40,6 +41,7 @@ class DataConfig(_Frozen):
     frames: int = Field(default=1, ge=1)
     fps: float | None = None
     flow_scale: float = 1.0
+    latents: Literal["sample", "mode"] = "sample"
     seed: int = 0
     filters: FilterConfig = FilterConfig()
     shard: int = Field(default=256, ge=1)

@@ -196,6 +196,16 @@ class TestCache:
         assert usual == [source.item(i).usual for i in range(6)]
         assert set(usual) == {True, False}
 
+    def test_latents_may_be_the_posteriors_mean(self, root: Path, tmp_path: Path) -> None:
+        drawn, mean = (self.fill(root, tmp_path / name, latents=name) for name in ("sample", "mode"))
+        vae = load_vae(root / "parts" / "vae", dtype=torch.float32, device="cpu")
+        frames = cut(FolderSource(root / "material").item(0), frames=9, height=64, width=64, fps=None)
+        assert frames is not None
+        pixels = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float().div(127.5).sub(1)
+        wanted = vae.encode_mode(pixels).half().float()
+        assert torch.equal(mean.batch([0], latent_frames=3).latents, wanted)
+        assert not torch.allclose(drawn.batch([0], latent_frames=3).latents, wanted, atol=1e-2)
+
     def test_a_lost_shard_is_made_again_and_equal(self, root: Path, tmp_path: Path) -> None:
         self.fill(root, tmp_path)
         shard = tmp_path / "shard-000001.safetensors"
