@@ -111,7 +111,7 @@ def test_a_higher_motion_score_moves_clips_more() -> None:
     settings = load_benchmark_config("vbench").profiles["mini"].sampler
     options = {name: value for name, value in settings.items() if name not in ("name", "checkpoint", "fps")}
     little, much = (
-        sum(map(motion_score, NovaSampler("nova-mini", **options, motion_flow=flow).sample(prompts, range(8))))
+        sum(map(motion_score, NovaSampler("nova-mini", **{**options, "motion_flow": flow}).sample(prompts, range(8))))
         for flow in (0.5, 10.0)
     )
     assert much > 1.1 * little
