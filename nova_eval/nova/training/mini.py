@@ -20,7 +20,6 @@ import torch
 
 from nova_eval.nova.training.autoencoder import AutoencoderRecipe, Clips, MotionRecipe, train_autoencoder, train_motion
 from nova_eval.nova.training.config import TrainConfig, load_config
-from nova_eval.nova.training.decoder import DecoderRecipe, teach_decoder
 from nova_eval.nova.training.loop import train
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
 from nova_eval.protocols import Frames
@@ -33,7 +32,7 @@ RECIPES = tuple(
         "t2v", "t2i_pairs", "t2i_more", "t2v_long", "t2v_motion", "t2v_flow", "t2v_mode",
     )
 )  # fmt: skip
-EARLY_RECIPES = tuple(Path(__file__).with_name(f"mini_{part}.toml") for part in ("early", "early_pairs", "early_last"))
+EARLY_RECIPES = (Path(__file__).with_name("mini_early.toml"),)
 SHARED_BATCHES = tuple(recipe.stem.removeprefix("mini_") for recipe in RECIPES[4:11])
 """Parts of the packaged model of which two processes shared each batch."""
 EARLY_IMAGE_STEPS = 1500  # where the early checkpoint leaves the first recipe for its own
@@ -92,25 +91,13 @@ MOTION_PHASES = (
 )  # fmt: skip
 
 
-_FIRST_ANSWERED = 600_000_000
-_ANSWERED = MappingProxyType(
-    {"simple": 0.05, "pairs": 0.1, "moving": 0.75, "named": 0.4, "persons": 0.75, "lively": 0.45}
-)
-"""From where on, and with which shares, the sentences are from whose answers the decoder learns last of all."""
-
-
 class Effort(NamedTuple):
-    """How much of every part of the recipe is done. ``early_image_steps``: where the early checkpoint leaves it.
-
-    ``answered_step``: after which step of the last part the model answers the clips from which the decoder learns.
-    """
+    """How much of every part of the recipe is done. ``early_image_steps``: where the early checkpoint leaves it."""
 
     autoencoder: AutoencoderRecipe
     motion: tuple[MotionPhase, ...]
-    decoder: DecoderRecipe
     text_steps: int
     early_image_steps: int
-    answered_step: int
     stage: Mapping[str, Any] = MappingProxyType({})  # what replaces a stage's own
     data: Mapping[str, Any] = MappingProxyType({})
     run: Mapping[str, Any] = MappingProxyType({})
@@ -123,23 +110,14 @@ class Effort(NamedTuple):
         return whole.model_copy(update={"stages": stages, "data": data})
 
 
-FULL = Effort(
-    AutoencoderRecipe(seed=VAE_SEED),
-    MOTION_PHASES,
-    DecoderRecipe(clips=1200, steps=1800, seed=27),
-    text_steps=2000,
-    early_image_steps=EARLY_IMAGE_STEPS,
-    answered_step=600,
-)
+FULL = Effort(AutoencoderRecipe(seed=VAE_SEED), MOTION_PHASES, text_steps=2000, early_image_steps=EARLY_IMAGE_STEPS)
 REHEARSAL = Effort(
     AutoencoderRecipe(seed=VAE_SEED, steps=4, images_until=2, pool=4, mixed_precision=False),
     tuple(
         phase._replace(recipe=replace(phase.recipe, steps=2, pool=4, mixed_precision=False)) for phase in MOTION_PHASES
     ),
-    DecoderRecipe(clips=4, ar_steps=2, diffusion_steps=2, steps=2, pictures=2),
     text_steps=4,
     early_image_steps=2,
-    answered_step=2,
     stage=MappingProxyType({"steps": 4, "stop": None, "batch": 4, "warmup": 1}),
     data=MappingProxyType({"items": 8, "shard": 8}),
     run=MappingProxyType({"checkpoint_every": 2, "sample_every": None, "mixed_precision": "no"}),
@@ -207,22 +185,11 @@ def make_model(output: Path, effort: Effort = FULL, *, threads: int = 1, say: Sa
         folder = trained_under(output, recipe)
         last = train(effort.config(recipe, output=folder, parts=used, initial=last, **given), say=say)
     assert last is not None
-    finish_decoder(output, last, effort, say=say)
     begun = trained_under(output, RECIPES[0]) / "checkpoints" / f"t2i-{effort.early_image_steps:06d}"
     for recipe in EARLY_RECIPES:
         folder = trained_under(output, recipe)
         begun = train(effort.config(recipe, output=folder, parts=video_parts, initial=begun, **given), say=say)
     return last
-
-
-def finish_decoder(output: Path, last: Path, effort: Effort = FULL, *, say: Say = print) -> Path:
-    """Teaches the decoder what the transformer answers, and puts it into the checkpoint ``last``; its folder."""
-    folder = output / "decoder"
-    if not (folder / "vae" / "config.json").is_file():
-        asked = last.with_name(f"{last.name}-{effort.answered_step:06d}")
-        teach_decoder(asked, partial(_sentence, _WORLD.get("clips")), effort.decoder, folder, say=say)
-    shutil.copytree(folder / "vae", last / "vae", dirs_exist_ok=True)
-    return folder / "vae"
 
 
 def trained_under(output: Path, recipe: Path) -> Path:
@@ -233,11 +200,6 @@ def trained_under(output: Path, recipe: Path) -> Path:
 def _clip(example: Callable[..., Any], phase: MotionPhase, index: int, frames: int) -> Frames:
     clip: Frames = example(phase.first + index, seed=VAE_SEED, frames=frames, **phase.shares).frames
     return clip
-
-
-def _sentence(example: Callable[..., Any], index: int) -> tuple[str, Frames]:
-    made = example(_FIRST_ANSWERED + index, seed=VAE_SEED, frames=17, **_ANSWERED)
-    return made.text, made.frames
 
 
 def _frames(example: Callable[..., Any]) -> Clips:

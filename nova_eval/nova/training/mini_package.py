@@ -35,7 +35,6 @@ def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
     curves = {"vae": _read_curve(output / "parts" / "vae_curve.csv")}
     for number in range(1, len(effort.motion) + 1):
         curves[f"motion_{number}"] = _read_curve(output / "video_parts" / f"motion_{number}" / "vae_motion_curve.csv")
-    curves["decoder"] = _read_curve(output / "decoder" / "vae_decoder_curve.csv")
     _write_curve(target / "vae_curve.csv", [{"part": name, **row} for name, rows in curves.items() for row in rows])
     draw_curves(target)
     steps = {name: len(rows) for name, rows in losses.items()}
@@ -54,7 +53,6 @@ def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
                     {"recipe": asdict(phase.recipe), "first": phase.first, "shares": dict(phase.shares)}
                     for phase in effort.motion
                 ],
-                "decoder": {**asdict(effort.decoder), "answered_step": effort.answered_step},
             },
             "steps": {name: count for name, count in steps.items() if name not in early_names},
             "early_steps": effort.early_image_steps + sum(steps[name] for name in early_names),
