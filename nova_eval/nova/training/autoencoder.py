@@ -73,7 +73,7 @@ def train_autoencoder(
     _calm(network)
     module = network.module.requires_grad_(True).train().to(device)
     average = Average(module, recipe.ema)
-    optimizer = matrix_optimizer(module, recipe.learning_rate, recipe.other_rate)
+    optimizer = _optimizer(module, recipe.learning_rate, recipe.other_rate)
     peaks = [group["lr"] for group in optimizer.param_groups]
     generator = torch.Generator().manual_seed(recipe.seed)
     pool = np.stack([clip(i, recipe.long[1]) for i in range(recipe.pool)])
@@ -99,7 +99,7 @@ def train_autoencoder(
                 figures = [
                     round(l1.item(), 5),
                     round(kl.item(), 4),
-                    psnr(config, average, unseen[:, :, :1] if step < recipe.images_until else unseen),
+                    _psnr(config, average, unseen, single=step < recipe.images_until),
                 ]
                 curve.writerow([step, *figures, round(time.monotonic() - started)])
                 file.flush()
@@ -167,7 +167,7 @@ def train_motion(
     for kernel in spanning:
         kernel.requires_grad_(True)
     average = Average(module, recipe.ema)
-    optimizer = matrix_optimizer(module, recipe.learning_rate, recipe.other_rate)
+    optimizer = _optimizer(module, recipe.learning_rate, recipe.other_rate)
     peaks = [group["lr"] for group in optimizer.param_groups]
     generator = torch.Generator().manual_seed(recipe.seed)
     pool = _moving_clips(clip, recipe)
@@ -194,14 +194,14 @@ def train_motion(
                     kernel.add_((total - kernel.sum(2, keepdim=True)) / kernel.shape[2])
             average.update(module)
             if step % 200 == 0 or step + 1 == recipe.steps:
-                quality = [psnr(config, average, clips) for clips in (unseen, unseen[:, :, :1])]
-                figures = [round(l1.item(), 5), round(kl.item(), 4), *quality, round(time.monotonic() - started)]
+                psnr = [_psnr(config, average, unseen, single=single) for single in (False, True)]
+                figures = [round(l1.item(), 5), round(kl.item(), 4), *psnr, round(time.monotonic() - started)]
                 curve.writerow([step, *figures])
                 file.flush()
                 say("vae motion step {}: l1 {}, kl {}, unseen psnr {}, images {}, {} s".format(step, *figures))
             if step % 500 == 499:
-                write_averaged(config, average, folder / "vae.partial")
-    return write_averaged(config, average, folder / "vae")
+                _write(config, average, folder / "vae.partial")
+    return _write(config, average, folder / "vae")
 
 
 def _moving_clips(clip: Clips, recipe: MotionRecipe) -> Frames:
@@ -220,16 +220,14 @@ def _moving_clips(clip: Clips, recipe: MotionRecipe) -> Frames:
     return np.stack([*moving, *still])
 
 
-def write_averaged(config: dict[str, Any], average: Average, folder: Path) -> VideoVAE:
-    """An autoencoder with averaged weights, also written to ``folder``."""
+def _write(config: dict[str, Any], average: Average, folder: Path) -> VideoVAE:
     made: Any = build_vae(config, 0)
     made.network.module.load_state_dict({k: v.cpu() for k, v in average.weights.items()})
     save_vae(made, folder)
     return cast(VideoVAE, made)
 
 
-def matrix_optimizer(module: nn.Module, matrix_rate: float, other_rate: float) -> Muon:
-    """Muon for inner convolutions that learn, AdamW for the rest that does."""
+def _optimizer(module: nn.Module, matrix_rate: float, other_rate: float) -> Muon:
     named = [(name, weight) for name, weight in module.named_parameters() if weight.requires_grad]
     inner = [w for name, w in named if w.ndim >= 2 and "conv_in" not in name and "conv_out" not in name]
     chosen = {id(weight) for weight in inner}
@@ -285,26 +283,22 @@ def _losses(
     logvar = logvar.clamp(-30, 20)
     spread = torch.exp(0.5 * logvar) if not noise else (logvar.exp() + noise**2).sqrt()
     z = mean + spread * torch.randn(mean.shape, generator=generator).to(mean)
-    kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
-    return *errors(network, z, pixels, moving_weight), kl
-
-
-def errors(network: Network, z: Tensor, pixels: Tensor, moving_weight: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Mean absolute and squared error of what is decoded from ``z``; pixels that change weigh up to 1 + the weight."""
     error = torch.cat(list(network.pixels(z)), dim=2) - pixels
+    kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
     if not moving_weight or pixels.shape[2] == 1:
-        return error.abs().mean(), error.square().mean()
+        return error.abs().mean(), error.square().mean(), kl
     change = (pixels - pixels.mean(2, keepdim=True)).abs().amax(1, keepdim=True)
     weight = 1 + moving_weight * (2 * change).clamp(max=1)
-    return (weight * error.abs()).mean(), (weight * error.square()).mean()
+    return (weight * error.abs()).mean(), (weight * error.square()).mean(), kl
 
 
-def psnr(config: dict[str, Any], average: Average, clips: Tensor, latents: Tensor | None = None) -> float:
-    """Of ``clips`` through the averaged weights, in dB; from the posterior's mean unless ``latents`` are given."""
+def _psnr(config: dict[str, Any], average: Average, clips: Tensor, *, single: bool) -> float:
+    """Of clips, or of their first frames, through the averaged weights and the posterior's mean, in dB."""
     copy: Any = build_vae(config, 0)
     copy.network.module.load_state_dict({k: v.cpu() for k, v in average.weights.items()})
+    clips = clips[:, :, :1] if single else clips
     with torch.no_grad():
-        error = copy.decode(copy.encode_mode(clips) if latents is None else latents) - clips
+        error = copy.decode(copy.encode_mode(clips)) - clips
     return round(-10 * float(torch.log10(error.square().mean() / 4)), 2)
 
 
