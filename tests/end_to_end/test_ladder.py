@@ -69,10 +69,11 @@ def test_the_order_holds_where_all_but_noise_know_something(
 
 
 def test_the_whole_order_holds_on_most_semantic_dimensions(vbench: dict[str, dict[str, float | None]]) -> None:
-    """Strictly on six of nine with all samples; on the others two neighbours share an end of the scale.
+    """Strictly on seven of nine with all samples; on the others two neighbours share an end of the scale.
 
-    One sample a prompt does not show what an early checkpoint gets right once in fifty (multiple objects), so two more
-    may tie here. Where two differ by as much as a percent, the order is never the other way round.
+    One sample a prompt does not show what an early checkpoint gets right once in fifty (multiple objects, spatial
+    relationship), so two more may tie here. Where two differ by as much as a percent, the order is never the other way
+    round.
     """
     ordered = [name for name in SEMANTIC if all(above(vbench, name, *pair) for pair in pairwise(LADDER))]
     assert len(ordered) >= 5, ordered
