@@ -68,15 +68,21 @@ def test_the_order_holds_where_all_but_noise_know_something(
     assert all(above(vbench, dimension, *pair) for pair in pairwise(LADDER))
 
 
-def test_the_whole_order_holds_on_most_semantic_dimensions(vbench: dict[str, dict[str, float | None]]) -> None:
-    """Strictly on seven of nine with all samples; on the others two neighbours share an end of the scale.
+@pytest.mark.parametrize(("step", "least"), zip(pairwise(LADDER), (7, 7, 5), strict=True))
+def test_each_step_shows_on_most_semantic_dimensions(
+    vbench: dict[str, dict[str, float | None]], step: tuple[str, str], least: int
+) -> None:
+    """With all samples all steps show on seven of nine; on the others two neighbours share an end of the scale.
 
-    One sample a prompt does not show what an early checkpoint gets right once in fifty (multiple objects, spatial
-    relationship), so two more may tie here. Where two differ by as much as a percent, the order is never the other way
-    round.
+    One sample a prompt does not show what an early checkpoint gets right once in fifty (multiple objects, human action,
+    spatial relationship), so fewer tell it from noise here.
     """
-    ordered = [name for name in SEMANTIC if all(above(vbench, name, *pair) for pair in pairwise(LADDER))]
-    assert len(ordered) >= 5, ordered
+    shown = [name for name in SEMANTIC if above(vbench, name, *step)]
+    assert len(shown) >= least, shown
+
+
+def test_no_step_is_the_other_way_round(vbench: dict[str, dict[str, float | None]]) -> None:
+    """Where two neighbours differ by as much as a percent."""
     values = {
         sampler: {name: round(metrics[name] or 0.0, 2) for name in SEMANTIC} for sampler, metrics in vbench.items()
     }
