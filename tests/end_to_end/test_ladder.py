@@ -81,6 +81,14 @@ def test_each_step_shows_on_most_semantic_dimensions(
     assert len(shown) >= least, shown
 
 
+@pytest.mark.slow
+def test_the_whole_order_holds_on_seven_semantic_dimensions(tmp_path: Path) -> None:
+    """Strictly, with all five samples of every prompt, as in results/reference/ladder."""
+    full = values("vbench", tmp_path, metrics=SEMANTIC)
+    ordered = [name for name in SEMANTIC if all(above(full, name, *pair) for pair in pairwise(LADDER))]
+    assert len(ordered) >= 7, ordered
+
+
 def test_no_step_is_the_other_way_round(vbench: dict[str, dict[str, float | None]]) -> None:
     """Where two neighbours differ by as much as a percent."""
     values = {
