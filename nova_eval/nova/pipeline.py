@@ -155,6 +155,7 @@ class NovaPipeline:
         guidance_renorm: float = 1.0,
         guidance_trunc: float = 0.0,
         flow_shift: float | None = None,
+        temperature: float = 1.0,
         total_latent_frames: int | None = None,
         overlap: int = 1,
         batch_size: int | str = "auto",
@@ -186,6 +187,7 @@ class NovaPipeline:
             motion_flow=motion_flow,
             fps=fps,
             flow_shift=flow_shift,
+            temperature=float(temperature),
         )
         self._check(prompts, seeds, plan, image, generator)
         stages = Stages(torch.device(self.device))

@@ -19,7 +19,7 @@ from nova_eval.nova.draws import Draws
 from nova_eval.nova.layers import patchify, unpatchify
 from nova_eval.nova.positions import Rotary
 from nova_eval.nova.sampling import Guidance, Plan, tokens_per_step
-from nova_eval.nova.schedule import Schedule
+from nova_eval.nova.schedule import Schedule, planned_steps
 from nova_eval.nova.transformer import NovaTransformer, View, take_tokens
 
 
@@ -114,7 +114,7 @@ def _denoise(
     config, guidance = model.config, plan.guidance
     grid, shape = config.grid(plan.height, plan.width), (config.image_dim, *config.latent_size(plan.height, plan.width))
     x = draws.normal(1, shape)[0].to(model.device, model.exact_dtype)
-    for step in schedule.steps(plan.diffusion_steps, plan.flow_shift):
+    for step in planned_steps(schedule, plan):
         guided = guidance.on and not step.timestep < guidance.trunc
         repeats = 2 if guided else 1
         z_now, ids_now = z[: repeats * len(x)], ids.repeat(repeats, 1)

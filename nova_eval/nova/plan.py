@@ -28,7 +28,11 @@ class Guidance:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to sample: sizes in pixels, ``latent_frames`` T, numbers of steps, guidance, and motion."""
+    """What to sample: sizes in pixels, ``latent_frames`` T, numbers of steps, guidance, and motion.
+
+    ``temperature`` multiplies the noise that a diffusion step draws, as MAR does (arXiv 2406.11838); the
+    reference of NOVA has none, which is 1.
+    """
 
     height: int
     width: int
@@ -39,11 +43,14 @@ class Plan:
     motion_flow: float | None = 5.0
     fps: float | None = None
     flow_shift: float | None = None
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("latent_frames", "ar_steps", "diffusion_steps"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}", remedy="give 1 or more")
+        if not 0 <= self.temperature < math.inf:
+            raise UsageError(f"temperature is {self.temperature}", remedy="give 0 or more; 1 is the reference's")
 
 
 def tokens_per_step(tokens: int, ar_steps: int) -> list[int]:

@@ -14,7 +14,7 @@ from nova_eval.nova.draws import Draws, one_ahead
 from nova_eval.nova.layers import KeyValueCache, patchify, unpatchify
 from nova_eval.nova.plan import Guidance, Plan, tokens_per_step
 from nova_eval.nova.positions import Rotary
-from nova_eval.nova.schedule import Schedule, Step
+from nova_eval.nova.schedule import Schedule, Step, planned_steps
 from nova_eval.nova.stages import Stages
 from nova_eval.nova.transformer import NovaTransformer, View, take_tokens
 
@@ -106,7 +106,7 @@ class _Run:
         self.latent_size = config.latent_size(plan.height, plan.width)
         self.tokens = self.grid[0] * self.grid[1]
         self.counts = tokens_per_step(self.tokens, plan.ar_steps)
-        self.steps = schedule.steps(plan.diffusion_steps, plan.flow_shift)
+        self.steps = planned_steps(schedule, plan)
         times = torch.tensor([step.timestep for step in self.steps], dtype=torch.float32, device=model.device)
         self.times = model.image_decoder.timestep(times)
         self.predict: Predict

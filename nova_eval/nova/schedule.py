@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nova_eval.errors import UsageError, unknown
+from nova_eval.nova.plan import Plan
 
 
 class Step(NamedTuple):
@@ -155,6 +156,14 @@ class FlowMatching:
 
     def to_json(self) -> dict[str, Any]:
         return {"_class_name": "FlowMatchEulerDiscreteScheduler", **_public(self), "use_dynamic_shifting": False}
+
+
+def planned_steps(schedule: Schedule, plan: Plan) -> list[Step]:
+    """The diffusion steps that ``plan`` asks for, the noise they draw scaled by its temperature."""
+    steps = schedule.steps(plan.diffusion_steps, plan.flow_shift)
+    if plan.temperature != 1 and not any(step.draws for step in steps):
+        raise UsageError("temperature scales drawn noise; this checkpoint's steps draw none", remedy="temperature=1")
+    return [step._replace(std=step.std * plan.temperature) for step in steps]
 
 
 def from_json(values: Mapping[str, Any]) -> Schedule:

@@ -21,9 +21,10 @@ class NovaSampler:
 
     Defaults are the pipeline's own; the paper evaluates with 128 autoregressive steps, 100 diffusion steps and guidance
     7. ``latent_frames`` T are 4·(T − 1) + 1 frames under the video autoencoder. ``fps`` is the rate at which clips are
-    shown. Every sample draws from a generator of its own, seeded on the CPU. ``batch_size`` "auto" takes one sample at
-    a time on a CPU (the same bits in every company) and what fits on a GPU (the same sample up to rounding); running
-    out of memory halves it. Weights are loaded with the first sample.
+    shown. ``temperature`` scales the noise of diffusion steps (MAR's; the reference has 1). Every sample draws from a
+    generator of its own, seeded on the CPU. ``batch_size`` "auto" takes one sample at a time on a CPU (the same bits in
+    every company) and what fits on a GPU (the same sample up to rounding); running out of memory halves it. Weights are
+    loaded with the first sample.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class NovaSampler:
         guidance_renorm: float = 1.0,
         guidance_trunc: float = 0.0,
         flow_shift: float | None = None,
+        temperature: float = 1.0,
         motion_flow: float | None = 5.0,
         negative_prompt: str = "",
         total_latent_frames: int | None = None,
@@ -66,6 +68,8 @@ class NovaSampler:
         config = TransformerConfig.from_json(checkpoints.read_json(self.folder / "transformer" / "config.json"))
         size = (height or config.image_size[0], width or config.image_size[1])
         config.grid(*size)
+        # what the reference has no word for is left out where it is as the reference
+        extra = {} if temperature == 1 else {"temperature": float(temperature)}
         if latent_frames > 1 and not config.has_motion:
             raise UsageError(f"{checkpoint} makes images, not {latent_frames} latent frames", remedy="latent_frames=1")
         self._call: dict[str, Any] = {
@@ -82,6 +86,7 @@ class NovaSampler:
             "negative_prompt": negative_prompt,
             "total_latent_frames": total_latent_frames,
             "overlap": overlap,
+            **extra,
         }
         self._load: dict[str, Any] = {
             "dtype": kind,

@@ -26,6 +26,7 @@ from nova_eval.sprites.vocabulary import (
 )
 
 PERSONS = 0.08
+CALM = (0.6, 0.8)
 LIVELY = ("swaying", "circling", "zigzagging", "spinning")
 
 
@@ -39,6 +40,9 @@ class Shares(NamedTuple):
 
     ``slow`` is how many of all clips show the first half of what happens at half the speed, ``slower`` how many of
     those the first quarter at a quarter of it: what a motion score tells and no sentence.
+
+    ``calm``, if any, makes motions of ``CALM`` times the usual reach the ones that a sentence stands for: it is how
+    many of the things that move do so, the others reach 0.2 to 1 times as far, as their motion score tells.
     """
 
     simple: float = 0.0
@@ -49,10 +53,14 @@ class Shares(NamedTuple):
     slow: float = 0.0
     lively: float = 0.0
     slower: float = 0.0
+    calm: float = 0.0
 
 
 class Example(NamedTuple):
-    """A sentence of the world's language and a clip (T, H, W, 3) that shows it; ``usual`` unless it is a slow one."""
+    """A sentence of the world's language and a clip (T, H, W, 3) that shows it.
+
+    ``usual``: how much moves is what the sentence stands for, not something that only a motion score tells.
+    """
 
     text: str
     frames: Frames
@@ -61,12 +69,13 @@ class Example(NamedTuple):
 
 def example(index: int, *, seed: int, frames: int = 17, size: int = 64, fps: float = 8.0, **shares: float) -> Example:
     """The ``index``-th example, at ``size`` × ``size`` pixels; ``shares`` are those of ``Shares``."""
-    scene = example_scene(index, seed=seed, **shares)
-    slowness = _slowness(_stream(seed, index, 2), Shares(**shares)) if frames > 1 else 1
+    scene, sorts = example_scene(index, seed=seed, **shares), Shares(**shares)
+    slowness = _slowness(_stream(seed, index, 2), sorts) if frames > 1 else 1
+    reach, told = _reach(_stream(seed, index, 3), sorts) if scene.moving and frames > 1 else (1.0, True)
     length = slowness * (frames - 1) + 1
     chance = int(_stream(seed, index, 1).integers(2**62))
-    clip = render(scene, chance, frames=length, height=size, width=size, fps=slowness * fps)[:frames]
-    return Example(render_text(scene), clip, slowness == 1)
+    clip = render(scene, chance, frames=length, height=size, width=size, fps=slowness * fps, reach=reach)[:frames]
+    return Example(render_text(scene), clip, slowness == 1 and told)
 
 
 def _slowness(rng: np.random.Generator, sorts: Shares) -> int:
@@ -74,6 +83,14 @@ def _slowness(rng: np.random.Generator, sorts: Shares) -> int:
     if rng.random() >= sorts.slow:
         return 1
     return 4 if rng.random() < sorts.slower else 2
+
+
+def _reach(rng: np.random.Generator, sorts: Shares) -> tuple[float, bool]:
+    """How far motions go, and whether a sentence alone stands for that."""
+    if not sorts.calm:
+        return 1.0, True
+    calm = bool(rng.random() < sorts.calm)
+    return float(rng.uniform(*CALM) if calm else rng.uniform(0.2, 1.0)), calm
 
 
 def example_scene(index: int, *, seed: int, **shares: float) -> Scene:

@@ -45,8 +45,11 @@ class Layout:
     style: str | None
 
 
-def lay_out(scene: Scene, seed: int, frames: int, fps: float) -> Layout:
-    """Places ``scene`` over ``frames`` frames. Equal arguments give equal layouts; seeds differ in all that is free."""
+def lay_out(scene: Scene, seed: int, frames: int, fps: float, reach: float = 1.0) -> Layout:
+    """Places ``scene`` over ``frames`` frames. Equal arguments give equal layouts; seeds differ in all that is free.
+
+    Named motions go ``reach`` times as far as usual.
+    """
     rng = np.random.default_rng([seed & 0xFFFFFFFF, seed >> 32, 0x59417E])
     seconds = np.arange(frames) / (fps or 8.0)
     place = scene.place
@@ -55,7 +58,7 @@ def lay_out(scene: Scene, seed: int, frames: int, fps: float) -> Layout:
     spots = _spots(scene, rng)
     sprites = []
     for thing, colour in zip(scene.things, _choose_colours(scene, rng), strict=True):
-        sprites += [_sprite(scene, thing, colour, spots.pop(0), seconds, rng) for _ in range(thing.count)]
+        sprites += [_sprite(scene, thing, colour, spots.pop(0), seconds, rng, reach) for _ in range(thing.count)]
     if scene.layers and scene.things[0] is scene.layers[0]:  # what is drawn later covers what was drawn before
         sprites.reverse()
     wander = not scene.things and scene.motion != STILL
@@ -98,7 +101,7 @@ def _spots(scene: Scene, rng: np.random.Generator) -> list[Spot]:
 
 
 def _sprite(  # noqa: PLR0917
-    scene: Scene, thing: Thing, colour: str, spot: Spot, seconds: Curve, rng: np.random.Generator
+    scene: Scene, thing: Thing, colour: str, spot: Spot, seconds: Curve, rng: np.random.Generator, reach: float
 ) -> Sprite:
     radius = RADIUS[scene.objects] * float(rng.uniform(0.95, 1.05))
     if scene.layers:
@@ -107,7 +110,7 @@ def _sprite(  # noqa: PLR0917
     radius *= {"small": SMALL, "large": LARGE, None: 1.0}[thing.size]
     if thing.shape == "person" and thing.size != "small":
         radius *= 1.3 if scene.objects == 1 and thing.size is None else 1.1
-    clock = Clock(seconds, float(rng.choice([-1, 1])), float(rng.uniform(0, 2 * np.pi)))
+    clock = Clock(seconds, float(rng.choice([-1, 1])), float(rng.uniform(0, 2 * np.pi)), reach)
     motion = sprite_motion(scene.motion, clock, rest=bool(scene.camera or scene.relation))
     pose = np.zeros_like(seconds)
     if thing.shape == "person":

@@ -18,12 +18,14 @@ PERIOD = 2.0  # seconds of one cycle of a periodic motion; shorter clips show on
 class Clock:
     """Time of the frames in ``seconds`` and as a fraction ``u`` of the clip, with the free choices of one motion.
 
-    ``sign`` is −1 or 1 (which way round), ``start`` a phase in radians.
+    ``sign`` is −1 or 1 (which way round), ``start`` a phase in radians, ``reach`` how far the motion goes: 1 is as far
+    as usual.
     """
 
     seconds: Curve
     sign: float
     start: float
+    reach: float = 1.0
     u: Curve = field(init=False)
     period: float = field(init=False)
 
@@ -60,26 +62,31 @@ def sprite_motion(name: str | None, clock: Clock, rest: bool) -> Motion:
 
 def _bouncing(clock: Clock) -> Motion:
     beat = (clock.wave(4 / 3) / (2 * np.pi)) % 1.0
-    return Motion(dy=0.13 - 0.26 * 4 * beat * (1 - beat))
+    return Motion(dy=clock.reach * (0.13 - 0.26 * 4 * beat * (1 - beat)))
 
 
 def _zigzagging(clock: Clock) -> Motion:
     saw = 2 * np.abs((2 * clock.u + clock.start / (2 * np.pi)) % 1.0 * 2 - 1) - 1
-    return Motion(dx=clock.sign * (0.5 * clock.u - 0.25), dy=0.12 * saw)
+    return Motion(dx=clock.sign * clock.reach * (0.5 * clock.u - 0.25), dy=0.12 * clock.reach * saw)
+
+
+def _circling(clock: Clock) -> Motion:
+    phase, radius = clock.sign * clock.wave(), 0.19 * clock.reach
+    return Motion(dx=radius * np.cos(phase), dy=radius * np.sin(phase))
 
 
 _MOTIONS: dict[str, Callable[[Clock], Motion]] = {
     "bouncing": _bouncing,
-    "swaying": lambda c: Motion(dx=0.22 * np.sin(c.wave())),
-    "circling": lambda c: Motion(dx=0.19 * np.cos(c.sign * c.wave()), dy=0.19 * np.sin(c.sign * c.wave())),
+    "swaying": lambda c: Motion(dx=0.22 * c.reach * np.sin(c.wave())),
+    "circling": _circling,
     "zigzagging": _zigzagging,
-    "rising": lambda c: Motion(dy=0.25 - 0.5 * c.u),
-    "falling": lambda c: Motion(dy=0.5 * c.u - 0.25),
-    "spinning": lambda c: Motion(angle=c.start + c.sign * 2 * np.pi * 0.75 * c.seconds / c.period),
-    "rocking": lambda c: Motion(angle=0.62 * np.sin(c.wave(4 / 3))),
-    "pulsing": lambda c: Motion(scale=1 + 0.3 * np.sin(c.wave(4 / 3))),
-    "growing": lambda c: Motion(scale=0.6 + 0.75 * c.u),
-    "shrinking": lambda c: Motion(scale=1.35 - 0.75 * c.u),
+    "rising": lambda c: Motion(dy=c.reach * (0.25 - 0.5 * c.u)),
+    "falling": lambda c: Motion(dy=c.reach * (0.5 * c.u - 0.25)),
+    "spinning": lambda c: Motion(angle=c.start + c.sign * c.reach * 2 * np.pi * 0.75 * c.seconds / c.period),
+    "rocking": lambda c: Motion(angle=0.62 * c.reach * np.sin(c.wave(4 / 3))),
+    "pulsing": lambda c: Motion(scale=1 + 0.3 * c.reach * np.sin(c.wave(4 / 3))),
+    "growing": lambda c: Motion(scale=1 + c.reach * (0.75 * c.u - 0.4)),
+    "shrinking": lambda c: Motion(scale=1 + c.reach * (0.35 - 0.75 * c.u)),
 }
 
 

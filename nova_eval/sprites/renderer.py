@@ -14,9 +14,21 @@ from nova_eval.sprites.styles import restyle
 from nova_eval.sprites.vocabulary import COLOURS
 
 
-def render(scene: Scene, seed: int, *, frames: int = 17, height: int = 64, width: int = 64, fps: float = 8.0) -> Frames:
-    """The clip (frames, height, width, 3) of ``scene``. Equal arguments give equal pixels."""
-    return draw(lay_out(scene, seed, frames, fps), height, width)
+def render(
+    scene: Scene,
+    seed: int,
+    *,
+    frames: int = 17,
+    height: int = 64,
+    width: int = 64,
+    fps: float = 8.0,
+    reach: float = 1.0,
+) -> Frames:
+    """The clip (frames, height, width, 3) of ``scene``, whose motions go ``reach`` times as far as usual.
+
+    Equal arguments give equal pixels.
+    """
+    return draw(lay_out(scene, seed, frames, fps, reach), height, width)
 
 
 def draw(layout: Layout, height: int, width: int) -> Frames:

@@ -98,6 +98,7 @@ class TestTasks:
             {"guidance_scale": 1.0},
             {"guidance_trunc": 500.0},
             {"guidance_renorm": 0.2},
+            {"temperature": 0.5},
         ],
     )
     def test_every_option_reaches_the_pixels(self, pipe, alone, change):

@@ -46,6 +46,14 @@ class TestSampler:
         for change in ({"guidance_scale": 3.0}, {"motion_flow": 1.0}, {"negative_prompt": "x"}, {"dtype": "bfloat16"}):
             assert info != NovaSampler(video_checkpoint, latent_frames=2, **(QUICK | change)).info
 
+    def test_the_reference_temperature_leaves_no_trace_in_its_identity(self, video_checkpoint):
+        plain, same, cool = (
+            NovaSampler(video_checkpoint, **QUICK, **options).info.settings
+            for options in ({}, {"temperature": 1.0}, {"temperature": 0.7})
+        )
+        assert plain == same
+        assert cool == plain | {"temperature": 0.7}
+
     def test_one_latent_frame_is_an_image(self, video_checkpoint):
         info = NovaSampler(video_checkpoint, **QUICK).info
         assert (info.modality, info.fps) == ("image", 0.0)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from nova_eval.errors import UsageError
-from nova_eval.nova.schedule import DDPM, FlowMatching, from_json
+from nova_eval.nova.plan import Plan
+from nova_eval.nova.schedule import DDPM, FlowMatching, from_json, planned_steps
 
 COSINE = DDPM(beta_schedule="squaredcos_cap_v2")
 
@@ -92,6 +93,28 @@ class TestFlowMatching:
         data, noise = torch.full((4,), 2.0), torch.full((4,), -1.0)
         made = walk(FlowMatching().steps(7, shift=2.5), noise, lambda x, t: noise - data, [])
         assert torch.allclose(made, data, atol=1e-5)
+
+
+class TestTemperature:
+    def plan(self, temperature):
+        return Plan(8, 8, diffusion_steps=4, temperature=temperature)
+
+    def test_it_scales_the_noise_that_is_drawn_and_nothing_else(self):
+        calm, plain = planned_steps(COSINE, self.plan(0.5)), COSINE.steps(4)
+        assert planned_steps(COSINE, self.plan(1.0)) == plain
+        assert [step.std for step in calm] == [step.std / 2 for step in plain]
+        assert [step._replace(std=0.0) for step in calm] == [step._replace(std=0.0) for step in plain]
+        assert plain[0].std > 0
+
+    def test_a_schedule_that_draws_nothing_has_no_temperature(self):
+        assert planned_steps(FlowMatching(), self.plan(1.0)) == FlowMatching().steps(4)
+        with pytest.raises(UsageError, match="steps draw none"):
+            planned_steps(FlowMatching(), self.plan(0.9))
+
+    @pytest.mark.parametrize("temperature", [-0.1, float("inf"), float("nan")])
+    def test_it_is_a_number_from_zero(self, temperature):
+        with pytest.raises(UsageError, match="temperature is"):
+            self.plan(temperature)
 
 
 class TestConfiguration:

@@ -63,6 +63,20 @@ def test_moving_sprites_stay_in_view(motion):
             assert (centre + shift + sprite.radius).max() <= 1.02
 
 
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_a_motion_of_half_the_reach_goes_half_as_far(motion):
+    scene = Scene((Thing("person"),), motion=motion)
+    spans = []
+    for reach in (1.0, 0.5):
+        (sprite,) = lay_out(scene, 3, 17, 8.0, reach).sprites
+        size = float(sprite.radius[0]) if np.ptp(sprite.radius) == 0 else 1.0
+        spans.append([np.ptp(curve) / size for curve in (sprite.dx, sprite.dy, sprite.radius, sprite.angle)])
+    assert max(spans[0]) > 0
+    assert spans[1] == pytest.approx([span / 2 for span in spans[0]])
+    usual, as_far = (render(scene, 3, frames=5, **reach) for reach in ({}, {"reach": 1.0}))
+    np.testing.assert_array_equal(usual, as_far)
+
+
 def test_objects_do_not_touch():
     for seed in range(40):
         for scene in (

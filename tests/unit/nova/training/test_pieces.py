@@ -34,8 +34,10 @@ from nova_eval.nova.training.objective import losses
 from nova_eval.nova.training.parity import cases
 from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
 from nova_eval.nova.vae import build_vae, load_vae, save_vae
-from nova_eval.sprites.examples import LIVELY, example, example_scene, labelled_sentence
+from nova_eval.sprites.examples import CALM, LIVELY, example, example_scene, labelled_sentence
 from nova_eval.sprites.grammar import Scene, Thing, parse, render_text
+from nova_eval.sprites.motion_reading import main_track
+from nova_eval.sprites.reading import read_frames
 
 
 def test_average_follows_the_rule() -> None:
@@ -172,6 +174,21 @@ class TestExamples:
         slower = example(11, seed=6, frames=9, **shares, slow=1.0, slower=1.0)
         assert np.array_equal(quick.frames[1], slower.frames[4])
         assert (quick.usual, slow.usual, slower.usual) == (True, False, False)
+
+    def test_a_calm_motion_is_the_one_that_a_sentence_stands_for(self) -> None:
+        shares = {"moving": 1.0, "named": 1.0}
+        far, calm, other = (example(11, seed=6, frames=9, **shares, calm=share) for share in (0.0, 1.0, 1e-9))
+        assert far.text == calm.text == other.text
+        assert "falling" in far.text
+        assert (far.usual, calm.usual, other.usual) == (True, True, False)
+        fallen = [np.ptp(main_track(read_frames(clip.frames)).y) for clip in (far, calm)]
+        assert CALM[0] - 0.02 < fallen[1] / fallen[0] < CALM[1] + 0.02
+        assert not np.array_equal(other.frames, calm.frames)
+
+    def test_what_does_not_move_is_as_usual_whatever_is_calm(self) -> None:
+        plain, calm = (example(3, seed=6, frames=9, simple=1.0, calm=share) for share in (0.0, 1e-9))
+        assert np.array_equal(plain.frames, calm.frames)
+        assert calm.usual
 
     def test_lively_things_sway_circle_zigzag_or_spin(self) -> None:
         def motions(lively: float) -> list[str]:
