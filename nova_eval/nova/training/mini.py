@@ -29,11 +29,11 @@ RECIPES = tuple(
     Path(__file__).with_name(f"mini_{part}.toml")
     for part in (
         "t2i", "t2i_long", "simple", "t2i_context", "t2i_last",
-        "t2v", "t2i_pairs", "t2i_more", "t2v_long", "t2v_motion", "t2v_flow", "t2v_mode",
+        "t2v", "t2i_pairs", "t2i_more", "t2v_long", "t2v_motion", "t2v_flow", "t2v_mode", "t2v_calm",
     )
 )  # fmt: skip
 EARLY_RECIPES = (Path(__file__).with_name("mini_early.toml"),)
-SHARED_BATCHES = tuple(recipe.stem.removeprefix("mini_") for recipe in RECIPES[4:11])
+SHARED_BATCHES = tuple(recipe.stem.removeprefix("mini_") for recipe in (*RECIPES[4:11], RECIPES[12]))
 """Parts of the packaged model of which two processes shared each batch."""
 EARLY_IMAGE_STEPS = 1500  # where the early checkpoint leaves the first recipe for its own
 VAE_CONFIG: dict[str, Any] = {
