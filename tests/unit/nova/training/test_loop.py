@@ -230,7 +230,7 @@ class TestRefusals:
 
     def test_the_recipes_that_ship_are_valid(self) -> None:
         names = [[stage.name for stage in load_config(recipe).stages] for recipe in (*RECIPES, *EARLY_RECIPES)]
-        main = ["t2i", "t2i", "simple", "t2i", "t2i", "t2v", "t2i", "t2i", "t2v", "t2v", "t2v", "t2v"]
+        main = ["t2i", "t2i", "simple", "t2i", "t2i", "t2v", "t2i", "t2i", "t2v", "t2v", "t2v", "t2v", "t2v"]
         assert names == [[name] for name in (*main, "t2v")]
 
     def test_a_file_may_extend_another(self) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from nova_eval.nova.embedded import PACKAGED
 from nova_eval.nova.training.autoencoder import MotionRecipe
-from nova_eval.nova.training.mini import RECIPES, REHEARSAL, MotionPhase, main, make_video_parts
+from nova_eval.nova.training.mini import EARLY_RECIPES, RECIPES, REHEARSAL, MotionPhase, main, make_video_parts
 from nova_eval.nova.vae import load_vae
 from nova_eval.records import Prompt
 from nova_eval.samplers.nova import NovaSampler
@@ -51,7 +51,7 @@ def test_the_whole_recipe_goes_through_and_what_it_packs_opens(tmp_path: Path, m
     origin = json.loads((packed / "origin.json").read_text())
     assert list(origin["steps"]) == [recipe.stem.removeprefix("mini_") for recipe in RECIPES]
     assert set(origin["steps"].values()) == {REHEARSAL.stage["steps"]}
-    assert origin["early_steps"] == REHEARSAL.early_image_steps + REHEARSAL.stage["steps"]
+    assert origin["early_steps"] == REHEARSAL.early_image_steps + len(EARLY_RECIPES) * REHEARSAL.stage["steps"]
     assert {path.name for path in packed.iterdir()} >= {path.name for path in PACKAGED.iterdir()}
     sampler = NovaSampler(str(packed), latent_frames=2, ar_steps=2, diffusion_steps=2)
     (clip,) = sampler.sample([Prompt(id="x/0", text="a red circle")], [1])
