@@ -82,10 +82,6 @@ def test_each_step_shows_on_most_semantic_dimensions(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="six: nova-mini gets every color right, as the oracle does; its early checkpoint no place, as noise does",
-    strict=True,
-)
 def test_the_whole_order_holds_on_seven_semantic_dimensions(tmp_path: Path) -> None:
     """Strictly, with all five samples of every prompt, as in results/reference/ladder."""
     full = values("vbench", tmp_path, metrics=SEMANTIC)
