@@ -43,6 +43,8 @@ class Shares(NamedTuple):
 
     ``calm``, if any, makes motions of ``CALM`` times the usual reach the ones that a sentence stands for: it is how
     many of the things that move do so, the others reach 0.2 to 1 times as far, as their motion score tells.
+
+    ``styled`` is how many of all scenes are then shown in a style, whichever they had.
     """
 
     simple: float = 0.0
@@ -54,6 +56,7 @@ class Shares(NamedTuple):
     lively: float = 0.0
     slower: float = 0.0
     calm: float = 0.0
+    styled: float = 0.0
 
 
 class Example(NamedTuple):
@@ -98,7 +101,12 @@ def example_scene(index: int, *, seed: int, **shares: float) -> Scene:
 
     ``shares`` are those of ``Shares``.
     """
-    rng, sorts = _stream(seed, index, 0), Shares(**shares)
+    sorts = Shares(**shares)
+    scene, rng = _scene(_stream(seed, index, 0), sorts), _stream(seed, index, 4)
+    return replace(scene, style=str(rng.choice(list(STYLES)))) if rng.random() < sorts.styled else scene
+
+
+def _scene(rng: np.random.Generator, sorts: Shares) -> Scene:
     if sorts.simple and rng.random() < sorts.simple:
         shape = "person" if rng.random() < 0.09 else str(rng.choice(list(SHAPES)))
         return Scene((_told(Thing(shape, str(rng.choice(list(COLOURS)))), sorts.named, rng),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from nova_eval.sprites.examples import CALM, LIVELY, example, example_scene, lab
 from nova_eval.sprites.grammar import Scene, Thing, parse, render_text
 from nova_eval.sprites.motion_reading import main_track
 from nova_eval.sprites.reading import read_frames
+from nova_eval.sprites.vocabulary import STYLES
 
 
 def test_average_follows_the_rule() -> None:
@@ -189,6 +191,14 @@ class TestExamples:
         plain, calm = (example(3, seed=6, frames=9, simple=1.0, calm=share) for share in (0.0, 1e-9))
         assert np.array_equal(plain.frames, calm.frames)
         assert calm.usual
+
+    def test_a_share_of_all_scenes_is_shown_in_a_style_and_nothing_else_changes(self) -> None:
+        shares = {"simple": 0.2, "pairs": 0.5, "persons": 0.4}
+        plain = [example_scene(i, seed=5, **shares) for i in range(400)]
+        styled = [example_scene(i, seed=5, **shares, styled=0.5) for i in range(400)]
+        assert [replace(scene, style=None) for scene in plain] == [replace(scene, style=None) for scene in styled]
+        assert 0.45 < np.mean([one.style != other.style for one, other in zip(plain, styled, strict=True)]) < 0.55
+        assert {scene.style for scene in styled} == {None, *STYLES}
 
     def test_lively_things_sway_circle_zigzag_or_spin(self) -> None:
         def motions(lively: float) -> list[str]:
