@@ -32,8 +32,10 @@ RECIPES = tuple(
         "t2v", "t2i_pairs", "t2i_more", "t2v_long", "t2v_motion", "t2v_flow", "t2v_mode", "t2v_calm",
     )
 )  # fmt: skip
-EARLY_RECIPES = (Path(__file__).with_name("mini_early.toml"),)
-SHARED_BATCHES = tuple(recipe.stem.removeprefix("mini_") for recipe in (*RECIPES[4:11], RECIPES[12]))
+EARLY_RECIPES = tuple(Path(__file__).with_name(f"mini_{part}.toml") for part in ("early", "early_pairs", "early_calm"))
+SHARED_BATCHES = tuple(
+    recipe.stem.removeprefix("mini_") for recipe in (*RECIPES[4:11], RECIPES[12], *EARLY_RECIPES[1:])
+)
 """Parts of the packaged model of which two processes shared each batch."""
 EARLY_IMAGE_STEPS = 1500  # where the early checkpoint leaves the first recipe for its own
 VAE_CONFIG: dict[str, Any] = {
