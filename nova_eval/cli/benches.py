@@ -24,7 +24,7 @@ def bench_store(*, samples: int = 1000, resume: int = 10_000, json: bool = False
     resume
         Samples of the finished run whose resumption is timed.
     """
-    from nova_eval.benches import store
+    from nova_eval.checks.bench import store
 
     figures = store.measure(samples, resume)
     if json:
@@ -54,7 +54,7 @@ def bench_sampler(
     json
         Print a JSON list of {diffusion_steps, batch, speedup, …}.
     """
-    from nova_eval.benches import sampler
+    from nova_eval.checks.bench import sampler_cli as sampler
 
     rows = sampler.measure(
         model=model, diffusion_steps=diffusion_steps, batches=batches, repeats=repeats, device=device, dtype=dtype
@@ -92,7 +92,7 @@ def bench_sweep(
     json
         Print a JSON list of {value, run, metrics, seconds, motion}.
     """
-    from nova_eval.benches import sweep
+    from nova_eval.checks.bench import sweep
 
     def open_with(override: str) -> Any:
         return open_run(benchmark, replace(flags, set=(*flags.set, override)))
@@ -141,7 +141,7 @@ def bench_geneval(
     json
         Print one JSON object.
     """
-    from nova_eval.benches import geneval
+    from nova_eval.checks.bench import geneval
 
     row = geneval.measure(
         judge=judge,
@@ -183,7 +183,7 @@ def bench_vqa(
     json
         Print one JSON object.
     """
-    from nova_eval.benches import vqa
+    from nova_eval.checks.bench import vqa
 
     row = vqa.measure(judge=judge, questions=questions, repeats=repeats, device=device, dtype=dtype)
     if json:
@@ -223,7 +223,7 @@ def bench_judges(
     json
         Print one JSON object instead of the table.
     """
-    from nova_eval.benches import judges
+    from nova_eval.checks.bench import judges
 
     result = judges.measure(
         dimensions=dimensions,

@@ -16,7 +16,7 @@ from nova_eval.cli.flags import print_json, talk
 @app.command
 def doctor(*, json: bool = False) -> int:
     """Say what this machine has, what works, and how to get what is missing."""
-    from nova_eval import diagnosis
+    from nova_eval.cli import doctor as diagnosis
 
     findings = diagnosis.examine()
     if json:
@@ -40,8 +40,8 @@ def parity(folder: Path, /, *, json: bool = False) -> int:
     json
         Print a JSON list instead of lines.
     """
-    from nova_eval import show
-    from nova_eval.parity import find_kits, run_parity
+    from nova_eval.checks.parity.kits import find_kits, run_parity
+    from nova_eval.cli import show
 
     results = list(run_parity(folder, talk))
     not_covered = find_kits(folder)[1]
@@ -91,7 +91,8 @@ def crosscheck(
     json
         Print a JSON list instead of the table.
     """
-    from nova_eval import crosscheck, show
+    from nova_eval.checks.crosscheck import crosscheck
+    from nova_eval.cli import show
 
     compared = crosscheck.crosscheck(
         show.find(run, results),

@@ -12,12 +12,12 @@ from nova_eval.cli.flags import print_json, talk
 @prompts_app.command(name="fetch")
 def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: bool = False) -> int:
     """Get a benchmark's official prompt files, over HTTPS or from --mirror, and verify their sha256."""
-    from nova_eval import prompts
+    from nova_eval.adapters import sources
 
-    for path in prompts.fetch(benchmark, mirror=mirror, offline=offline):
+    for path in sources.fetch(benchmark, mirror=mirror, offline=offline):
         talk(f"verified: {path}")
     if benchmark == "t2i_compbench":  # its rules ask about what a parser read in the prompts
-        from nova_eval.benchmarks.t2i_compbench.parses import bring_parses
+        from nova_eval.adapters.t2i_compbench.parses import bring_parses
 
         talk(bring_parses(mirror))
     return errors.OK
@@ -26,10 +26,10 @@ def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: boo
 @prompts_app.command(name="verify")
 def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
     """Check the official prompt files that are already here."""
-    from nova_eval import prompts
+    from nova_eval.adapters import sources
 
     wrong = 0
-    for check in prompts.verify(benchmark, mirror=mirror):
+    for check in sources.verify(benchmark, mirror=mirror):
         print(f"{check.source}: {check.problem or 'ok'}")
         wrong += bool(check.problem)
     return errors.PREREQUISITE if wrong else errors.OK

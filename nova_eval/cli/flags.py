@@ -59,14 +59,14 @@ UNSET = RunFlags()
 
 
 def open_run(benchmark: str, flags: RunFlags) -> Any:
-    from nova_eval import opening
+    from nova_eval.runs import run as opening
 
     spec, options, config = resolved(benchmark, flags)
     return opening.open_run(spec, options, config, talk)
 
 
 def resolved(benchmark: str, flags: RunFlags) -> Any:
-    from nova_eval import arguments
+    from nova_eval.runs import options as arguments
 
     own = {name: value for name, value in vars(flags).items() if name not in ("set", "config")}
     return arguments.resolve(benchmark, own, flags.set, flags.config)
@@ -74,8 +74,10 @@ def resolved(benchmark: str, flags: RunFlags) -> Any:
 
 def reopen(name: str, flags: RunFlags) -> Any:
     """The run that ``name`` names, ready to be scored; ``None`` where it is the name of a benchmark."""
-    from nova_eval import arguments, opening, show
+    from nova_eval.cli import show
     from nova_eval.config import benchmark_names
+    from nova_eval.runs import options as arguments
+    from nova_eval.runs import run as opening
 
     folder = None if name in benchmark_names() else show.seek(name, flags.results or Path("results"))
     if folder is None:
@@ -88,7 +90,7 @@ def reopen(name: str, flags: RunFlags) -> Any:
 
 def finish(opened: Any, outcome: Any, *, json: bool) -> int:
     """Prints the result. Incomplete is exit code 3; a shard answers for its own part only."""
-    from nova_eval import show
+    from nova_eval.cli import show
 
     talk(f"run folder: {opened.store.folder}")
     if json:

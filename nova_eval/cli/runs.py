@@ -25,7 +25,7 @@ def run(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int:
     json
         Print one JSON object (run, coverage, metrics) instead of the table.
     """
-    from nova_eval import pipeline
+    from nova_eval.runs import pipeline
 
     opened = open_run(benchmark, flags)
     return finish(opened, pipeline.run(opened), json=json)
@@ -34,7 +34,7 @@ def run(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int:
 @app.command
 def sample(benchmark: str, /, *, flags: Flags = UNSET) -> int:
     """Only make the samples."""
-    from nova_eval import pipeline
+    from nova_eval.runs import pipeline
 
     opened = open_run(benchmark, flags)
     pipeline.run(opened, scoring=False)
@@ -54,7 +54,7 @@ def score(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int
     json
         Print one JSON object instead of the table.
     """
-    from nova_eval import pipeline
+    from nova_eval.runs import pipeline
 
     opened = reopen(benchmark, flags) or open_run(benchmark, flags)
     return finish(opened, pipeline.run(opened, sampling=False), json=json)
@@ -105,7 +105,7 @@ def import_(
     json
         Print one JSON object instead of a line.
     """
-    from nova_eval import importing
+    from nova_eval.runs import importing
     from nova_eval.samplers.folder import FolderSampler
 
     asked = RunFlags(
@@ -146,7 +146,9 @@ def export(
     copy
         Copy files; otherwise they are hard-linked where that is possible.
     """
-    from nova_eval import exporting, opening, show
+    from nova_eval.cli import show
+    from nova_eval.runs import exporting
+    from nova_eval.runs import run as opening
 
     opened = opening.reopen(show.find(run, results))
     for line in exporting.export_run(opened, folder, layout=layout, copy=copy):
@@ -169,7 +171,7 @@ def plan(
     json
         Print one JSON object instead of lines.
     """
-    from nova_eval import forecast
+    from nova_eval.runs import forecast
 
     found = forecast.forecast(*resolved(benchmark, flags), seconds=seconds_per_sample)
     if json:
@@ -209,7 +211,7 @@ def table(
     json
         Print a list of the runs' JSON objects.
     """
-    from nova_eval import show
+    from nova_eval.cli import show
 
     if preset is not None:
         print(show.preset(preset, [show.find(name, results) for name in runs], format=format, as_json=json), end="")
@@ -243,7 +245,7 @@ def list_(
     json
         Print a JSON list instead of lines.
     """
-    from nova_eval import catalogue
+    from nova_eval.cli import listing as catalogue
 
     rows = catalogue.entries(what, results)
     if json:

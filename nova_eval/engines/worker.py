@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_eval import media
-from nova_eval.benchmarks import load_benchmark
+from nova_eval.adapters import load_benchmark
 from nova_eval.config import RunSpec
 from nova_eval.errors import MediaError, NovaEvalError
 from nova_eval.identity import sample_seed

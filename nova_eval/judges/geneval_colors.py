@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nova_eval.adapters.geneval.prompts import COLORS
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.judges.clip import build, preprocess, tokenize
 from nova_eval.judges.hosting import Hosted
-from nova_eval.prompts.geneval import COLORS
 from nova_eval.protocols import Detection, Floats, Frames
 
 CLIP = "clip_vit_l14"

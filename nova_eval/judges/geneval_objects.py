@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
+from nova_eval.adapters.geneval.prompts import OBJECTS
 from nova_eval.judges import mask2former, mask2former_mmdet
 from nova_eval.judges.geneval_colors import BACKGROUND, CLIP, ColorNamer, view
 from nova_eval.judges.hosting import Hosted
 from nova_eval.judges.mask2former_instances import Instances, preprocess
 from nova_eval.judges.pixels import each_distinct
-from nova_eval.prompts.geneval import OBJECTS
 from nova_eval.protocols import Detection, Frames
 
 WEIGHTS = "mask2former_swin_s"

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from inspect import signature
 from pathlib import Path, PurePosixPath
 
+from nova_eval.adapters.dpg_bench.names import SIDE, part_of_grid
+from nova_eval.adapters.layouts import LAYOUTS, Layout
+from nova_eval.adapters.names import Assignment
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
-from nova_eval.layout import LAYOUTS, Assignment, Layout
-from nova_eval.layout.dpg_bench import SIDE, part_of_grid
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey

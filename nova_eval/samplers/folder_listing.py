@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from nova_eval.layout import NAME_BYTES, Assignment, Layout
-from nova_eval.layout.vbench import VBenchLayout, storable
+from nova_eval.adapters.layouts import Layout
+from nova_eval.adapters.names import Assignment
+from nova_eval.adapters.vbench.names import NAME_BYTES, VBenchLayout, storable
 from nova_eval.protocols import Listing
 from nova_eval.records import Prompt, SampleKey
 

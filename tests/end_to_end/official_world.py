@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from nova_eval import media
-from nova_eval.arguments import resolve
+from nova_eval.checks.parity.procedural import moving_shapes
 from nova_eval.engines.worker import Worker
-from nova_eval.opening import ExternalMedia, Run, open_run
-from nova_eval.pipeline import run
 from nova_eval.plan import wanted_keys
 from nova_eval.protocols import Frames
 from nova_eval.records import Prompt
-from nova_eval.replays.procedural import moving_shapes
+from nova_eval.runs.options import resolve
+from nova_eval.runs.pipeline import run
+from nova_eval.runs.run import ExternalMedia, Run, open_run
+from nova_eval.runs.summary import Outcome
 from nova_eval.samplers.folder import FolderSampler
-from nova_eval.summary import Outcome
 
 SUBJECT = ("subject_consistency", "dynamic_degree", "motion_smoothness")
 OVERALL = ("overall_consistency", "aesthetic_quality", "imaging_quality")
@@ -197,7 +197,7 @@ def named_first(clip: Path) -> str:
     The official rule derives the object from the prompt by removing ``"a "``, ``"an "`` and the color wherever they
     stand, also inside of a word, so a name that would not survive this is no use.
     """
-    from nova_eval.benchmarks.vbench.color import object_name
+    from nova_eval.adapters.vbench.color import object_name
     from nova_eval.judges.grit import GritDenseCaptioner
 
     judge = GritDenseCaptioner()

@@ -12,7 +12,7 @@ from photographs import film
 from runs import metrics, nova_eval, only_run
 
 from nova_eval import media
-from nova_eval.prompts import load_suite
+from nova_eval.adapters.suite import load_suite
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.arguments import resolve
 from nova_eval.config import load_benchmark_config
 from nova_eval.nova.motion import motion_score
-from nova_eval.opening import open_run
-from nova_eval.pipeline import run
 from nova_eval.records import Prompt
+from nova_eval.runs.options import resolve
+from nova_eval.runs.pipeline import run
+from nova_eval.runs.run import open_run
 from nova_eval.samplers.nova import NovaSampler
 
 LADDER = ("oracle", "nova:nova-mini", "nova:nova-mini-early", "noise")

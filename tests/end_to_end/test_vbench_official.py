@@ -15,7 +15,7 @@ import official_world as world
 import torch
 from runs import facts
 
-from nova_eval.replays import weights_folder
+from nova_eval.checks.parity import weights_folder
 from nova_eval.weights.catalogue import FOLDER_VARIABLE
 
 SMALL = ("raft_things", "amt_s", "musiq_spaq")

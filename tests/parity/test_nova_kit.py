@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nova_eval.nova.parity import cases
+from nova_eval.checks.parity.generator import cases
 
 
 @pytest.fixture(scope="module", autouse=True)

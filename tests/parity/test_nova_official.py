@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nova_eval.nova import plain, schedule
+from nova_eval.checks import plain_sampler as plain
+from nova_eval.nova import schedule
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.draws import SharedDraws
 from nova_eval.nova.sampling import Guidance, Plan, sample_latents

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from nova_eval.nova.training.parity import cases
+from nova_eval.checks.parity.training import cases
 
 
 def test_losses_and_gradient_norms_equal_the_recorded_ones(parity: Path) -> None:

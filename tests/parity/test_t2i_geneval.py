@@ -17,14 +17,14 @@ pytest.importorskip("torch")
 
 import torch
 
+from nova_eval.adapters.geneval.prompts import COLORS, OBJECTS
+from nova_eval.checks.parity.kits import find_kits
+from nova_eval.checks.parity.networks.geneval import cases, detections, facts
+from nova_eval.checks.parity.procedural import moving_shapes
 from nova_eval.judges.clip import tokenize
 from nova_eval.judges.geneval_colors import texts, view
 from nova_eval.judges.mask2former_instances import instances, preprocess
-from nova_eval.parity import find_kits
-from nova_eval.prompts.geneval import COLORS, OBJECTS
 from nova_eval.protocols import Detection
-from nova_eval.replays.geneval import cases, detections, facts
-from nova_eval.replays.procedural import moving_shapes
 
 HERE = Path(__file__).parent / "t2i_geneval"
 JUDGES = ("mask2former", "clip_vit_l14", "geneval_end_to_end")

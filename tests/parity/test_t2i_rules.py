@@ -12,9 +12,15 @@ from typing import Any
 
 import pytest
 
-from nova_eval.benchmarks.replay import TOLERANCE, cases, figures, not_covered, recognises
+from nova_eval.checks.parity.kits import find_kits, run_parity
+from nova_eval.checks.parity.rules.common import (
+    TOLERANCE,
+    cases,
+    figures,
+    not_covered,
+    recognises,
+)
 from nova_eval.errors import UsageError
-from nova_eval.parity import find_kits, run_parity
 
 RECORDED = json.loads(gzip.decompress((Path(__file__).parent / "t2i_rules.json.gz").read_bytes()))
 SECTIONS = [(benchmark, section) for benchmark, sections in RECORDED.items() for section in sections]

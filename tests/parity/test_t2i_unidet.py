@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import torch
 
-from nova_eval.benchmarks.t2i_compbench.frames import official_frame
+from nova_eval.adapters.t2i_compbench.frames import official_frame
+from nova_eval.checks.parity.networks import dpt as dpt_replay
+from nova_eval.checks.parity.networks import unidet as unidet_replay
+from nova_eval.checks.parity.procedural import read_entries
+from nova_eval.checks.parity.t2i_vqa_kit import image, sampled
+from nova_eval.checks.parity.text_kit import filled
 from nova_eval.judges import dpt, unidet
 from nova_eval.judges.hosting import unfilled
 from nova_eval.judges.resnest import Trunk
-from nova_eval.replays import dpt as dpt_replay
-from nova_eval.replays import unidet as unidet_replay
-from nova_eval.replays.procedural import read_entries
-from nova_eval.replays.t2i_vqa_kit import image, sampled
-from nova_eval.replays.text_kit import filled
 
 HERE = Path(__file__).parent / "t2i_unidet"
 DETECTORS = {

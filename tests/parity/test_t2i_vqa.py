@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from nova_eval.checks.parity.compare import largest
+from nova_eval.checks.parity.networks.mplug import searched
+from nova_eval.checks.parity.networks.t2i_vqa import cases
+from nova_eval.checks.parity.t2i_vqa_kit import image, sampled
 from nova_eval.judges import blip, clip, clipscore, mplug
-from nova_eval.replays.measures import largest
-from nova_eval.replays.mplug import searched
-from nova_eval.replays.t2i_vqa import cases
-from nova_eval.replays.t2i_vqa_kit import image, sampled
 
 HERE = Path(__file__).parent / "t2i_vqa"
 

@@ -17,11 +17,11 @@ pytest.importorskip("torch")
 
 import torch
 
+from nova_eval.checks.parity import weight_files as stand_ins
+from nova_eval.checks.parity.kits import find_kits
+from nova_eval.checks.parity.networks.vbench import DIMENSIONS, cases, replay
+from nova_eval.checks.parity.procedural import fill, footage
 from nova_eval.errors import UsageError
-from nova_eval.parity import find_kits
-from nova_eval.replays import stand_ins
-from nova_eval.replays.procedural import fill, footage
-from nova_eval.replays.vbench import DIMENSIONS, cases, replay
 
 KIT = Path(__file__).parent / "vbench_judges"
 FILLS = {

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nova_eval.benchmarks.vbench import OFFICIAL, VBench
-from nova_eval.benchmarks.vbench.layout import official_record
-from nova_eval.benchmarks.vbench.parity import SECTIONS, TOLERANCE, cases
+from nova_eval.adapters.vbench import OFFICIAL, VBench
+from nova_eval.adapters.vbench.results import official_record
+from nova_eval.checks.parity.rules.vbench import SECTIONS, TOLERANCE, cases
 from nova_eval.media import Clip
 from nova_eval.protocols import Item
 from nova_eval.records import Prompt, Sample, SampleKey

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 import torch
 
+from nova_eval.checks.parity.compare import largest, summary, watching
+from nova_eval.checks.parity.networks.vbench_text import cases
+from nova_eval.checks.parity.text_kit import filled, frames, vocabulary
 from nova_eval.judges import grit, tag2text, umt, viclip
 from nova_eval.judges.beam_search import Hypothesis
 from nova_eval.judges.grit_backbone import VisionTransformer, padded
 from nova_eval.judges.grit_text import Text
 from nova_eval.judges.wordpiece import SEP, WordPiece
 from nova_eval.media import encode_video, read
-from nova_eval.replays.measures import largest, summary, watching
-from nova_eval.replays.text_kit import filled, frames, vocabulary
-from nova_eval.replays.vbench_text import cases
 
 RECORDED: dict[str, Any] = json.loads(
     gzip.decompress((Path(__file__).parent / "vbench_text_judges.json.gz").read_bytes())

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nova_eval.checks.parity.procedural import moving_shapes
 from nova_eval.protocols import Frames
-from nova_eval.replays.procedural import moving_shapes
 
 
 def drawn(module: nn.Module, seed: int = 0) -> dict[str, Tensor]:

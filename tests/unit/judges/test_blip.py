@@ -13,13 +13,13 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor
 
+from nova_eval.checks.parity.procedural import moving_shapes, read_entries
+from nova_eval.checks.parity.text_kit import vocabulary
 from nova_eval.errors import MediaError, PrerequisiteError
 from nova_eval.judges import blip_network
 from nova_eval.judges.blip import BLIPVQA, LONGEST, yes_against_no
 from nova_eval.judges.blip_network import ENC, NO, POSITIONS, YES, BLIPForQuestions, renamed
 from nova_eval.judges.wordpiece import SEP
-from nova_eval.replays.procedural import moving_shapes, read_entries
-from nova_eval.replays.text_kit import vocabulary
 
 from networks import drawn, largest  # isort: skip
 

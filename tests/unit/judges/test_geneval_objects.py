@@ -15,16 +15,16 @@ pytest.importorskip("transformers")
 import torch
 import torch.nn.functional as F
 
-from nova_eval.benches.geneval import PUBLISHED, scenes
+from nova_eval.adapters.geneval.prompts import COLORS, OBJECTS
+from nova_eval.checks.bench.geneval import PUBLISHED, scenes
+from nova_eval.checks.parity.geneval_kit import write_weights
+from nova_eval.checks.parity.procedural import moving_shapes, read_entries
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES, mask2former, mask2former_mmdet
 from nova_eval.judges.geneval_colors import ColorNamer, texts, view
 from nova_eval.judges.geneval_objects import GenEvalObjects, GenEvalObjectsMMDet, ObjectFinder
 from nova_eval.judges.mask2former_instances import bounds, instances, padded, preprocess, resized
-from nova_eval.prompts.geneval import COLORS, OBJECTS
 from nova_eval.protocols import Detection
-from nova_eval.replays.geneval_kit import write_weights
-from nova_eval.replays.procedural import moving_shapes, read_entries
 from nova_eval.weights import load_state_dict
 
 from networks import tiny_clip, write_torchscript  # isort: skip

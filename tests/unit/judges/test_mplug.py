@@ -17,6 +17,8 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor
 
+from nova_eval.checks.parity.procedural import moving_shapes, read_entries
+from nova_eval.checks.parity.text_kit import vocabulary
 from nova_eval.errors import MediaError, PrerequisiteError
 from nova_eval.judges import mplug_network
 from nova_eval.judges.mplug import QUESTION_LENGTH, MPlugLarge
@@ -24,8 +26,6 @@ from nova_eval.judges.mplug_network import MPlug, renamed
 from nova_eval.judges.mplug_search import search
 from nova_eval.judges.mplug_settings import Settings, read_settings
 from nova_eval.judges.wordpiece import CLS, SEP
-from nova_eval.replays.procedural import moving_shapes, read_entries
-from nova_eval.replays.text_kit import vocabulary
 
 from networks import drawn, largest  # isort: skip
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from nova_eval.checks.parity.procedural import read_entries
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.judges.raft import RaftThings, distinct, torchvision_name
 from nova_eval.judges.resizing import as_floats, replicate_pad
-from nova_eval.replays.procedural import read_entries
 
 from networks import clip_of, largest  # isort: skip
 

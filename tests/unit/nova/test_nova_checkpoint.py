@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nova_eval import catalogue
+from nova_eval.cli import listing as catalogue
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.nova import checkpoint
 from nova_eval.nova.config import RELEASED, TransformerConfig

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from nova_eval.checks.bench.sampler import measure
 from nova_eval.errors import PrerequisiteError, UsageError
-from nova_eval.nova.bench import measure
 from nova_eval.nova.config import RELEASED, TransformerConfig
 from nova_eval.nova.flops import sampling_flops
 from nova_eval.nova.motion import motion_score

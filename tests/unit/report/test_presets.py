@@ -10,12 +10,12 @@ import pytest
 
 from nova_eval.config import data_folder, read_toml
 from nova_eval.errors import UsageError
-from nova_eval.pipeline import report_inputs
 from nova_eval.records import Coverage, Metric, RunSummary
 from nova_eval.report.formats import FORMATS, render
 from nova_eval.report.grid import Table
 from nova_eval.report.html import to_html
 from nova_eval.report.presets import Preset, load_preset, preset_table
+from nova_eval.runs.pipeline import report_inputs
 
 T2I = ("t2i_compbench", "geneval", "dpg_bench")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from nova_eval import media
+from nova_eval.adapters.suite import load_suite
+from nova_eval.adapters.vbench.names import export_names
 from nova_eval.errors import UsageError
-from nova_eval.layout import export_names
-from nova_eval.prompts import load_suite
 from nova_eval.protocols import MediaSource
 from nova_eval.records import Prompt, SampleKey
 from nova_eval.samplers import folder as folder_module

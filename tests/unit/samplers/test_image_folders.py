@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from nova_eval import media
-from nova_eval.arguments import resolve
+from nova_eval.adapters.geneval.names import official_metadata
+from nova_eval.adapters.layouts import LAYOUTS
+from nova_eval.adapters.suite import load_suite
 from nova_eval.cli import app
 from nova_eval.errors import INCOMPLETE, UsageError
-from nova_eval.layout import LAYOUTS
-from nova_eval.layout.geneval import official_metadata
-from nova_eval.opening import open_run
-from nova_eval.pipeline import run
-from nova_eval.prompts import load_suite
 from nova_eval.protocols import Listing
 from nova_eval.records import Prompt, SampleKey
+from nova_eval.runs.options import resolve
+from nova_eval.runs.pipeline import run
+from nova_eval.runs.run import open_run
 from nova_eval.samplers.folder import FolderSampler
 
 GENEVAL = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nova_eval.benchmarks.vbench.benchmark import VBench
+from nova_eval.adapters.vbench.benchmark import VBench
 from nova_eval.media import Clip
 from nova_eval.protocols import Item
 from nova_eval.records import Prompt, Sample, SampleKey

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nova_eval.benchmarks import load_benchmark
+from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.selection import select
+from nova_eval.adapters.suite import load_suite
 from nova_eval.config import load_benchmark_config
 from nova_eval.judges import JUDGES
 from nova_eval.media import Clip
-from nova_eval.prompts import load_suite, select
 from nova_eval.protocols import Item
 from nova_eval.records import Sample, SampleKey
 from nova_eval.samplers.sprites import NoiseSampler, OracleSampler

@@ -7,14 +7,14 @@ from collections import Counter
 
 import pytest
 
-from nova_eval.benchmarks.dpg_bench.questions import broad_category, category_of, own_questions
-from nova_eval.benchmarks.t2i_compbench.numeracy import read_counts
-from nova_eval.benchmarks.t2i_compbench.parses import Parses
-from nova_eval.benchmarks.t2i_compbench.similarity import without_adjectives
-from nova_eval.benchmarks.t2i_compbench.spatial import complex_objects
-from nova_eval.prompts import load_suite
-from nova_eval.prompts.geneval import COLORS, TASKS
-from nova_eval.prompts.t2i_compbench import CATEGORIES
+from nova_eval.adapters.dpg_bench.questions import broad_category, category_of, own_questions
+from nova_eval.adapters.geneval.prompts import COLORS, TASKS
+from nova_eval.adapters.suite import load_suite
+from nova_eval.adapters.t2i_compbench.numeracy import read_counts
+from nova_eval.adapters.t2i_compbench.parses import Parses
+from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES
+from nova_eval.adapters.t2i_compbench.similarity import without_adjectives
+from nova_eval.adapters.t2i_compbench.spatial import complex_objects
 from nova_eval.sprites.examples import example_scene
 from nova_eval.sprites.grammar import Scene, parse, render_text
 from nova_eval.sprites.image_suites import suite_path, suite_texts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nova_eval.benchmarks.t2i_compbench.frames import official_frame
-from nova_eval.benchmarks.t2i_compbench.positions import iou
+from nova_eval.adapters.t2i_compbench.frames import official_frame
+from nova_eval.adapters.t2i_compbench.positions import iou
 from nova_eval.errors import UsageError
 from nova_eval.sprites.grammar import Scene, Thing, parse, render_text
 from nova_eval.sprites.judges import SpritesJudge, SpritesLayersJudge, SpritesTextJudge

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nova_eval.adapters.suite import load_suite
 from nova_eval.errors import UsageError
-from nova_eval.prompts import load_suite
 from nova_eval.sprites.grammar import parse
 from nova_eval.sprites.judges import SpritesJudge, SpritesTextJudge
 from nova_eval.sprites.renderer import render

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from nova_eval.checks.plain_sampler import _temporal
 from nova_eval.nova.checkpoint import build
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.layers import patchify
-from nova_eval.nova.plain import _temporal
 from nova_eval.nova.positions import Rotary
 from nova_eval.nova.sampling import Plan
 from nova_eval.nova.schedule import DDPM, FlowMatching, Schedule

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 from training_runs import TRANSFORMER, vae_config
 
+from nova_eval.checks.parity.training import cases
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.checkpoint import build, save_schedule, save_transformer
 from nova_eval.nova.config import TransformerConfig
@@ -32,7 +33,6 @@ from nova_eval.nova.training.ema import Average
 from nova_eval.nova.training.masking import draw
 from nova_eval.nova.training.mini_text import make_tokenizer, train_text_encoder
 from nova_eval.nova.training.objective import losses
-from nova_eval.nova.training.parity import cases
 from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
 from nova_eval.nova.vae import build_vae, load_vae, save_vae
 from nova_eval.sprites.examples import CALM, LIVELY, example, example_scene, labelled_sentence

@@ -1,0 +1,236 @@
+"""Suites of prompts: the official ones, the package's own, and a user's file, all in VBench's schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from nova_eval.adapters.dpg_bench import prompts as dpg_bench
+from nova_eval.adapters.geneval import prompts as geneval
+from nova_eval.adapters.sources import Source, files, load_sources, locate
+from nova_eval.adapters.t2i_compbench import prompts as t2i_compbench
+from nova_eval.config import data_folder
+from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.identity import canonical_json, digest
+from nova_eval.records import Prompt
+
+VARIANTS = ("official", "rewritten", "sprites")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Every prompt of one variant of a benchmark. ``source`` says where it came from, ``notes`` what was decided."""
+
+    benchmark: str
+    variant: str
+    prompts: tuple[Prompt, ...]
+    source: str
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @cached_property
+    def digest(self) -> str:
+        return suite_digest(self.prompts)
+
+
+def suite_digest(prompts: Iterable[Prompt]) -> str:
+    """sha256 (hex) over everything the prompts say, in whatever order they come."""
+    return digest(sorted(canonical_json(prompt) for prompt in prompts))
+
+
+def load_suite(benchmark: str, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
+    """A variant of a benchmark's suite.
+
+    ``official``: the pinned files, or GenEval's generator; exact repetitions of a VBench text are united.
+    ``rewritten``: the same prompts with the longer text to sample from; scoring still looks at the official one.
+    ``sprites``: the package's own suite, always at hand. Pinned files are found as ``locate`` finds them.
+    """
+    sources = {source.role: source for source in load_sources(benchmark)}
+    known = [name for name in VARIANTS if name != "rewritten" or name in sources]
+    if variant not in known:
+        raise unknown(f"variant of {benchmark}", variant, known)
+    if variant == "sprites":
+        path = data_folder("prompts") / benchmark / "sprites.json"
+        prompts = _prompts(_rows(path), path.name, suite="sprites")
+        return Suite(benchmark, variant, prompts, "nova_eval sprites")
+
+    find = partial(locate, mirror=mirror, offline=offline)
+    official = _OFFICIAL.get(benchmark, _vbench)(sources, find)
+    if variant == "official":
+        return official
+    prompts, notes = _with_rewrites(official.prompts, _rows(find(sources["rewritten"])), str(sources["rewritten"]))
+    source = f"{official.source} rewritten by {sources['rewritten']}"
+    return Suite(benchmark, variant, prompts, source, (*official.notes, *notes))
+
+
+_Find: TypeAlias = Callable[[Source], Path]
+
+
+def _vbench(sources: Mapping[str, Source], find: _Find) -> Suite:
+    source = sources["suite"]
+    path = find(source)
+    return Suite(source.benchmark, "official", _prompts(_rows(path), path.name, suite=source.benchmark), str(source))
+
+
+def _geneval(sources: Mapping[str, Source], find: _Find) -> Suite:
+    return Suite("geneval", "official", tuple(geneval.prompts()), "generated as djghosh13/geneval@af4902f does")
+
+
+def _t2i_compbench(sources: Mapping[str, Source], find: _Find) -> Suite:
+    """Without the lists of complex prompts, as in a mirror that lacks them, a note says what that costs."""
+    found = {category: find(sources[category]) for category in t2i_compbench.CATEGORIES}
+    notes: tuple[str, ...] = ()
+    kinds = None
+    try:
+        spatial, action = (t2i_compbench.lines(find(sources[role])) for role in t2i_compbench.COMPLEX_LISTS)
+        kinds = (spatial, action)
+    except PrerequisiteError:
+        notes = ("complex prompts stay unscored: the lists of spatial and of action prompts are not at hand",)
+    prompts = [p for category, path in found.items() for p in t2i_compbench.prompts(category, path, kinds)]
+    source = sources["color"]
+    return Suite(source.benchmark, "official", tuple(prompts), f"{source.repository}@{source.commit[:7]}", notes)
+
+
+def _dpg_bench(sources: Mapping[str, Source], find: _Find) -> Suite:
+    """The table of questions is no part of it: it decides scores, not pixels."""
+    source = sources["prompts"]
+    prompts = tuple(dpg_bench.prompts(find(file) for file in files(source)))
+    return Suite(source.benchmark, "official", prompts, str(source))
+
+
+_OFFICIAL: Mapping[str, Callable[[Mapping[str, Source], _Find], Suite]] = {
+    "geneval": _geneval,
+    "t2i_compbench": _t2i_compbench,
+    "dpg_bench": _dpg_bench,
+}
+
+
+def load_labels(benchmark: str, *, mirror: Path | None = None, offline: bool = False) -> tuple[str, ...]:
+    """The class names that a benchmark's action recogniser knows, in the order of its logits."""
+    source = next((source for source in load_sources(benchmark) if source.role == "labels"), None)
+    if source is None:
+        raise UsageError(f"{benchmark} has no file of labels")
+    text = locate(source, mirror=mirror, offline=offline).read_text(encoding="utf-8")
+    return tuple(line.partition("\t")[0] for line in text.splitlines() if line)
+
+
+def load_prompt_file(
+    path: Path, *, dimensions: Collection[str] = (), default_tags: Sequence[str] = ()
+) -> tuple[Prompt, ...]:
+    """A user's own suite: JSON in the schema of ``VBench_full_info.json``, or plain text with one prompt a line.
+
+    Ids are ``custom/0000`` … by position; an entry's own ``id`` is kept (``custom/`` before it when it has no suite).
+    Entries without ``dimension`` get ``default_tags``. When ``dimensions`` is given, others are an error.
+    """
+    if path.suffix.lower() == ".json":
+        prompts = _prompts(_rows(path), path.name, suite="custom", default_tags=default_tags)
+    else:
+        lines = [line.strip() for line in _text(path).splitlines()]
+        texts = [{"prompt_en": line} for line in lines if line]
+        if texts and texts[0]["prompt_en"][0] in "[{":
+            raise UsageError(f"{path.name} looks like JSON and is read as text", remedy="name it with the ending .json")
+        prompts = _prompts(texts, path.name, suite="custom", default_tags=default_tags)
+    if not prompts:
+        raise UsageError(f"{path} holds no prompt")
+    for prompt in prompts:
+        for tag in prompt.tags if dimensions else ():
+            if tag not in dimensions:
+                raise unknown(f"dimension of prompt {prompt.id} in {path.name}", tag, dimensions)
+    return prompts
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(f"the prompt file {path} does not exist") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{path} is a folder", remedy="name a .json or .txt file of prompts") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise PrerequisiteError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _rows(path: Path) -> list[Any]:
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not a JSON number")
+
+    try:
+        rows = json.loads(_text(path), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}", remedy="plain text needs the ending .txt") from error
+    if not isinstance(rows, list):
+        raise UsageError(f"{path} holds a JSON {type(rows).__name__}, not a list of prompts")
+    return rows
+
+
+def _prompts(rows: Sequence[Any], where: str, *, suite: str, default_tags: Sequence[str] = ()) -> tuple[Prompt, ...]:
+    """The prompts of VBench entries. Equal texts become one prompt, the first, with tags and reference united."""
+    by_text: dict[str, Prompt] = {}
+    named: dict[str, str] = {}  # id, whatever its case → text: ids name folders, on any file system
+    for position, row in enumerate(rows):
+        try:
+            prompt = _prompt(row, f"{suite}/{position:04d}", default_tags)
+            first = by_text.get(prompt.text)
+            if first is not None:
+                prompt = _united(first, prompt, renamed="id" in row)
+            elif named.setdefault(prompt.id.lower(), prompt.text) != prompt.text:
+                raise UsageError(f"the id {prompt.id!r} is taken by another prompt", remedy="give each its own id")
+        except UsageError as error:
+            raise UsageError(f"{where}, entry {position}: {error.problem}", remedy=error.remedy) from error
+        by_text[prompt.text] = prompt
+    return tuple(by_text.values())
+
+
+def _prompt(row: Any, default_id: str, default_tags: Sequence[str]) -> Prompt:
+    if not isinstance(row, Mapping):
+        raise UsageError(f"a {type(row).__name__} where an object with 'prompt_en' is needed")
+    text, tags = row.get("prompt_en"), row.get("dimension", list(default_tags))
+    reference, rewritten, own_id = row.get("auxiliary_info", {}), row.get("rewritten"), row.get("id", default_id)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise UsageError("'prompt_en' must be a text")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise UsageError("'dimension' must be a list of names")
+    if not isinstance(reference, Mapping):
+        raise UsageError("'auxiliary_info' must be an object keyed by dimension")
+    if rewritten is not None and not (isinstance(rewritten, str) and rewritten.strip()):
+        raise UsageError("'rewritten' must be a text")
+    if not isinstance(own_id, str):
+        raise UsageError("'id' must be a text")
+    prompt_id = own_id if "/" in own_id else f"{default_id.partition('/')[0]}/{own_id}"
+    return Prompt(prompt_id, text, tuple(dict.fromkeys(tags)), dict(reference), rewritten)
+
+
+def _united(first: Prompt, again: Prompt, *, renamed: bool) -> Prompt:
+    if renamed and again.id != first.id:
+        raise UsageError(f"the text of {first.id!r} again under the id {again.id!r}", remedy="keep one of the two")
+    if again.rewritten not in (None, first.rewritten):
+        raise UsageError(f"the text of {first.id!r} again with another rewritten text", remedy="keep one of the two")
+    for key, value in again.reference.items():
+        if first.reference.get(key, value) != value:
+            raise UsageError(f"the text of {first.id!r} again with another 'auxiliary_info' for {key!r}")
+    tags = tuple(dict.fromkeys((*first.tags, *again.tags)))
+    return replace(first, tags=tags, reference={**first.reference, **again.reference})
+
+
+def _with_rewrites(
+    prompts: Sequence[Prompt], rows: Sequence[Any], where: str
+) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
+    """``prompts`` with the ``dense_prompt`` of the row of equal text, the first where several differ."""
+    dense: dict[str, str] = {}
+    notes = []
+    for row in rows:
+        kept = dense.setdefault(row["prompt"], row["dense_prompt"])
+        if kept != row["dense_prompt"]:
+            notes.append(f"two rewritten texts for {row['prompt']!r}: the first in the file is used")
+    without = [prompt for prompt in prompts if prompt.text not in dense]
+    if without:
+        raise PrerequisiteError(
+            f"{where} has no rewritten text for {len(without)} of {len(prompts)} prompts, such as {without[0].text!r}",
+            remedy="use --variant official",
+        )
+    return tuple(replace(prompt, rewritten=dense[prompt.text]) for prompt in prompts), tuple(notes)

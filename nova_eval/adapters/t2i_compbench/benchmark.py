@@ -1,0 +1,174 @@
+"""T2I-CompBench(++): eight categories of 300 prompts, ten images a prompt, each category a mean of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+from nova_eval.adapters.reduce import (
+    NOT_SCORED,
+    complete,
+    coverage_of,
+    estimate,
+    metric,
+)
+from nova_eval.adapters.rule import Ask, Rule, corrected, first_frame
+from nova_eval.adapters.t2i_compbench.attributes import asked, attribute_binding
+from nova_eval.adapters.t2i_compbench.frames import detector_frame
+from nova_eval.adapters.t2i_compbench.numeracy import numeracy
+from nova_eval.adapters.t2i_compbench.parses import Parses, load_parses
+from nova_eval.adapters.t2i_compbench.positions import position_2d, position_3d
+from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES, KIND
+from nova_eval.adapters.t2i_compbench.similarity import action_text, complex_action, non_spatial, whole_prompt
+from nova_eval.adapters.t2i_compbench.spatial import (
+    complex_spatial,
+    names_objects,
+    names_two_objects,
+    spatial_2d,
+    spatial_3d,
+)
+from nova_eval.config import load_benchmark_config
+from nova_eval.errors import unknown
+from nova_eval.protocols import Scorer
+from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+
+COMPLEX_PARTS: Mapping[str, tuple[str, ...]] = {
+    "spatial": ("complex_attribute", "complex_spatial"),
+    "action": ("complex_attribute", "complex_action"),
+    "both": ("complex_attribute", "complex_spatial", "complex_action"),
+}
+"""Whose mean a complex image scores, by the kind of its prompt. Source: 3_in_1_eval/3_in_1.py."""
+
+_UNKNOWN_KIND = "which rules judge this prompt is unknown without complex_val_spatial.txt and complex_val_action.txt"
+
+_ALL_PHRASES = {"number": None, "no_question_is_a_full_score": False, "four_decimals": False}
+_PLACES: Mapping[str, Any] = {
+    "naive_matching": False,
+    "below_half_is_zero": False,
+    "position": partial(position_2d, on_top_of_never_holds=False, near_on_one_axis_is_near=False),
+}
+_REPAIRS: Mapping[str, Mapping[str, Any]] = {
+    "color": _ALL_PHRASES,
+    "shape": _ALL_PHRASES,
+    "texture": _ALL_PHRASES,
+    "spatial_2d": {**_PLACES, "objects_are_parsed": False},
+    "spatial_3d": {
+        "naive_matching": False,
+        "objects_are_parsed": False,
+        "position": partial(position_3d, columns_first=False),
+    },
+    "numeracy": {"labels_are_renamed": False},
+    "complex_attribute": _ALL_PHRASES,
+    "complex_spatial": _PLACES,
+}
+
+
+def official(parses: Parses) -> tuple[Rule, ...]:
+    """The rules as published, every defect at its ``OFFICIAL_…`` value, over these readings of the prompts."""
+    read = f"1+{parses.digest[:8]}"
+    questions, places, depths, texts = "attribute_questions", "places", "places_and_depth", "image_text"
+
+    def rule(name: str, role: str, judged: Callable[..., Score], *asks: Ask, tag: str = "", **settings: Any) -> Rule:
+        return Rule(name, role, partial(judged, parses=parses, **settings), read, tag, asks)
+
+    yes = Ask("probability_of_yes", first_frame, asked)
+    depth, detect = Ask("depth", first_frame), Ask("detect", detector_frame, names_objects)
+    detect_two = Ask("detect", detector_frame, names_two_objects)
+    alike, action = (Ask("image_text_similarity", first_frame, text) for text in (whole_prompt, action_text))
+    return (
+        *(rule(name, questions, attribute_binding, yes, metric=name) for name in ("color", "shape", "texture")),
+        rule("spatial_2d", places, spatial_2d, detect),
+        rule("spatial_3d", depths, spatial_3d, depth, detect),
+        Rule("numeracy", "counts", numeracy, asks=(Ask("detect", detector_frame),)),
+        Rule("non_spatial", texts, non_spatial, asks=(alike,)),
+        rule("complex_attribute", questions, attribute_binding, yes, tag="complex", metric="complex_attribute"),
+        rule("complex_spatial", places, complex_spatial, detect_two, tag="complex"),
+        rule("complex_action", texts, complex_action, action, tag="complex"),
+    )
+
+
+class T2ICompBench:
+    """The benchmark as ``benchmarks/t2i_compbench/benchmark.toml`` describes it."""
+
+    def __init__(self, parses: Parses | None = None) -> None:
+        self.config = load_benchmark_config("t2i_compbench")
+        self.name = self.config.name
+        self.version = self.config.version
+        self._given = parses
+
+    @cached_property
+    def parses(self) -> Parses:
+        """The readings of the prompts that the rules go by."""
+        return self._given if self._given is not None else load_parses()
+
+    def scorers(self, scoring: str) -> Sequence[Scorer]:
+        """Seven categories and the three parts of the eighth, under ``"official"`` or ``"corrected"`` scoring."""
+        if scoring not in {"official", "corrected"}:
+            raise unknown("scoring", scoring, ["official", "corrected"])
+        rules = official(self.parses)
+        return rules if scoring == "official" else corrected(rules, _REPAIRS)
+
+    def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[SampleKey, str]]:
+        """Every (sample, scorer) pair that the metrics need; complex prompts need two or three."""
+        names = {prompt.id: _needed(prompt) for prompt in prompts}
+        for key in wanted:
+            for name in names.get(key[0], ()):
+                yield SampleKey(*key), name
+
+    def reduce(
+        self,
+        prompts: Sequence[Prompt],
+        wanted: Sequence[SampleKey],
+        scores: Iterable[Score],
+        scoring: str = "official",
+    ) -> list[Metric]:
+        """Eight categories, each the mean over its images as a fraction. The benchmark has no overall score."""
+        rows = self.rows(prompts, wanted, scores)
+        return [metric(name, estimate([row for row in rows if row.metric == name])) for name in CATEGORIES]
+
+    def coverage(
+        self,
+        prompts: Sequence[Prompt],
+        wanted: Sequence[SampleKey],
+        scores: Iterable[Score],
+        scoring: str = "official",
+    ) -> Coverage:
+        """How many of the wanted (image, category) pairs are decided; a complex image is when all its parts are."""
+        return coverage_of(self.rows(prompts, wanted, scores))
+
+    def rows(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> list[Score]:
+        """One row a wanted image and category, the parts of complex images put together."""
+        kinds = {prompt.id: prompt.reference.get(KIND) for prompt in prompts}
+        rows: list[Score] = []
+        parts: dict[SampleKey, dict[str, Score]] = {}
+        for row in complete(self.pairs(prompts, wanted), scores):
+            if row.metric in COMPLEX_PARTS["both"]:
+                parts.setdefault(row.key, {})[row.metric] = row
+            elif row.metric == "complex" and row.reason == NOT_SCORED:
+                rows.append(replace(row, reason=_UNKNOWN_KIND))
+            else:
+                rows.append(row)
+        rows += [
+            _together(key, [found[name] for name in COMPLEX_PARTS[str(kinds[key.prompt_id])]])
+            for key, found in parts.items()
+        ]
+        return rows
+
+
+def _needed(prompt: Prompt) -> tuple[str, ...]:
+    names = [name for name in CATEGORIES if name in prompt.tags]
+    if "complex" in names and prompt.reference.get(KIND) in COMPLEX_PARTS:
+        names.remove("complex")
+        names += COMPLEX_PARTS[prompt.reference[KIND]]
+    return tuple(names)
+
+
+def _together(key: SampleKey, parts: Sequence[Score]) -> Score:
+    """The mean of a complex image's parts; undecided while one of them is, left out where one is left out."""
+    for part in sorted(parts, key=lambda part: part.weight == 0):
+        if part.value is None:
+            return replace(part, metric="complex", reason=f"{part.metric}: {part.reason}", detail={})
+    value = sum(part.value or 0.0 for part in parts) / len(parts)
+    return Score(key, "complex", value, detail={part.metric: part.value for part in parts})

@@ -1,0 +1,179 @@
+"""VBench: sixteen dimensions of generated video, and how they make Quality, Semantic and Total."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from nova_eval.adapters.reduce import (
+    Estimate,
+    complete,
+    composite,
+    coverage_of,
+    estimate,
+    metric,
+)
+from nova_eval.adapters.vbench import static
+from nova_eval.adapters.vbench.action import human_action
+from nova_eval.adapters.vbench.color import color
+from nova_eval.adapters.vbench.consistency import consistency
+from nova_eval.adapters.vbench.detection import multiple_objects, object_class
+from nova_eval.adapters.vbench.final import group_terms
+from nova_eval.adapters.vbench.flicker import temporal_flickering
+from nova_eval.adapters.vbench.flow import dynamic_degree, static_filter
+from nova_eval.adapters.vbench.interpolation import motion_smoothness
+from nova_eval.adapters.vbench.quality import aesthetic_quality, imaging_quality
+from nova_eval.adapters.vbench.rule import Ask, Rule, corrected
+from nova_eval.adapters.vbench.scene import scene
+from nova_eval.adapters.vbench.spatial import spatial_relationship
+from nova_eval.adapters.vbench.text import appearance_style, style, video_text
+from nova_eval.config import load_benchmark_config
+from nova_eval.errors import unknown
+from nova_eval.protocols import Scorer
+from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+
+OFFICIAL = (
+    Rule(
+        "subject_consistency",
+        "subject_features",
+        partial(consistency, metric="subject_consistency"),
+        asks=(Ask("encode_images"),),
+    ),
+    Rule(
+        "background_consistency",
+        "background_features",
+        partial(consistency, metric="background_consistency"),
+        asks=(Ask("encode_images"),),
+    ),
+    Rule("temporal_flickering", None, temporal_flickering),
+    Rule("static_filter", "optical_flow", static_filter, tag="temporal_flickering"),
+    Rule("motion_smoothness", "frame_interpolation", motion_smoothness),
+    Rule("dynamic_degree", "optical_flow", dynamic_degree),
+    Rule("aesthetic_quality", "aesthetic", aesthetic_quality, asks=(Ask("aesthetic"),)),
+    Rule("imaging_quality", "image_quality", imaging_quality, asks=(Ask("quality"),)),
+    Rule("object_class", "detection", object_class),
+    Rule("multiple_objects", "detection", multiple_objects),
+    Rule("human_action", "action", human_action),
+    Rule("color", "dense_captions", color),
+    Rule("spatial_relationship", "detection", spatial_relationship),
+    Rule("scene", "scene_captions", scene),
+    Rule("appearance_style", "image_text", appearance_style, asks=(Ask("image_text_similarity", further=style),)),
+    Rule("temporal_style", "video_text", partial(video_text, metric="temporal_style")),
+    Rule("overall_consistency", "video_text", partial(video_text, metric="overall_consistency")),
+)
+"""The rules as published, every defect at its ``OFFICIAL_…`` value."""
+
+_REPAIRS: Mapping[str, Mapping[str, Any]] = {
+    "static_filter": {"short_clips_need_no_motion": False, "undefined_flow_is_still": False},
+    "dynamic_degree": {"short_clips_need_no_motion": False, "undefined_flow_is_still": False},
+    "object_class": {"error_is_empty_frame": False},
+    "human_action": {"label_from_file_name": False},
+    "color": {"class_of_first_box": False},
+    "spatial_relationship": {"direction_is_ignored": False},
+    "scene": {"caption_rows_per_frame": 1, "words_are_substrings": False},
+}
+
+
+CORRECTED = corrected(OFFICIAL, _REPAIRS)
+"""The same rules with the defects repaired. A rule without a defect is the official one, and its rows serve both."""
+
+
+class VBench:
+    """The benchmark as ``benchmarks/vbench/benchmark.toml`` describes it."""
+
+    def __init__(self) -> None:
+        self.config = load_benchmark_config("vbench")
+        self.name = self.config.name
+        self.version = self.config.version
+        self.dimensions = self.config.dimensions
+
+    def scorers(self, scoring: str) -> Sequence[Scorer]:
+        """Sixteen rules and the static filter, under ``"official"`` or ``"corrected"`` scoring."""
+        sets = {"official": OFFICIAL, "corrected": CORRECTED}
+        if scoring not in sets:
+            raise unknown("scoring", scoring, sets)
+        return sets[scoring]
+
+    def metrics_of(self, prompt: Prompt) -> tuple[str, ...]:
+        """The dimensions that a prompt serves."""
+        return tuple(name for name in self.dimensions if name in prompt.tags)
+
+    def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[SampleKey, str]]:
+        """Every (sample, scorer) pair that the metrics need.
+
+        The static filter is among them only for prompts with more samples than it keeps.
+        """
+        for prompt, keys in _by_prompt(prompts, wanted):
+            for key in keys:
+                for name in self.metrics_of(prompt):
+                    yield key, name
+                    if name == static.DIMENSION and len(keys) > static.KEPT_STATIC_CLIPS:
+                        yield key, static.FILTER
+
+    def reduce(
+        self,
+        prompts: Sequence[Prompt],
+        wanted: Sequence[SampleKey],
+        scores: Iterable[Score],
+        scoring: str = "official",
+    ) -> list[Metric]:
+        """Sixteen dimensions, then quality, semantic and total, all as fractions.
+
+        A dimension is the mean over what is scored; a composite is stated only when nothing in it is unscored.
+        """
+        rows = self.rows(prompts, wanted, scores, scoring)
+        parts = {name: estimate([row for row in rows if row.metric == name]) for name in self.dimensions}
+        metrics = [metric(name, part, self.dimensions[name].higher_is_better) for name, part in parts.items()]
+        groups = {group: self._group(group, parts) for group in self.config.groups}
+        shares = sum(self.config.groups.values())
+        total = self._total(parts, {group: share / shares for group, share in self.config.groups.items()})
+        return [*metrics, *(metric(group, part) for group, part in groups.items()), metric("total", total)]
+
+    def coverage(
+        self,
+        prompts: Sequence[Prompt],
+        wanted: Sequence[SampleKey],
+        scores: Iterable[Score],
+        scoring: str = "official",
+    ) -> Coverage:
+        """How many of the wanted (sample, dimension) pairs are decided; the static filter counts as its dimension."""
+        return coverage_of(self.rows(prompts, wanted, scores, scoring))
+
+    def rows(
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
+    ) -> list[Score]:
+        """One row a wanted (sample, dimension) pair, those that the static filter does not keep left out by rule."""
+        self.scorers(scoring)
+        rows = complete(self.pairs(prompts, wanted), scores)
+        verdicts = {row.key: row for row in rows if row.metric == static.FILTER}
+        flickering: dict[str, list[Score]] = {}
+        for row in rows:
+            if row.metric == static.DIMENSION:
+                flickering.setdefault(row.key.prompt_id, []).append(row)
+        kept = [row for row in rows if row.metric not in {static.DIMENSION, static.FILTER}]
+        for group in flickering.values():
+            kept += static.filtered(group, verdicts, by_path=scoring == "official")
+        return kept
+
+    def _group(self, group: str, parts: dict[str, Estimate]) -> Estimate:
+        slopes, offset = group_terms(self.config, group)
+        return composite({name: (slope, parts[name]) for name, slope in slopes.items()}, offset)
+
+    def _total(self, parts: dict[str, Estimate], shares: dict[str, float]) -> Estimate:
+        terms: dict[str, tuple[float, Estimate]] = {}
+        offset = 0.0
+        for group, share in shares.items():
+            slopes, group_offset = group_terms(self.config, group)
+            offset += share * group_offset
+            terms |= {name: (share * slope, parts[name]) for name, slope in slopes.items()}
+        return composite(terms, offset)
+
+
+def _by_prompt(prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[Prompt, list[SampleKey]]]:
+    keys: dict[str, dict[SampleKey, None]] = {prompt.id: {} for prompt in prompts}
+    for key in wanted:
+        if key[0] in keys:
+            keys[key[0]][SampleKey(*key)] = None
+    for prompt in prompts:
+        yield prompt, list(keys[prompt.id])

@@ -1,0 +1,30 @@
+"""temporal_flickering: how much neighbouring frames of a still scene differ. Pixels only, no judge."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from nova_eval.adapters.vbench.rule import opencv_clip, scored, too_short
+from nova_eval.protocols import Item
+from nova_eval.records import Score
+
+
+def temporal_flickering(item: Item, judge: None = None) -> Score:
+    """(255 − mean over pairs of the mean absolute difference) / 255.
+
+    Means are float32 sums over BGR bytes, as the official code takes them. Source: vbench/temporal_flickering.py.
+    One frame has no pair; the official code gives NaN there.
+    """
+    if len(item.clip) < 2:
+        return too_short(item, "temporal_flickering", 2)
+    frames = (frame for run in opencv_clip(item).runs() for frame in run)
+    differences = [_mean_difference(first, second) for first, second in pairwise(frames)]
+    value = (255.0 - np.mean(np.array(differences, dtype=np.float32)).item()) / 255.0
+    return scored(item, "temporal_flickering", value)
+
+
+def _mean_difference(first: np.ndarray, second: np.ndarray) -> np.float32:
+    blue_first = np.abs(first.astype(np.int16) - second)[..., ::-1]
+    return np.float32(np.mean(np.ascontiguousarray(blue_first, dtype=np.float32)))

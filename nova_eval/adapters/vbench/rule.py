@@ -1,0 +1,88 @@
+"""Which frames of a clip the sixteen rules look at, and what the suite stores beside a prompt; re-exports the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from nova_eval.adapters.rule import (
+    Ask,
+    Rule,
+    corrected,
+    count,
+    left_out,
+    mean,
+    scored,
+    unscored,
+)
+from nova_eval.errors import MediaError
+from nova_eval.media import Clip, LongClip, Size, as_bt601
+from nova_eval.protocols import Frames, Item
+from nova_eval.records import Prompt, Score
+
+__all__ = [
+    "Ask",
+    "Rule",
+    "auxiliary",
+    "corrected",
+    "count",
+    "left_out",
+    "mean",
+    "middle_frames",
+    "middle_indices",
+    "opencv_clip",
+    "scored",
+    "too_short",
+    "unscored",
+]
+
+
+def too_short(item: Item, metric: str, needed: int) -> Score:
+    """The row for a clip with fewer frames than the rule can work on."""
+    return unscored(item, metric, f"the clip has {count(len(item.clip), 'frame')}, the rule needs {needed}")
+
+
+def opencv_clip(item: Item) -> Clip | LongClip:
+    """The item's clip as OpenCV's reader gives it, which takes all colours for BT.601 whatever the file declares.
+
+    Four rules are published with that reader (vbench/temporal_flickering.py, motion_smoothness.py, dynamic_degree.py,
+    static_filter.py); the others, with decord, follow the file.
+    """
+    return as_bt601(item.clip)
+
+
+def middle_indices(wanted: int, length: int) -> list[int]:
+    """The middle frame of each of ``wanted`` equal parts; a shorter clip gives every frame, then repeats its last."""
+    if wanted > 0 and length < 1:
+        raise MediaError("the clip has no frame")
+    edges = np.linspace(0, length, min(wanted, length) + 1).astype(int).tolist()
+    indices = [(start + end - 1) // 2 for start, end in pairwise(edges)]
+    return indices + indices[-1:] * (wanted - len(indices))
+
+
+def middle_frames(clip: Clip | LongClip, wanted: int | None, size: Size | None = None) -> Frames:
+    """``wanted`` frames by the middle rule, or all of them for ``None``, at ``size`` (None: as they are).
+
+    No frame gives no frame.
+    """
+    if not len(clip):
+        return clip.frames
+    indices = range(len(clip)) if wanted is None else middle_indices(wanted, len(clip))
+    return clip.take(indices) if size is None else clip.at_size(*size, indices)
+
+
+def auxiliary(prompt: Prompt, dimension: str, field: str | None = None) -> Any:
+    """What the suite stores beside a prompt for ``dimension``; ``None`` when it stores nothing.
+
+    ``{"object": x}``, ``{"object_class": {"object": x}}`` and scene's ``{"scene": {"scene": {"scene": x}}}`` are all
+    found in the wild: wrappers named like the dimension are taken off, then ``field`` is read.
+    """
+    value: Any = prompt.reference
+    while isinstance(value, Mapping) and dimension in value:
+        value = value[dimension]
+    if field is not None:
+        return value.get(field) if isinstance(value, Mapping) else None
+    return None if isinstance(value, Mapping) else value

@@ -1,5 +1,0 @@
-"""DPG-Bench: long prompts, judged by yes-or-no questions that depend on each other."""
-
-from nova_eval.benchmarks.dpg_bench.benchmark import DPGBench
-
-__all__ = ["DPGBench"]

@@ -1,5 +1,0 @@
-"""GenEval: are the objects of the prompt there, as many as asked, in their colours and places?"""
-
-from nova_eval.benchmarks.geneval.benchmark import CORRECTED, OFFICIAL, GenEval
-
-__all__ = ["CORRECTED", "OFFICIAL", "GenEval"]

@@ -1,5 +1,0 @@
-"""VBench: the rules of its sixteen dimensions and its final score."""
-
-from nova_eval.benchmarks.vbench.benchmark import CORRECTED, OFFICIAL, VBench
-
-__all__ = ["CORRECTED", "OFFICIAL", "VBench"]

@@ -1,0 +1,1 @@
+"""The instrument itself: recordings replayed, live official packages asked, speed measured."""

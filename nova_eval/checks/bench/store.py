@@ -1,0 +1,97 @@
+"""What bookkeeping costs: per sample with everything else at zero, and when a large finished run is opened again."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from nova_eval.checks.bench import null
+from nova_eval.config import BenchmarkConfig, Dimension, Profile, RunOptions, RunSpec, SamplerSpec, Variant
+from nova_eval.engines.worker import ScorerPlan
+from nova_eval.plan import wanted_keys
+from nova_eval.protocols import SamplerInfo
+from nova_eval.records import Prompt
+from nova_eval.runs.pipeline import (
+    begin,
+    engine_for,
+    outline,
+    sample,
+    score,
+)
+from nova_eval.runs.run import Judging, Run
+from nova_eval.runs.summary import summarise
+from nova_eval.store import RunStore
+
+_SAMPLES_A_PROMPT = 5
+
+
+def measure(samples: int, resume: int) -> dict[str, float | int]:
+    """Milliseconds of wall time: per sample to make (media file, row, fsync) and to score; whole seconds to resume."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small", Path(folder) / "large"
+        sampling, scoring = _run(small, samples)
+        _run(large, resume)
+        opened = _open(large, resume)
+        looking = _seconds(lambda: outline(opened))
+        reducing = _seconds(lambda: summarise(opened))
+        with engine_for(opened) as engine:
+            resuming = sum(_seconds(partial(step, opened, engine)) for step in (sample, score))
+    return {
+        "samples": samples,
+        "sampling_ms_per_sample": round(1000 * sampling / samples, 3),
+        "scoring_ms_per_sample": round(1000 * scoring / samples, 3),
+        "bookkeeping_ms_per_sample": round(1000 * (sampling + scoring) / samples, 3),
+        "resumed_samples": resume,
+        "resume_seconds": round(resuming, 3),
+        "plan_seconds": round(looking, 3),
+        "reduce_seconds": round(reducing, 3),
+    }
+
+
+def _run(folder: Path, samples: int) -> tuple[float, float]:
+    opened = _open(folder, samples)
+    begin(opened)
+    with engine_for(opened) as engine:
+        return _seconds(lambda: sample(opened, engine)), _seconds(lambda: score(opened, engine))
+
+
+def _open(folder: Path, samples: int) -> Run:
+    here = Path(null.__file__)
+    prompts = tuple(Prompt(f"null/{index:05}", f"prompt {index}", ("null",)) for index in range(-(-samples // 5)))
+    config = BenchmarkConfig(
+        name="null",
+        version="1",
+        modality="image",
+        dimensions={"null": Dimension()},
+        judges={"none": {}},
+        variants={"null": Variant(judges="none")},
+        profiles={"null": Profile(variant="null", sampler={"name": "null"})},
+    )
+    options = RunOptions(profile="null", scoring="official", samples_per_prompt=_SAMPLES_A_PROMPT, workers=1)
+    return Run(
+        spec=RunSpec(
+            benchmark=f"{here}:NullBenchmark", variant="null", sampler=SamplerSpec(name=f"{here}:NullSampler")
+        ),
+        options=options,
+        config=config,
+        benchmark=null.NullBenchmark(),
+        suite=prompts,
+        suite_facts={},
+        prompts=prompts,
+        wanted=tuple(wanted_keys(prompts, config, options))[:samples],
+        info=SamplerInfo(name="null", modality="image"),
+        external=None,
+        judging=Judging((ScorerPlan("null", "null@1-pixels", None),), {}),
+        light=True,
+        store=RunStore(folder),
+        say=lambda text: None,
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

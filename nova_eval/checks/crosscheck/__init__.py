@@ -1,0 +1,1 @@
+"""A run's media scored by a live official package, compared score by score."""

@@ -1,0 +1,157 @@
+"""A run's scores beside the official package's, video by video, and what follows from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nova_eval.adapters.vbench import VBench
+from nova_eval.adapters.vbench.results import official_record
+from nova_eval.checks.crosscheck.official import Answer
+from nova_eval.records import Prompt, SampleKey, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Absolute, in the units of the official record of a video and of the dimension's score."""
+
+    video: float
+    score: float
+
+
+TOLERANCES: Mapping[str, Tolerance] = {
+    "subject_consistency": Tolerance(2e-6, 2e-6),
+    "background_consistency": Tolerance(2e-6, 2e-6),
+    "temporal_flickering": Tolerance(1e-7, 1e-7),
+    "motion_smoothness": Tolerance(5e-6, 5e-6),
+    "dynamic_degree": Tolerance(0.0, 0.0),
+    "aesthetic_quality": Tolerance(3e-6, 3e-6),
+    "imaging_quality": Tolerance(2e-5, 2e-7),  # videos from 0 to 100, the dimension from 0 to 1
+    "object_class": Tolerance(1e-9, 1e-9),
+    "multiple_objects": Tolerance(1e-9, 1e-9),
+    "human_action": Tolerance(0.0, 1e-9),
+    "color": Tolerance(1e-9, 1e-9),
+    "spatial_relationship": Tolerance(1e-9, 1e-9),
+    "scene": Tolerance(1e-9, 1e-9),
+    "appearance_style": Tolerance(2e-7, 2e-7),
+    "temporal_style": Tolerance(2e-6, 2e-6),
+    "overall_consistency": Tolerance(2e-6, 2e-6),
+}
+"""On the CPU in float32: what the sums of float32 in another order, and other builds of the same kernels, can move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One dimension. ``reason`` says why nothing was compared; ``worst`` is the sample with the largest difference.
+
+    A video that only one side scores counts as an infinite difference.
+    """
+
+    dimension: str
+    videos: int = 0
+    largest: float = 0.0
+    mean: float = 0.0
+    ours: float | None = None
+    official: float | None = None
+    worst: str = ""
+    reason: str = ""
+
+    @property
+    def tolerance(self) -> Tolerance:
+        return TOLERANCES[self.dimension]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all videos and the dimension's score are within tolerance. False where nothing was compared."""
+        if self.reason or self.ours is None or self.official is None:
+            return False
+        close = abs(self.ours - self.official) <= self.tolerance.score
+        return close and self.largest <= self.tolerance.video
+
+
+def compare(
+    dimension: str,
+    rows: Mapping[str, Score],
+    prompts: Sequence[Prompt],
+    answer: Answer,
+) -> Compared:
+    """``rows`` are the run's scores by the path under which the package was given the video."""
+    if answer.error:
+        return Compared(dimension, reason=f"the official package: {answer.error}")
+    theirs = {str(record["video_path"]): record.get("video_results") for record in answer.videos}
+    differences = {path: _difference(_record(row), theirs.get(path)) for path, row in rows.items()}
+    worst = max(differences, key=lambda path: differences[path])
+    return Compared(
+        dimension,
+        videos=len(differences),
+        largest=differences[worst],
+        mean=math.fsum(differences.values()) / len(differences),
+        ours=_score(dimension, prompts, list(rows.values())),
+        official=None if answer.score is None else float(answer.score),
+        worst=f"{rows[worst].key.prompt_id}-{rows[worst].key.index}",
+    )
+
+
+def lines(results: Sequence[Compared]) -> str:
+    """A table for people: a line a dimension, then those that were not compared and why, then the verdict."""
+    heads = ("dimension", "videos", "largest", "mean", "ours", "official", "tolerance", "")
+    table: list[tuple[str, ...]] = [heads]
+    for row in results:
+        if row.reason:
+            continue
+        scores = [("-" if value is None else f"{value:.7f}") for value in (row.ours, row.official)]
+        verdict = "agrees" if row.agrees else f"DISAGREES, most at {row.worst}"
+        table.append(
+            (
+                *(row.dimension, str(row.videos), f"{row.largest:.1e}", f"{row.mean:.1e}"),
+                *(*scores, f"{row.tolerance.video:.0e} / {row.tolerance.score:.0e}", verdict),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    text += [f"not compared: {row.dimension} ({row.reason})" for row in results if row.reason]
+    compared = [row for row in results if not row.reason]
+    agreeing = sum(row.agrees for row in compared)
+    text.append(f"{agreeing} of {len(compared)} dimensions agree; tolerance is per video / of the dimension's score")
+    return "\n".join(text)
+
+
+def as_json(results: Sequence[Compared]) -> list[dict[str, Any]]:
+    """The same for programs; a difference that is not a finite number is ``None``."""
+    return [
+        {
+            "dimension": row.dimension,
+            "compared": not row.reason,
+            "agrees": None if row.reason else row.agrees,
+            "reason": row.reason,
+            "videos": row.videos,
+            "largest_difference": _finite(row.largest),
+            "mean_difference": _finite(row.mean),
+            "worst_sample": row.worst,
+            "score": row.ours,
+            "official_score": row.official,
+            "tolerance": {"video": row.tolerance.video, "score": row.tolerance.score},
+        }
+        for row in results
+    ]
+
+
+def _record(row: Score) -> float | None:
+    return None if row.value is None else float(official_record(row)["video_results"])
+
+
+def _difference(ours: float | None, theirs: float | None) -> float:
+    if ours is None or theirs is None:
+        return 0.0 if ours is theirs else math.inf
+    return abs(ours - float(theirs))
+
+
+def _score(dimension: str, prompts: Sequence[Prompt], rows: Sequence[Score]) -> float | None:
+    wanted: list[SampleKey] = [row.key for row in rows]
+    return next(metric.value for metric in VBench().reduce(prompts, wanted, rows) if metric.name == dimension)
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

@@ -1,0 +1,1 @@
+"""Recorded outputs of official code against this install."""

@@ -1,0 +1,134 @@
+"""What there is by name: benchmarks, samplers, judges, profiles, dimensions, baselines and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nova_eval.config import BenchmarkConfig, benchmark_names, load_benchmark_config
+from nova_eval.errors import PrerequisiteError
+from nova_eval.judges import JUDGES
+from nova_eval.samplers import SAMPLERS
+
+Entry = dict[str, Any]
+
+
+def entries(what: str, results: Path) -> list[Entry]:
+    """One dictionary an entry, its name first."""
+    return _LISTS[what](results)
+
+
+def _benchmarks(results: Path) -> list[Entry]:
+    return [
+        {
+            "name": config.name,
+            "version": config.version,
+            "modality": config.modality,
+            "dimensions": len(config.dimensions),
+            "variants": ", ".join(config.variants),
+            "profiles": ", ".join(config.profiles),
+        }
+        for config in _configs()
+    ]
+
+
+def _profiles(results: Path) -> list[Entry]:
+    return [
+        {"name": name, "benchmark": config.name, "variant": profile.variant, "sampler": json.dumps(profile.sampler)}
+        for config in _configs()
+        for name, profile in config.profiles.items()
+    ]
+
+
+def _dimensions(results: Path) -> list[Entry]:
+    return [
+        {"name": name, "benchmark": config.name, "group": dimension.group, "judge": dimension.role or "pixels"}
+        for config in _configs()
+        for name, dimension in config.dimensions.items()
+    ]
+
+
+def _baselines(results: Path) -> list[Entry]:
+    from nova_eval.runs.pipeline import report_inputs
+
+    return [
+        {"name": row.model, "benchmark": benchmark, "source": row.source}
+        for benchmark in benchmark_names()
+        for row in report_inputs(benchmark)[1]
+    ]
+
+
+def _checkpoints(results: Path) -> list[Entry]:
+    """The released NOVA family with the learnt parameters of each part, in millions."""
+    try:
+        from nova_eval.nova import checkpoint
+        from nova_eval.nova.config import RELEASED
+    except ModuleNotFoundError as error:
+        raise PrerequisiteError(
+            f"listing checkpoints needs the package {error.name!r}", remedy="pip install 'nova_eval[nova]'"
+        ) from error
+    rows: list[Entry] = []
+    for name, config in RELEASED.items():
+        counts = {part: f"{number / 1e6:.1f} M" for part, number in checkpoint.parameter_counts(config).items()}
+        total = counts.pop("total")
+        rows.append({"name": f"BAAI/{name}", "total": total, "parts": ", ".join(f"{k} {v}" for k, v in counts.items())})
+    return rows
+
+
+def _judges(results: Path) -> list[Entry]:
+    """Each judge, whether its weights are here, and the benchmarks that ask it."""
+    from nova_eval.weights.catalogue import missing, needs
+
+    asked: dict[str, set[str]] = {}
+    for config in _configs():
+        for roles in config.judges.values():
+            for judge in roles.values():
+                asked.setdefault(judge, set()).add(config.name)
+    rows: list[Entry] = []
+    for name in JUDGES:
+        absent = missing(name)
+        size = sum(row.bytes for row in absent) / 1e6
+        state = f"weights missing, {size:,.0f} MB: {', '.join(row.name for row in absent)}" if absent else "ready"
+        if not needs(name):
+            state = "ready, needs no weights"
+        rows.append({"name": name, "state": state, "benchmarks": ", ".join(sorted(asked.get(name, ())))})
+    return rows
+
+
+def _configs() -> list[BenchmarkConfig]:
+    return [load_benchmark_config(name) for name in benchmark_names()]
+
+
+def _runs(results: Path) -> list[Entry]:
+    rows: list[Entry] = []
+    for path in sorted((results / "runs").glob("*/*/manifest.json")):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            fraction = manifest.get("coverage", {}).get("fraction")
+            coverage = "" if fraction is None else f"{100 * fraction:.1f} % decided"
+            rows.append(
+                {
+                    "name": manifest["run"],
+                    "status": manifest["status"],
+                    "variant": manifest["spec"]["variant"],
+                    "coverage": coverage,
+                    "started": manifest.get("started", ""),
+                }
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            rows.append({"name": f"{path.parent.parent.name}/{path.parent.name}", "status": "manifest cannot be read"})
+    return rows
+
+
+_LISTS: dict[str, Callable[[Path], list[Entry]]] = {
+    "benchmarks": _benchmarks,
+    "samplers": lambda results: [{"name": name} for name in SAMPLERS],
+    "judges": _judges,
+    "profiles": _profiles,
+    "dimensions": _dimensions,
+    "baselines": _baselines,
+    "runs": _runs,
+    "checkpoints": _checkpoints,
+}

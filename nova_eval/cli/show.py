@@ -1,0 +1,164 @@
+"""Runs as people and programs read them: tables on the terminal, files for papers, JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from nova_eval.config import data_folder, load_benchmark_config, read_toml
+from nova_eval.errors import UsageError, unknown
+from nova_eval.records import ParityResult, RunSummary
+from nova_eval.report.baselines import BaselineRow, select_baselines
+from nova_eval.report.comparison import comparison_table
+from nova_eval.report.export import to_json
+from nova_eval.report.formats import render
+from nova_eval.report.grid import Datum, Table
+from nova_eval.report.html import to_html
+from nova_eval.report.presets import load_preset, preset_table
+from nova_eval.report.spec import ReportSpec
+from nova_eval.report.tables import latency_table, run_table
+from nova_eval.report.terminal import render_terminal
+from nova_eval.runs.pipeline import report_inputs
+from nova_eval.runs.run import reopen
+from nova_eval.runs.summary import summarise
+
+_WIDTH_WITHOUT_TERMINAL = 120
+
+
+def one_run(summary: RunSummary) -> str:
+    """The run's own table, what its sampling cost, and published rows beside it where its prompts allow it."""
+    spec, baselines = _inputs(summary, "some")
+    pages = [run_table(summary, spec)]
+    if summary.latency is not None:
+        pages.append(latency_table([summary]))
+    if baselines:
+        pages.append(comparison_table([summary], baselines, spec))
+    return "\n".join(_on_terminal(page) for page in pages)
+
+
+def as_json(summary: RunSummary) -> dict[str, Any]:
+    """The object of ``--json``."""
+    return to_json(summary)
+
+
+def find(name: str, results: Path) -> Path:
+    """A run's folder from its path, from ``benchmark/run`` or from ``run``. Did-you-mean among the runs there are."""
+    if there := seek(name, results):
+        return there
+    known = [f"{path.parent.parent.name}/{path.parent.name}" for path in (results / "runs").glob("*/*/manifest.json")]
+    raise unknown("run", name, known, remedy=f"(looked in {results}; choose another with --results)")
+
+
+def seek(name: str, results: Path) -> Path | None:
+    """The folder that ``find`` finds, ``None`` where there is none."""
+    inside = sorted((results / "runs").glob(f"*/{name}")) if name.strip("./") and not name.startswith("/") else []
+    folders = (Path(name), results / "runs" / name, *inside)
+    return next((folder for folder in folders if (folder / "manifest.json").exists()), None)
+
+
+def tables(
+    folders: Sequence[Path],
+    *,
+    format: str,
+    baselines: str,
+    latency: bool,
+    columns: Sequence[str] | None,
+    as_json: bool,
+) -> str:
+    """Runs of one benchmark side by side; one run without baselines gives its own table."""
+    if not folders:
+        raise UsageError("no run was named", remedy="for example: nova-eval table results/runs/vbench/<run>")
+    summaries = [summarise(reopen(folder)).summary for folder in folders]
+    if as_json:
+        objects = [
+            {**to_json(summary), "folder": str(folder)} for summary, folder in zip(summaries, folders, strict=True)
+        ]
+        return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    benchmarks = {summary.benchmark for summary in summaries}
+    if len(benchmarks) > 1:
+        raise UsageError(
+            f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}",
+            remedy="make one of each, or join image benchmarks with --preset paper-t2i",
+        )
+    spec, published = _inputs(summaries[0], baselines)
+    if len(summaries) == 1 and not published and columns is None:
+        pages = [run_table(summaries[0], spec)]
+    else:
+        pages = [comparison_table(summaries, published, spec, columns=columns)]
+    if latency:
+        pages.append(latency_table(summaries, published))
+    if format == "html":
+        return to_html(*pages)
+    return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
+
+
+def preset(name: str, folders: Sequence[Path], *, format: str, as_json: bool) -> str:
+    """A table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
+    chosen = load_preset(read_toml(data_folder("benchmarks") / "presets.toml"), name)
+    summaries = [summarise(reopen(folder)).summary for folder in folders]
+    inputs = {part.benchmark: report_inputs(part.benchmark) for part in chosen.parts}
+    specs = {benchmark: spec for benchmark, (spec, _) in inputs.items()}
+    page = preset_table(chosen, specs, {key: rows for key, (_, rows) in inputs.items()}, summaries)
+    if as_json:
+        columns, rows = page.select("data")
+        objects = [{c.key: _plain(cell.datum) for c, cell in zip(columns, row.cells, strict=True)} for row in rows]
+        return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return _on_terminal(page) if format == "terminal" else render(page, format)
+
+
+def _plain(datum: Datum) -> str | int | float | None:
+    return float(datum) if isinstance(datum, Decimal) else datum
+
+
+def _inputs(first: RunSummary, baselines: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:
+    """The benchmark's dimensions, and the published rows that may stand beside runs like ``first``."""
+    spec, published = report_inputs(first.benchmark)
+    if baselines == "none" or not spec.variant(first.variant).baselines:
+        return spec, ()
+    chosen = load_benchmark_config(first.benchmark).report.beside
+    return spec, select_baselines(published, chosen) if baselines == "some" and chosen else published
+
+
+def parity_lines(results: Sequence[ParityResult], not_covered: Sequence[str]) -> str:
+    """A line a case: verdict, name, largest difference, tolerance; then the count, and what was not replayed."""
+    width = max((len(result.case) for result in results), default=0)
+    lines = [
+        f"{'pass' if result.passed else 'FAIL'}  {result.case:<{width}}  "
+        f"difference {result.difference:.3g}, tolerance {result.tolerance:.3g} ({result.unit})"
+        + (f"  {result.note}" if result.note else "")
+        for result in results
+    ]
+    passed = sum(result.passed for result in results)
+    lines.append(f"{passed} passed, {len(results) - passed} failed")
+    lines += [f"not covered by this version: {name}" for name in not_covered]
+    return "\n".join(lines)
+
+
+def parity_json(results: Sequence[ParityResult], not_covered: Sequence[str]) -> dict[str, Any]:
+    """The same for programs; a difference that is not a finite number is ``None``."""
+    cases = [
+        {**asdict(result), "difference": _finite(result.difference), "passed": result.passed} for result in results
+    ]
+    return {
+        "passed": sum(result.passed for result in results),
+        "failed": sum(not result.passed for result in results),
+        "cases": cases,
+        "not_covered": list(not_covered),
+    }
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _on_terminal(table: Table) -> str:
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else _WIDTH_WITHOUT_TERMINAL
+    return render_terminal(table, width, color=terminal)

@@ -1,0 +1,1 @@
+"""A run: options, opening, pipeline, summary, import, export, forecast."""

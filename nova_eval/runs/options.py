@@ -1,0 +1,197 @@
+"""From flags, ``--set``, ``--config`` and profiles to one RunSpec and one RunOptions."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nova_eval.adapters.layouts import LAYOUTS
+from nova_eval.config import (
+    BenchmarkConfig,
+    Profile,
+    RunOptions,
+    RunSpec,
+    SamplerSpec,
+    load_benchmark_config,
+    read_toml,
+)
+from nova_eval.errors import UsageError, unknown
+from nova_eval.samplers import SAMPLERS
+
+_SHARD = re.compile(r"(\d+)/(\d+)")
+_SPEC_KEYS = ("variant", "seed", "codec")
+_FINISHED = ("folder", "imported")  # samplers of media that exist already, for which the profile's prompts say nothing
+_OPTION_KEYS = tuple(key for key in RunOptions.model_fields if key != "profile")
+
+
+def resolve(
+    benchmark: str, flags: Mapping[str, Any], sets: Sequence[str] = (), config_file: Path | None = None
+) -> tuple[RunSpec, RunOptions, BenchmarkConfig]:
+    """Merges, weakest first: the profile, ``--config FILE``, ``--set a.b=c``, explicit flags.
+
+    ``flags`` and both other sources use the same keys: those of RunSpec and RunOptions, ``sampler`` (``name`` or
+    ``name:argument``) and ``sampler.<setting>``. Settings of the profile's sampler that another sampler does not
+    take are dropped; settings asked for explicitly and not taken are an error.
+    """
+    config = load_benchmark_config(benchmark)
+    chosen = _overrides(config_file, sets)
+    chosen.update({key: value for key, value in flags.items() if value is not None})
+    for key in chosen:
+        if not key.startswith("sampler.") and key not in (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile"):
+            raise unknown("setting", key, (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile", "sampler.<setting>"))
+
+    profile_name = str(chosen.get("profile", "mini" if "mini" in config.profiles else next(iter(config.profiles))))
+    if profile_name not in config.profiles:
+        raise unknown(f"profile of {benchmark}", profile_name, config.profiles)
+    profile = config.profiles[profile_name]
+
+    sampler = _sampler_spec(profile, chosen, config)
+    default_variant = "official" if sampler.name in _FINISHED else profile.variant
+    variant_name = str(chosen.get("variant", default_variant))
+    if variant_name not in config.variants:
+        raise unknown(f"variant of {benchmark}", variant_name, config.variants)
+
+    metrics = tuple(chosen.get("metrics") or ())
+    for metric in metrics:
+        if metric not in config.dimensions:
+            raise unknown(f"dimension of {benchmark}", metric, config.dimensions)
+
+    spec = {
+        "benchmark": benchmark,
+        "variant": variant_name,
+        "sampler": sampler,
+        "codec": chosen.get("codec", profile.codec),
+        "seed": chosen.get("seed", profile.seed),
+    }
+    options = {key: chosen[key] for key in _OPTION_KEYS if key in chosen}
+    options["profile"] = profile_name
+    options["metrics"] = metrics
+    options.setdefault("scoring", config.variants[variant_name].scoring)
+    of_profile = None if sampler.name in _FINISHED else profile.samples_per_prompt
+    options.setdefault("samples_per_prompt", of_profile or config.protocol.samples_per_prompt)
+    resolved = _validated(RunSpec, spec), _options(options), config
+    _known_codec(resolved[0].codec)
+    return resolved
+
+
+def changed(
+    options: RunOptions, flags: Mapping[str, Any], sets: Sequence[str] = (), config_file: Path | None = None
+) -> RunOptions:
+    """The options of a run that exists, with those that were asked for. UsageError for what names a run."""
+    chosen = _overrides(config_file, sets)
+    chosen.update({key: value for key, value in flags.items() if value is not None})
+    chosen.pop("results", None)  # a run lies where it lies
+    for key in chosen:
+        if key not in _OPTION_KEYS:
+            raise UsageError(f"{key} is part of what the run is", remedy="start another run to change it")
+    return _options(options.model_dump() | chosen)
+
+
+def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> SamplerSpec:
+    from inspect import Parameter, signature
+
+    defaults = {key: value for key, value in profile.sampler.items() if key != "name"}
+    explicit = {key.removeprefix("sampler."): value for key, value in chosen.items() if key.startswith("sampler.")}
+    explicit_name = chosen.get("sampler", explicit.pop("name", None))
+    name, argument = _split_name(str(explicit_name or profile.sampler["name"]))
+    parameters = signature(SAMPLERS.get(name)).parameters
+    free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+    if name != profile.sampler["name"]:
+        defaults = {key: value for key, value in defaults.items() if key in parameters}
+    if config.modality == "image" and "frames" in parameters:
+        defaults.setdefault("frames", 1)
+    if name in _FINISHED:
+        own = {"layout": config.name if config.name in LAYOUTS else "vbench", "modality": config.modality}
+        defaults = {key: value for key, value in own.items() if key in parameters} | defaults
+    if argument:
+        first = next(iter(parameters), None)
+        if first is None:
+            raise UsageError(f"sampler {name!r} takes no argument", remedy=f"use --sampler {name}")
+        explicit[first] = argument
+    for key in explicit:
+        if key not in parameters and not free:
+            raise unknown(f"setting of sampler {name!r}", key, parameters)
+    settings = {**defaults, **explicit}
+    needed = [
+        key
+        for key, parameter in parameters.items()
+        if parameter.default is Parameter.empty
+        and parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+        and key not in settings
+    ]
+    if needed:
+        raise UsageError(
+            f"sampler {name!r} needs {', '.join(needed)}",
+            remedy=f"use --sampler {name}:<{needed[0]}> or --set sampler.{needed[0]}=…",
+        )
+    return SamplerSpec(name=name, settings=settings)
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    """``folder:DIR`` → (folder, DIR); ``path/to/file.py:Class`` is one name."""
+    if ".py:" in text:
+        return text, ""
+    name, _, argument = text.partition(":")
+    return name, argument
+
+
+def _overrides(config_file: Path | None, sets: Sequence[str]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    if config_file is not None:
+        for key, value in read_toml(config_file).items():
+            if key == "sampler" and isinstance(value, dict):
+                chosen.update({"sampler" if k == "name" else f"sampler.{k}": v for k, v in value.items()})
+            else:
+                chosen[key] = value
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {text!r} is not of the form key=value", remedy="such as --set sampler.height=128")
+        chosen[key.strip()] = _toml_value(value.strip())
+    return chosen
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _shard(text: str) -> tuple[int, int]:
+    match = _SHARD.fullmatch(text)
+    if match is None or int(match[2]) < 1 or int(match[1]) > int(match[2]):
+        raise UsageError(f"shard {text!r} is not of the form i/n with 0 <= i <= n", remedy="for example --shard 1/4")
+    return int(match[1]) % int(match[2]), int(match[2])
+
+
+def _known_codec(codec: str) -> None:
+    from nova_eval.media import CODECS
+
+    if codec not in CODECS:
+        raise unknown("codec", codec, CODECS)
+
+
+def _options(values: Mapping[str, Any]) -> RunOptions:
+    options = dict(values)
+    if isinstance(options.get("shard"), str):
+        options["shard"] = _shard(options["shard"])
+    if isinstance(options["samples_per_prompt"], str) and options["samples_per_prompt"].isdigit():
+        options["samples_per_prompt"] = int(options["samples_per_prompt"])
+    valid: RunOptions = _validated(RunOptions, options)
+    return valid
+
+
+def _validated(model: type[Any], values: Mapping[str, Any]) -> Any:
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or model.__name__
+        got = first.get("input")
+        raise UsageError(f"{where.replace('_', '-')}: {first['msg']} (got {got!r})") from error

@@ -1,0 +1,254 @@
+"""The four sentences of the product: sample, score, reduce, and run, which says the three in a row.
+
+Each looks at what is on disk first and does only what is missing, so calling it again is how a run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nova_eval import environment, media
+from nova_eval.config import data_folder, load_benchmark_config
+from nova_eval.engines.local import LocalEngine
+from nova_eval.engines.worker import Job, SampleUnit, ScoreUnit
+from nova_eval.errors import MediaError
+from nova_eval.plan import by_judges, share, units
+from nova_eval.progress import progress
+from nova_eval.protocols import Listing
+from nova_eval.records import Failure, Sample, SampleKey
+from nova_eval.runs.run import ExternalMedia, Run, current_samples
+from nova_eval.runs.summary import Outcome, summarise
+from nova_eval.weights.catalogue import family
+
+if TYPE_CHECKING:
+    from nova_eval.report.baselines import BaselineRow
+    from nova_eval.report.spec import ReportSpec
+
+FILES_A_ROW_BATCH = 32
+
+
+def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
+    """Samples what is missing, scores what is missing, and reduces everything there is."""
+    begin(opened)
+    with engine_for(opened) as engine:
+        if sampling:
+            sample(opened, engine)
+        if scoring:
+            score(opened, engine)
+    return reduce(opened)
+
+
+def engine_for(opened: Run) -> LocalEngine:
+    """The workers of a run, not started yet; a context manager."""
+    job = Job(
+        folder=opened.store.folder,
+        spec=opened.spec,
+        scoring=opened.options.scoring,
+        prompts={prompt.id: prompt for prompt in opened.prompts},
+        scorers=opened.judging.plans,
+        device="cpu",
+    )
+    return LocalEngine(job, _devices(opened))
+
+
+def begin(opened: Run) -> None:
+    """Writes manifest and suite of a new run; of an old one only removes what killed processes left half-written."""
+    if opened.store.manifest() is None:
+        opened.store.write_prompts(opened.suite)
+        opened.store.write_manifest(_manifest(opened, status="started", started=_now()))
+    else:
+        opened.store.sweep()
+
+
+def sample(opened: Run, engine: LocalEngine) -> None:
+    """Makes the samples of this shard that are wanted and not there, or finds them where they lie."""
+    if opened.external is not None:
+        _record(opened, opened.external)
+        return
+    done, _ = opened.store.samples()
+    missing = [key for key in share(opened.wanted, opened.options) if key not in done]
+    last_failure = ""
+    with progress("sampling", len(missing), "samples") as bar:
+        for report in engine.run(SampleUnit(keys) for keys in units(missing, opened.options.batch)):
+            bar.advance(report.done, report.failed)
+            last_failure = report.last_failure or last_failure
+    if last_failure:
+        opened.say(f"some samples failed, the last with: {last_failure}")
+
+
+def score(opened: Run, engine: LocalEngine) -> None:
+    """Lets every scorer whose judge is at hand look at the samples of this shard that it has not scored."""
+    samples, _ = current_samples(opened)
+    work = _unscored(opened, samples)
+    last_failure = ""
+    with progress("scoring", len(work), "samples") as bar:
+        weights = {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
+        pieces = by_judges(work, weights, opened.options.batch)
+        for report in engine.run(ScoreUnit(unit, keep) for unit, keep in pieces):
+            bar.advance(report.done, report.failed)
+            last_failure = report.last_failure or last_failure
+    if last_failure:
+        opened.say(f"some samples stay unscored, the last with: {last_failure}")
+    for reason, names in _grouped(opened.judging.unavailable).items():
+        opened.say(f"unscored: {', '.join(names)} ({reason})")
+
+
+def reduce(opened: Run) -> Outcome:
+    """Metrics, coverage and latency of the wanted samples; replaces the manifest and everything under ``tables/``."""
+    outcome = summarise(opened)
+    coverage = outcome.summary.coverage
+    old = opened.store.manifest() or {}
+    state = {"started": old.get("started", _now()), "coverage": {**asdict(coverage), "fraction": coverage.fraction}}
+    if coverage.unscored:
+        opened.store.write_manifest(_manifest(opened, status="started", **state))
+    else:
+        finished = old.get("finished") or _now()
+        opened.store.write_manifest(_manifest(opened, status="complete", finished=finished, **state))
+    _write_tables(opened, outcome)
+    return outcome
+
+
+def outline(opened: Run, workers: int = 0) -> dict[str, Any]:
+    """What ``run`` would do now: counts, what is unavailable and why, and the cost by what is measured already.
+
+    ``workers``: how many processes share the work (0: as many as ``run`` would start here).
+    """
+    samples, _ = current_samples(opened)
+    own = share(opened.wanted, opened.options)
+    done = [samples[key] for key in own if key in samples]
+    missing = len(own) - len(done) if opened.external is None else 0  # nobody makes what a folder lacks
+    seconds = sum(sample.seconds for sample in done) / len(done) if done else None
+    size = sum(sample.bytes for sample in done) / len(done) if done else None
+    workers = workers or len(_devices(opened))
+    unread = opened.external.listing.found.keys() - samples.keys() if opened.external else ()
+    return {
+        "run": opened.name,
+        "folder": str(opened.store.folder),
+        "prompts": len(opened.prompts),
+        "samples": len(own),
+        "samples_done": len(done),
+        "samples_to_make": missing,
+        "samples_to_score": len(_unscored(opened, samples)) + missing + sum(key in unread for key in own),
+        "scorers": [plan.name for plan in opened.judging.plans],
+        "unavailable": dict(opened.judging.unavailable),
+        "workers": workers,
+        "seconds_per_sample": seconds or None,
+        "sampling_seconds_left": None if seconds is None else round(seconds * missing / workers, 1),
+        "media_bytes_left": None if size is None else round(size * missing),
+    }
+
+
+def report_inputs(benchmark: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:
+    """What tables of a benchmark need beside runs: its dimensions and units, and the published rows."""
+    from nova_eval.report.baselines import load_baselines
+    from nova_eval.report.spec import report_spec
+
+    spec = report_spec(load_benchmark_config(benchmark))
+    published = data_folder("benchmarks") / benchmark / "baselines.csv"
+    return spec, load_baselines(published, spec) if published.exists() else ()
+
+
+def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
+    """The samples of this shard with the scorers that have to look at them and have not decided yet."""
+    decided = {
+        plan.name: {key for (key, _), row in opened.store.scores(plan.folder, samples).items() if row.decided}
+        for plan in opened.judging.plans
+    }
+    names: dict[SampleKey, list[str]] = {}
+    for key, name in opened.pairs(share(opened.wanted, opened.options)):
+        if key in samples and name in decided and key not in decided[name]:
+            names.setdefault(key, []).append(name)
+    return [(samples[key], tuple(todo)) for key, todo in names.items()]
+
+
+def _record(opened: Run, external: ExternalMedia) -> None:
+    """Records files that somebody else made as samples. Nothing is copied, and no frame is decoded yet."""
+    listing = external.listing
+    for line in external.lines:
+        opened.say(line)
+    standing, _ = current_samples(opened)
+    new = [key for key in share(opened.wanted, opened.options) if key in listing.found and key not in standing]
+    writer = opened.store.sample_writer()
+    with progress("reading", len(new), "files") as bar:
+        for unit in units(new, FILES_A_ROW_BATCH):
+            rows = [found_row(listing, key, external.digests[key]) for key in unit]
+            writer.append_samples(rows)
+            bar.advance(len(rows), sum(isinstance(row, Failure) for row in rows))
+    writer.close()
+
+
+def found_row(listing: Listing, key: SampleKey, digest: str) -> Sample | Failure:
+    """The row of a sample that somebody else made, who is not known here."""
+    path, part = listing.found[key], listing.parts.get(key)
+    try:
+        facts = media.probe(path)
+    except MediaError as error:
+        return Failure(key, str(error))
+    return Sample(
+        key=key,
+        seed=0,
+        path=str(path),
+        digest=digest,
+        bytes=path.stat().st_size,
+        width=facts.width if part is None else part[2],
+        height=facts.height if part is None else part[3],
+        frames=facts.frames,
+        fps=facts.fps,
+        seconds=0.0,
+        part=part,
+    )
+
+
+def _devices(opened: Run) -> list[str]:
+    """One entry a worker process: every accelerator, or as many CPU workers as there are cores for light work."""
+    asked, workers = opened.options.device, opened.options.workers
+    if asked != "auto":
+        names = [asked]
+    elif opened.light:
+        names = ["cpu"] * environment.cpu_count()
+    else:
+        names = environment.device_names() or ["cpu"]
+    return [names[index % len(names)] for index in range(workers)] if workers else names
+
+
+def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
+    devices = [] if opened.light else environment.devices()
+    return {
+        **state,
+        "run": opened.name,
+        "model": opened.model,
+        "spec": opened.spec.model_dump(mode="json"),
+        "options": opened.options.model_dump(mode="json"),
+        "sampler": asdict(opened.info),
+        "suite": dict(opened.suite_facts),
+        "benchmark": {"name": opened.benchmark.name, "version": opened.benchmark.version},
+        "scorers": {plan.name: plan.folder for plan in opened.judging.plans},
+        "judges": {plan.name: plan.judge for plan in opened.judging.plans},
+        "unavailable": dict(opened.judging.unavailable),
+        "environment": environment.capture(),
+        "device": ", ".join(devices) or environment.cpu_name(),
+    }
+
+
+def _write_tables(opened: Run, outcome: Outcome) -> None:
+    from nova_eval.report.export import write_latency, write_tables
+    from nova_eval.report.parquet import write_scores
+
+    spec, baselines = report_inputs(opened.spec.benchmark)
+    write_tables(outcome.summary, spec, baselines, opened.store.folder / "tables")
+    write_latency(outcome.summary, spec, baselines, opened.store.folder / "logs")
+    write_scores(opened.store, outcome.rows, outcome.samples, opened.prompts)
+
+
+def _grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        groups.setdefault(reason, []).append(name)
+    return groups
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

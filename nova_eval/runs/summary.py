@@ -1,0 +1,75 @@
+"""From the rows on disk to a run's metrics, coverage and latency. Reads only; needs no network and no torch."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nova_eval import environment
+from nova_eval.plan import share
+from nova_eval.records import Latency, RunSummary, Sample, SampleKey, Score
+from nova_eval.runs.run import Run, current_samples
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A summary and what it was made from. ``share_unscored`` counts the pairs that this shard has yet to decide."""
+
+    summary: RunSummary
+    rows: tuple[Score, ...]
+    samples: dict[SampleKey, Sample]
+    share_unscored: int
+
+
+def summarise(opened: Run) -> Outcome:
+    """What the rows on disk say now of the samples that are wanted."""
+    samples, absent = current_samples(opened)
+    rows = _wanted_rows(opened, samples, absent)
+    scoring = opened.options.scoring
+    metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)
+    if opened.options.metrics:
+        metrics = [metric for metric in metrics if metric.name in opened.options.metrics]
+    variant = opened.config.variants[opened.spec.variant]
+    summary = RunSummary(
+        run=opened.name,
+        model=opened.model,
+        benchmark=opened.spec.benchmark,
+        variant=opened.spec.variant,
+        scoring=scoring,
+        samples_per_prompt=str(opened.options.samples_per_prompt),
+        prompts=len(opened.prompts),
+        samples=sum(key in samples for key in opened.wanted),
+        metrics=tuple(metrics),
+        coverage=opened.benchmark.coverage(opened.prompts, opened.wanted, rows, scoring),
+        latency=_latency(opened, [samples[key] for key in opened.wanted if key in samples]),
+        notes=(variant.note,) if variant.note else (),
+    )
+    own = opened.benchmark.coverage(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
+    return Outcome(summary, tuple(rows), samples, own.unscored)
+
+
+def _wanted_rows(opened: Run, samples: dict[SampleKey, Sample], absent: dict[SampleKey, str]) -> list[Score]:
+    """The score rows of the wanted samples, and a reason in place of each one that cannot be there."""
+    wanted = set(opened.wanted)
+    rows = []
+    for plan in opened.judging.plans:
+        found = opened.store.scores(plan.folder, samples)
+        rows += [row for (key, _), row in sorted(found.items()) if key in wanted]
+    unavailable = opened.judging.unavailable
+    for key, name in opened.pairs():
+        if name in unavailable:
+            rows.append(Score(key, name, None, reason=unavailable[name]))
+        elif key not in samples:
+            rows.append(Score(key, name, None, reason=absent.get(key, "not sampled yet")))
+    return rows
+
+
+def _latency(opened: Run, samples: Sequence[Sample]) -> Latency | None:
+    timed = [sample for sample in samples if sample.seconds > 0]
+    if not timed:
+        return None
+    seconds = statistics.fmean(sample.seconds for sample in timed)
+    frames = statistics.fmean(sample.frames for sample in timed)
+    device = str((opened.store.manifest() or {}).get("device") or environment.cpu_name())
+    return Latency(seconds, frames / seconds, device)

@@ -1,0 +1,55 @@
+"""Both sides are timed on the same clips, in turns, and what cannot be measured says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nova_eval.checks.bench.judges import DIMENSIONS, PUBLISHED, lines, measure
+from nova_eval.checks.crosscheck.official import FILES
+from nova_eval.checks.parity.weight_files import STAND_INS
+from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.weights import entry
+
+SMALL: dict[str, Any] = {"clips": 2, "frames": 4, "height": 128, "width": 128, "threads": 1}
+
+
+def test_a_dimension_is_measured_clip_by_clip(official: Any) -> None:
+    result = measure(dimensions=["temporal_flickering"], place=official.folder, repeats=2, **SMALL)
+    (row,) = result["dimensions"]
+    assert row["dimension"] == "temporal_flickering"
+    assert min(row["ours"], row["official"], row["ratio"], row["cpu_ratio"]) > 0
+    together = result["together"]
+    assert together["ours"] == pytest.approx(row["ours"] + together["decode"])
+    assert together["official"] == pytest.approx(row["official"])
+    assert together["ratio"] == pytest.approx(together["official"] / together["ours"])
+    assert "all together" in lines(result)
+
+
+def test_one_that_the_package_cannot_run_is_left_out_of_the_sum(official: Any) -> None:
+    official.dimension("temporal_flickering", "def compute_temporal_flickering(*a, **k):\n    raise ValueError('no')\n")
+    with pytest.raises(PrerequisiteError, match="ValueError: no"):
+        measure(dimensions=["temporal_flickering"], place=official.folder, **SMALL)
+
+
+def test_a_package_that_dies_is_said(official: Any) -> None:
+    official.dimension("temporal_flickering", "import os\nos._exit(3)\n")
+    with pytest.raises(PrerequisiteError, match="ended with code 3"):
+        measure(dimensions=["temporal_flickering"], place=official.folder, **SMALL)
+
+
+def test_what_is_no_measurement_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'imaging_quality'"):
+        measure(dimensions=["image_quality"])
+    with pytest.raises(UsageError, match="128 pixels"):
+        measure(height=64)
+
+
+def test_every_file_that_is_asked_for_has_a_stand_in() -> None:
+    published = {stand_in.file for stand_in in STAND_INS.values()}
+    assert {entry(name).file for dimension in DIMENSIONS for name in FILES[dimension]} == published
+    assert {path.name for path in PUBLISHED.iterdir()} >= STAND_INS.keys()

@@ -1,0 +1,106 @@
+"""Interface: what the options of a run mean, which wins, and what is said of bad ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nova_eval.errors import UsageError
+from nova_eval.runs.options import resolve
+
+
+def test_the_mini_profile_is_the_default() -> None:
+    spec, options, config = resolve("vbench", {})
+    assert (options.profile, spec.variant, options.samples_per_prompt) == ("mini", "sprites", 5)
+    assert options.scoring == config.variants["sprites"].scoring
+
+
+def test_flags_win_over_sets_and_sets_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("seed = 1\nlimit = 3\n[sampler]\nheight = 32\nwidth = 32\n")
+    spec, options, _ = resolve("vbench", {"seed": 3, "limit": None}, ["seed=2", "sampler.height=48"], file)
+    assert spec.seed == 3
+    assert options.limit == 3
+    assert (spec.sampler.settings["height"], spec.sampler.settings["width"]) == (48, 32)
+
+
+def test_a_folder_is_held_against_the_official_suite_unless_told_otherwise(tmp_path: Path) -> None:
+    spec, options, _ = resolve("vbench", {"sampler": f"folder:{tmp_path}"})
+    assert spec.sampler.settings == {"folder": str(tmp_path), "layout": "vbench", "modality": "video"}
+    assert (spec.variant, options.scoring) == ("official", "official")
+    spec, _, _ = resolve("vbench", {"sampler": f"folder:{tmp_path}", "variant": "sprites"})
+    assert spec.variant == "sprites"
+
+
+def test_settings_of_the_profiles_sampler_do_not_burden_another(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("class Mine:\n    def __init__(self, height: int = 8, depth: int = 2) -> None: ...\n")
+    spec, _, _ = resolve("vbench", {"sampler": f"{plugin}:Mine"}, ["sampler.depth=5"])
+    assert spec.sampler.settings == {"height": 64, "depth": 5}
+
+
+@pytest.mark.parametrize(
+    ("flags", "sets", "line"),
+    [
+        ({"sampler": "orcale"}, [], r"unknown sampler 'orcale'; did you mean 'oracle'\?"),
+        ({"variant": "offical"}, [], r"unknown variant of vbench 'offical'; did you mean 'official'\?"),
+        ({"profile": "maxi"}, [], r"unknown profile of vbench 'maxi'; did you mean 'mini'\?"),
+        ({"metrics": ("colour",)}, [], r"unknown dimension of vbench 'colour'; did you mean 'color'\?"),
+        ({}, ["sampler.heigth=3"], r"unknown setting of sampler 'nova' 'heigth'; did you mean 'height'\?"),
+        ({}, ["sede=3"], r"unknown setting 'sede'; did you mean 'seed'\?"),
+        ({}, ["codec=h265"], r"unknown codec 'h265'; did you mean 'h264'\?"),
+        ({}, ["seed"], "--set 'seed' is not of the form key=value"),
+        ({"seed": -1}, [], r"seed: .*greater than or equal to 0"),
+        ({"limit": 0}, [], r"limit: .*greater than or equal to 1"),
+        ({"samples_per_prompt": "many"}, [], r"samples-per-prompt"),
+        ({"samples_per_prompt": "0"}, [], r"samples-per-prompt: .*1 or more"),
+        ({"shard": "3"}, [], r"shard '3' is not of the form i/n"),
+        ({"shard": "5/4"}, [], r"shard '5/4' is not of the form i/n"),
+        ({"sampler": "folder"}, [], "sampler 'folder' needs folder; use --sampler folder:<folder>"),
+        ({"sampler": "nowhere.py:Class"}, [], r"sampler file 'nowhere.py' does not exist"),
+        ({"scoring": "both"}, [], "scoring: Input should be 'official' or 'corrected'"),
+        ({}, ["order=random"], "order: .*shuffled:<seed>"),
+    ],
+)
+def test_bad_values_get_one_clear_line(flags: dict[str, object], sets: list[str], line: str) -> None:
+    with pytest.raises(UsageError, match=line) as caught:
+        resolve("vbench", flags, sets)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_benchmarks_get_a_hint() -> None:
+    with pytest.raises(UsageError, match=r"unknown benchmark 'vbnch'; did you mean 'vbench'\?"):
+        resolve("vbnch", {})
+
+
+@pytest.mark.parametrize(("text", "line"), [("seed = ", "is not TOML"), (None, "no such file")])
+def test_bad_files_get_one_clear_line(tmp_path: Path, text: str | None, line: str) -> None:
+    file = tmp_path / "run.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UsageError, match=line):
+        resolve("vbench", {}, [], file)
+
+
+@pytest.mark.parametrize("benchmark", ["vbench", "geneval", "t2i_compbench", "dpg_bench"])
+@pytest.mark.parametrize(("profile", "variant"), [(None, "sprites"), ("paper", "official")])
+def test_every_benchmark_starts_in_the_embedded_world_with_five_samples(
+    benchmark: str, profile: str | None, variant: str
+) -> None:
+    spec, options, _ = resolve(benchmark, {"profile": profile})
+    assert (options.profile, spec.variant, options.samples_per_prompt) == (profile or "mini", variant, 5)
+
+
+@pytest.mark.parametrize(("benchmark", "count"), [("geneval", 4), ("t2i_compbench", 10), ("dpg_bench", 4)])
+def test_the_official_count_is_the_benchmarks_own(benchmark: str, count: int) -> None:
+    _, options, config = resolve(benchmark, {"samples_per_prompt": "official"})
+    assert config.samples_of((), options.samples_per_prompt) == count
+
+
+def test_an_image_benchmark_asks_any_sampler_for_one_frame() -> None:
+    for name in ("oracle", "noise"):
+        spec, _, _ = resolve("geneval", {"sampler": name})
+        assert spec.sampler.settings["frames"] == 1
+    spec, _, _ = resolve("vbench", {"sampler": "noise"})
+    assert spec.sampler.settings.get("frames", 17) == 17
