@@ -155,7 +155,7 @@ def _write_results(opened: Run, paths: Mapping[SampleKey, Path], target: Path) -
     )
     if not results.counted:
         return ["no official result file: nothing is scored yet"]
-    module = import_module(f"nova_eval.adapters.{opened.spec.benchmark}.layout")
+    module = import_module(f"nova_eval.adapters.{opened.spec.benchmark}.results")
     files: Mapping[str, str] = module.result_files(results)
     for name, text in files.items():
         _write(target / name, text.encode())
