@@ -13,23 +13,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from nova_eval.errors import CorruptStoreError, PrerequisiteError
+from nova_eval import files
+from nova_eval.errors import CorruptStoreError
 from nova_eval.identity import canonical_json
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 
 SCHEMA = 1
 _CHECK = ',"crc":"'  # the last field of every line; the checksum covers all bytes before it
+_REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
 
 
 class RunStore:
@@ -72,26 +71,13 @@ class RunStore:
 
     def write(self, name: str, data: bytes) -> Path:
         """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return."""
-        target = self.folder / name
-        with _clear_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f".{target.name}.{_writer()}.tmp")
-            try:
-                with temporary.open("wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                temporary.replace(target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        return target
+        return files.write(self.folder / name, data, remedy=_REMEDY)
 
     def adopt(self, name: str, source: Path, *, copy: bool = False) -> Path:
         """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all: linked where that can be."""
         target = self.folder / name
-        with _clear_errors(target):
-            place(source, target, copy=copy)
+        with files.writing(target, _REMEDY):
+            files.place(source, target, copy=copy)
         return target
 
     def media_name(self, key: SampleKey, suffix: str) -> str:
@@ -100,10 +86,7 @@ class RunStore:
 
     def sweep(self) -> None:
         """Removes temporary files that dead processes of this machine left behind."""
-        for path in self.folder.glob("**/.*.tmp"):
-            host, _, pid = path.name.removesuffix(".tmp").rsplit(".", 1)[-1].rpartition("-")
-            if host == _host() and pid.isdigit() and not _alive(int(pid)):
-                path.unlink(missing_ok=True)
+        files.sweep(self.folder)
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
@@ -154,28 +137,6 @@ class RunStore:
         return ShardWriter(self.folder / "scores" / name)
 
 
-def place(source: Path, target: Path, *, copy: bool = False) -> None:
-    """Makes ``target`` the same bytes as ``source``, by a hard link or else by a copy. May raise OSError."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{sha256(target.name.encode()).hexdigest()[:16]}.{_writer()}.tmp")
-    try:
-        if copy or not _linked(source.resolve(), temporary):
-            shutil.copyfile(source, temporary)
-            with temporary.open("rb+") as stream:
-                os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _linked(source: Path, target: Path) -> bool:
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another disk, or a file system without links
-        return False
-    return True
-
-
 class ShardWriter:
     """Appends rows to a file that nobody else writes. The file is made at the first row."""
 
@@ -203,7 +164,7 @@ class ShardWriter:
         data = b"".join(_line(row) for row in rows)
         if not data:
             return
-        with _clear_errors(self._folder):
+        with files.writing(self._folder, _REMEDY):
             stream = self._stream or self._open()
             self._stream = stream
             stream.write(data)
@@ -213,7 +174,7 @@ class ShardWriter:
     def _open(self) -> IO[bytes]:
         self._folder.mkdir(parents=True, exist_ok=True)
         for attempt in count():  # a process number may come back: never append to somebody else's torn line
-            name = _writer() + (f"-{attempt}" if attempt else "") + ".jsonl"
+            name = files.writer() + (f"-{attempt}" if attempt else "") + ".jsonl"
             try:
                 return (self._folder / name).open("xb")
             except FileExistsError:
@@ -258,17 +219,6 @@ def _clear_row(path: Path, number: int) -> Iterator[None]:
         raise _broken(path, number) from error
 
 
-@contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise PrerequisiteError(
-            f"cannot write {path}: {error.strerror or error}",
-            remedy="free space, fix permissions or use another --results, then run again: finished work is kept",
-        ) from error
-
-
 def _plain_row(row: Sample | Score) -> dict[str, Any]:
     plain = {**asdict(row), "key": list(row.key)}
     if plain.get("part") is None:  # most samples are a file of their own
@@ -301,21 +251,3 @@ def _size(path: Path) -> int:
 
 def _schema_of(manifest: Any) -> Any:
     return manifest.get("schema") if isinstance(manifest, dict) else None
-
-
-def _host() -> str:
-    return socket.gethostname().replace(".", "_") or "host"
-
-
-def _writer() -> str:
-    return f"{_host()}-{os.getpid()}"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

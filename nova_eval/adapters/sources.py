@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha1, sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from nova_eval import files
 from nova_eval.config import data_folder, read_toml
 from nova_eval.environment import CACHE_VARIABLE, cache_root
 from nova_eval.errors import PrerequisiteError, unknown
@@ -75,7 +75,7 @@ def load_sources(benchmark: str) -> tuple[Source, ...]:
     return tuple(Source(benchmark=benchmark, **{"sha256": "", **entry}) for entry in table["files"])
 
 
-def files(source: Source) -> tuple[Source, ...]:
+def files_of(source: Source) -> tuple[Source, ...]:
     """The files of a folder, or the file itself."""
     if not source.listing:
         return (source,)
@@ -121,7 +121,7 @@ def fetch(
     tell = progress or (lambda line: None)
     paths = []
     for source in load_sources(benchmark):
-        for file in files(source):
+        for file in files_of(source):
             line = _bring(file, mirror, offline)
             if not source.listing:
                 tell(line)
@@ -154,7 +154,7 @@ def verify(benchmark: str, *, mirror: Path | None = None) -> list[Check]:
     folders = [cache_folder()] if mirror is None else [mirror, cache_folder()]
     checks = []
     for source in load_sources(benchmark):
-        found = [_check(file, folders) for file in files(source)]
+        found = [_check(file, folders) for file in files_of(source)]
         worst = next((check for check in found if check.problem), found[0])
         checks.append(Check(source, worst.path.parent if source.listing and worst.path else worst.path, worst.problem))
     return checks
@@ -256,25 +256,8 @@ def _get(source: Source) -> bytes:
 
 def _store(source: Source, body: bytes) -> Path:
     """Writes verified bytes into the cache, whole or not at all; several processes may do it at once."""
-    path = cache_folder() / source.place
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(body)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).chmod(0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise PrerequisiteError(
-            f"cannot write {path}: {error.strerror or error}", remedy=f"set {CACHE_VARIABLE} to a folder with room"
-        ) from error
-    return path
+    remedy = f"set {CACHE_VARIABLE} to a folder with room"
+    return files.write(cache_folder() / source.place, body, remedy=remedy)
 
 
 def _discard(path: Path) -> None:

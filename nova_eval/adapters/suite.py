@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from nova_eval.adapters.dpg_bench import prompts as dpg_bench
 from nova_eval.adapters.geneval import prompts as geneval
-from nova_eval.adapters.sources import Source, files, load_sources, locate
+from nova_eval.adapters.sources import Source, files_of, load_sources, locate
 from nova_eval.adapters.t2i_compbench import prompts as t2i_compbench
 from nova_eval.config import data_folder
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
@@ -97,7 +97,7 @@ def _t2i_compbench(sources: Mapping[str, Source], find: _Find) -> Suite:
 def _dpg_bench(sources: Mapping[str, Source], find: _Find) -> Suite:
     """The table of questions is no part of it: it decides scores, not pixels."""
     source = sources["prompts"]
-    prompts = tuple(dpg_bench.prompts(find(file) for file in files(source)))
+    prompts = tuple(dpg_bench.prompts(find(file) for file in files_of(source)))
     return Suite(source.benchmark, "official", prompts, str(source))
 
 

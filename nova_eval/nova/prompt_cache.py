@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
+from nova_eval import files
 from nova_eval.identity import digest
 
 
@@ -53,12 +53,8 @@ class PromptCache:
     def put(self, key: PromptKey, rows: Tensor) -> None:
         from safetensors.torch import save
 
-        path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         rows = rows.detach().cpu().contiguous()
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-        temporary.write_bytes(save({"rows": rows}, metadata={"sha256": _checksum(rows)}))
-        os.replace(temporary, path)
+        files.write(self.path(key), save({"rows": rows}, metadata={"sha256": _checksum(rows)}))
 
 
 def _checksum(rows: Tensor) -> str:

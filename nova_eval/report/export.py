@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nova_eval import files
 from nova_eval.errors import PrerequisiteError
 from nova_eval.records import Metric, RunSummary
 from nova_eval.report.baselines import BaselineRow
@@ -71,9 +71,9 @@ def to_json(summary: RunSummary) -> dict[str, Any]:
 
 def _write(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            _replace(folder / name, text)
+            with files.whole(folder / name) as stream:
+                stream.write(text.encode())
     except OSError as error:
         raise PrerequisiteError(f"cannot write tables to {folder}: {error.strerror}") from error
     return tuple(folder / name for name in texts)
@@ -91,12 +91,3 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "higher_is_better": metric.higher_is_better,
         "reason": metric.reason,
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nova_eval import media
+from nova_eval import files, media
 from nova_eval.adapters.dpg_bench.names import SIDE, DPGBenchLayout, part_of_grid
 from nova_eval.adapters.layouts import LAYOUTS, Layout
 from nova_eval.adapters.results import OfficialResults
@@ -21,7 +21,6 @@ from nova_eval.protocols import Frames
 from nova_eval.records import Sample, SampleKey, Score
 from nova_eval.runs.run import Run, current_samples
 from nova_eval.runs.summary import summarise
-from nova_eval.store import place
 
 _SEPARATE = "separate"  # the layout of images that share no picture, and the folder that holds them beside grids
 _READ_OFFICIALLY = {"vbench": {".mp4", ".gif"}, "geneval": {".png"}, "t2i_compbench": {".png"}, "dpg_bench": {".png"}}
@@ -53,11 +52,11 @@ def export_run(opened: Run, target: Path, *, layout: str = "official", copy: boo
     try:
         written = _write_media(opened.store.folder, samples, names, root, shared=shared, copy=copy)
         for name, data in names_of.beside(opened.suite, written).items():
-            _write(root / name, data)
+            files.write(root / name, data)
         if shared:
             alone = _layout(opened, _SEPARATE).names(opened.suite, {key: kept[key].suffix for key in made})
             for key, name in alone.items():
-                place(opened.store.folder / samples[key].path, target / _SEPARATE / name, copy=copy)
+                files.place(opened.store.folder / samples[key].path, target / _SEPARATE / name, copy=copy)
         results = _write_results(opened, {key: root / names[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
@@ -96,10 +95,10 @@ def _write_media(
         for name, keys in groups.items():
             first = samples[keys[0]]
             if shared == (first.part is not None):  # the file is what the name means: a grid, or one sample
-                place(folder / first.path, root / name, copy=copy)
+                files.place(folder / first.path, root / name, copy=copy)
                 written += keys
             elif (data := _grid([samples[key] for key in keys], folder) if shared else _cut(first, folder)) is not None:
-                _write(root / name, data)
+                files.write(root / name, data)
                 written += keys
             bar.advance(len(keys))
     return written
@@ -131,11 +130,6 @@ def _pixels(sample: Sample, folder: Path) -> Frames:
     return np.ascontiguousarray(frame[top : top + height, left : left + width])
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
 def _write_results(opened: Run, paths: Mapping[SampleKey, Path], target: Path) -> list[str]:
     if opened.options.scoring != "official":
         return [f"no official result file: the run has {opened.options.scoring} scoring"]
@@ -156,11 +150,11 @@ def _write_results(opened: Run, paths: Mapping[SampleKey, Path], target: Path) -
     if not results.counted:
         return ["no official result file: nothing is scored yet"]
     module = import_module(f"nova_eval.adapters.{opened.spec.benchmark}.results")
-    files: Mapping[str, str] = module.result_files(results)
-    for name, text in files.items():
-        _write(target / name, text.encode())
+    texts: Mapping[str, str] = module.result_files(results)
+    for name, text in texts.items():
+        files.write(target / name, text)
     partial = outcome.summary.coverage.unscored
-    lines = [f"official result files: {', '.join(files)}"]
+    lines = [f"official result files: {', '.join(texts)}"]
     return lines + ([f"they are of a part of the run: {partial} scores are missing"] if partial else [])
 
 

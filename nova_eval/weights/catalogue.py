@@ -6,11 +6,13 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from nova_eval import files
 from nova_eval.environment import cache_root
 from nova_eval.errors import PrerequisiteError, unknown
 from nova_eval.identity import file_digest
@@ -132,10 +134,6 @@ def remember(path: Path, sha256: str) -> None:
     """Notes the digest of ``path`` beside it. A folder that cannot be written is left as it is."""
     status = path.stat()
     note = path.with_name(f".{path.name}.sha256.json")
-    temporary = note.with_name(f"{note.name}.{os.getpid()}")
     row = {"sha256": sha256, "bytes": status.st_size, "modified": status.st_mtime_ns}
-    try:
-        temporary.write_text(json.dumps(row), encoding="utf-8")
-        os.replace(temporary, note)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+    with suppress(PrerequisiteError):
+        files.write(note, json.dumps(row))

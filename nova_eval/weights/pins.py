@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from nova_eval import files
 from nova_eval.weights.catalogue import Entry, cache_folder
 
 
@@ -52,6 +52,4 @@ def pin(entry: Entry, sha256: str, size: int, url: str) -> None:
         if entry.name in rows:
             return
         rows[entry.name] = {"sha256": sha256, "bytes": size, "url": url}
-        temporary = path.with_name(f".lock.json.{os.getpid()}")
-        temporary.write_text(json.dumps(dict(sorted(rows.items())), indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        files.write(path, json.dumps(dict(sorted(rows.items())), indent=2) + "\n")

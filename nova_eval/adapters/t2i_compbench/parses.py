@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nova_eval import files
 from nova_eval.adapters.sources import cache_folder
 from nova_eval.config import data_folder
 from nova_eval.errors import PrerequisiteError, UsageError
@@ -119,12 +120,7 @@ def write_parses(
     without spaCy or its model there.
     """
     table = _read_by(python or os.environ.get(PYTHON_VARIABLE, "") or sys.executable, list(texts), model)
-    place = path or table_path()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
-    os.replace(temporary, place)
-    return place
+    return files.write(path or table_path(), json.dumps(table, ensure_ascii=False))
 
 
 def _read_by(python: str, texts: list[str], model: str) -> Any:

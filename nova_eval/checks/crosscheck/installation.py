@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from nova_eval import files
 from nova_eval.environment import cache_root
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import digest
@@ -171,9 +172,7 @@ def _read_mark(folder: Path) -> dict[str, object] | None:
 
 
 def _write_mark(folder: Path, mark: dict[str, object]) -> None:
-    temporary = folder / f".{_MARK}.{os.getpid()}"
-    temporary.write_text(json.dumps(mark), encoding="utf-8")
-    os.replace(temporary, folder / _MARK)
+    files.write(folder / _MARK, json.dumps(mark))
 
 
 def _see(place: Environment) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from nova_eval import files
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.identity import digest
 from nova_eval.nova.checkpoint import write_json
@@ -168,9 +168,7 @@ def _write_shard(
             "usual": torch.tensor(usual),
         }
     metadata = {"items": json.dumps({"captions": captions, "dropped": dropped}, sort_keys=True, ensure_ascii=False)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(save(tensors, metadata=metadata))
-    os.replace(temporary, path)
+    files.write(path, save(tensors, metadata=metadata))
     return dropped
 
 

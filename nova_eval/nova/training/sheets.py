@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nova_eval import files
 from nova_eval.media import encode_image
 from nova_eval.nova.draws import SeededDraws
 from nova_eval.nova.sampling import Guidance, Plan, sample_latents
@@ -35,10 +35,7 @@ def write_sheet(
     clips = sample_clips(model, schedule, vae, text, prompts=prompts, seeds=[seed] * len(prompts), **settings)
     every = max(1, (clips.shape[1] - 1) // 8)
     rows = [np.concatenate(list(clip[::every]), axis=1) for clip in clips]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(encode_image(np.concatenate(rows, axis=0)))
-    os.replace(temporary, path)
+    files.write(path, encode_image(np.concatenate(rows, axis=0)))
 
 
 def sample_clips(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from nova_eval import files
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.training.ema import Average
 
@@ -39,7 +39,7 @@ def save_state(
     average: Average,
     optimizer: torch.optim.Optimizer | None,
 ) -> None:
-    """Writes and syncs a temporary file, then puts it in place: a killed process leaves the old state or the new."""
+    """A killed process leaves the old state or the new."""
     content = {
         "identity": identity,
         "progress": list(progress),
@@ -48,12 +48,8 @@ def save_state(
         "average_updates": average.updates,
         "optimizer": None if optimizer is None else optimizer.state_dict(),
     }
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
+    with files.writing(file), files.whole(file) as stream:
         torch.save(content, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, file)
 
 
 def load_state(file: Path, identity: str) -> State:

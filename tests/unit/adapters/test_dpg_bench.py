@@ -302,12 +302,12 @@ class TestSources:
     def test_one_changed_file_is_noticed(self, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
         (folder, table) = sources.load_sources("dpg_bench")
-        for file in sources.files(folder):
+        for file in sources.files_of(folder):
             place = sources.cache_folder() / file.place
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes((mirror / file.place).read_bytes())
         assert [check.problem == "" for check in sources.verify("dpg_bench")] == [True, False]
-        (sources.cache_folder() / sources.files(folder)[500].place).write_text("another prompt")
+        (sources.cache_folder() / sources.files_of(folder)[500].place).write_text("another prompt")
         check = sources.verify("dpg_bench")[0]
         assert "is not the pinned" in check.problem
         with pytest.raises(PrerequisiteError, match="is not the pinned"):

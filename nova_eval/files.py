@@ -1,0 +1,106 @@
+"""Files that appear whole or not at all: written under a temporary name in their folder, synced, then put in place.
+
+A temporary file is called ``.<16 digits>.<writer>.tmp``, so that ``sweep`` finds what a killed process left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from threading import get_ident
+from typing import IO
+
+from nova_eval.errors import PrerequisiteError
+
+
+def write(path: Path, data: bytes | str, *, remedy: str = "") -> Path:
+    """Puts ``data`` (text as UTF-8) at ``path``, whole or not at all, durable on return; makes missing folders.
+
+    PrerequisiteError with ``remedy`` when it cannot be written; an old file then stays as it was.
+    """
+    with writing(path, remedy), whole(path) as stream:
+        stream.write(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """A stream whose bytes become ``path`` at the end of the block; nothing changes when the block raises.
+
+    OSError when it cannot be written.
+    """
+    with _temporary(path) as temporary, temporary.open("wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def place(source: Path, target: Path, *, copy: bool = False) -> None:
+    """Makes ``target`` the same bytes as ``source``, by a hard link or else by a copy. May raise OSError."""
+    with _temporary(target) as temporary:
+        if copy or not _linked(source.resolve(), temporary):
+            shutil.copyfile(source, temporary)
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+
+
+@contextmanager
+def writing(path: Path, remedy: str = "") -> Iterator[None]:
+    """Says of an OSError in the block that ``path`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise PrerequisiteError(f"cannot write {path}: {error.strerror or error}", remedy=remedy) from error
+
+
+def sweep(folder: Path) -> None:
+    """Removes temporary files under ``folder`` that dead processes of this machine left behind."""
+    for path in folder.glob("**/.*.tmp"):
+        host, _, pid = path.name.removesuffix(".tmp").rsplit(".", 1)[-1].rpartition("-")
+        if host == _host() and pid.isdigit() and not _alive(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def writer() -> str:
+    """``<host>-<pid>``: the name of this process among all that may write to a folder."""
+    return f"{_host()}-{os.getpid()}"
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` that no other thread or process uses; what lies there at the end takes its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = sha256(f"{path.name} {get_ident()}".encode()).hexdigest()[:16]  # of one length, whatever the file is called
+    temporary = path.with_name(f".{name}.{writer()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another disk, or a file system without links
+        return False
+    return True
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "_") or "host"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

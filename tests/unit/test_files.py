@@ -1,0 +1,87 @@
+"""Files appear whole or not at all, whatever stops the writer."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from nova_eval import files
+from nova_eval.errors import PrerequisiteError
+
+
+def test_bytes_and_text_land_in_folders_that_were_missing(tmp_path: Path) -> None:
+    assert files.write(tmp_path / "a/b/c.txt", "één\n").read_bytes() == "één\n".encode()
+    assert files.write(tmp_path / "a/b/c.txt", b"new").read_bytes() == b"new"
+    assert os.listdir(tmp_path / "a/b") == ["c.txt"]
+
+
+def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = files.write(tmp_path / "table", b"old")
+
+    def stopped() -> None:
+        with files.whole(path) as stream:
+            stream.write(b"ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["table"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_full_disk_names_the_file_and_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = files.write(tmp_path / "table", b"old")
+    monkeypatch.setattr(os, step, full)
+    with pytest.raises(PrerequisiteError, match=r"^cannot write .*table: No space left on device; buy a disk$"):
+        files.write(path, b"new", remedy="buy a disk")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["table"]
+
+
+def test_what_is_in_place_was_synced_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    sync, put = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (order.append("sync"), sync(handle)))
+    monkeypatch.setattr(os, "replace", lambda *names: (order.append("replace"), put(*names)))
+    files.write(tmp_path / "table", b"new")
+    assert order == ["sync", "replace"]
+
+
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path) -> None:
+    path = files.write(tmp_path / ("n" * 255), b"long")
+    assert path.read_bytes() == b"long"
+
+
+def test_a_file_is_whole_while_many_write_it(tmp_path: Path) -> None:
+    texts = [str(digit) * 50_000 for digit in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: files.write(tmp_path / "table", text), texts))
+    assert (tmp_path / "table").read_text() in texts
+    assert os.listdir(tmp_path) == ["table"]
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    with files.whole(tmp_path / "deep/table") as stream:
+        (open_now,) = (tmp_path / "deep").iterdir()
+        dead = open_now.with_name(open_now.name.replace(f"-{os.getpid()}.tmp", "-999999999.tmp"))
+        dead.write_bytes(b"half")
+        files.sweep(tmp_path)
+        assert open_now.exists()
+        assert not dead.exists()
+        stream.write(b"whole")
+    assert (tmp_path / "deep/table").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_a_placed_file_is_a_link_or_a_copy_and_replaces_what_was_there(tmp_path: Path, copy: bool) -> None:
+    source, target = files.write(tmp_path / "source", b"bytes"), files.write(tmp_path / "out/target", b"old")
+    files.place(source, target, copy=copy)
+    assert target.read_bytes() == b"bytes"
+    assert target.samefile(source) != copy
