@@ -45,11 +45,7 @@ class SamplerInfo:
 
 @runtime_checkable
 class Sampler(Protocol):
-    """The generator under test.
-
-    A class attribute ``light = True`` says that it needs neither an accelerator nor much memory, so that one process a
-    core may run; the same goes for judges.
-    """
+    """The generator under test. It may also be ``Light`` and ``Movable``."""
 
     info: SamplerInfo
 
@@ -59,6 +55,36 @@ class Sampler(Protocol):
         The result for one (prompt, seed) must not depend on what else is in the batch.
         """
         ...
+
+
+@runtime_checkable
+class Light(Protocol):
+    """A sampler or judge, or its class, that says whether it needs neither an accelerator nor much memory.
+
+    One process a core may then run. Who says nothing is not light.
+    """
+
+    light: bool
+
+
+@runtime_checkable
+class ForetellsLight(Protocol):
+    """A sampler class whose making takes long, and which says beforehand what ``light`` would be with ``settings``."""
+
+    @staticmethod
+    def light_with(settings: Mapping[str, Any]) -> bool: ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A sampler that can be moved to ``"cpu"``, ``"cuda:0"`` …, whether it is loaded already or not."""
+
+    def to(self, device: str) -> object: ...
+
+
+def is_light(part: object) -> bool:
+    """What a sampler or judge, or its class, says of itself."""
+    return isinstance(part, Light) and part.light
 
 
 class Listing(NamedTuple):

@@ -59,7 +59,7 @@ UNSET = RunFlags()
 
 
 def open_run(benchmark: str, flags: RunFlags) -> Any:
-    from nova_eval.runs import run as opening
+    from nova_eval.runs import opening
 
     spec, options, config = resolved(benchmark, flags)
     return opening.open_run(spec, options, config, talk)
@@ -76,8 +76,8 @@ def reopen(name: str, flags: RunFlags) -> Any:
     """The run that ``name`` names, ready to be scored; ``None`` where it is the name of a benchmark."""
     from nova_eval.cli import show
     from nova_eval.config import benchmark_names
+    from nova_eval.runs import opening
     from nova_eval.runs import options as arguments
-    from nova_eval.runs import run as opening
 
     folder = None if name in benchmark_names() else show.seek(name, flags.results or Path("results"))
     if folder is None:

@@ -147,8 +147,7 @@ def export(
         Copy files; otherwise they are hard-linked where that is possible.
     """
     from nova_eval.cli import show
-    from nova_eval.runs import exporting
-    from nova_eval.runs import run as opening
+    from nova_eval.runs import exporting, opening
 
     opened = opening.reopen(show.find(run, results))
     for line in exporting.export_run(opened, folder, layout=layout, copy=copy):

@@ -25,8 +25,8 @@ from nova_eval.report.presets import load_preset, preset_table
 from nova_eval.report.spec import ReportSpec
 from nova_eval.report.tables import latency_table, run_table
 from nova_eval.report.terminal import render_terminal
+from nova_eval.runs.opening import reopen
 from nova_eval.runs.pipeline import report_inputs
-from nova_eval.runs.run import reopen
 from nova_eval.runs.summary import summarise
 
 _WIDTH_WITHOUT_TERMINAL = 120

@@ -18,7 +18,7 @@ from nova_eval.config import RunSpec
 from nova_eval.errors import MediaError, NovaEvalError
 from nova_eval.identity import sample_seed
 from nova_eval.judges import JUDGES
-from nova_eval.protocols import Frames, Item, Sampler, Scorer
+from nova_eval.protocols import Frames, Item, Movable, Sampler, Scorer
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import RunStore, ShardWriter
@@ -174,9 +174,8 @@ class Worker:
     def _load_sampler(self) -> Sampler:
         sampler: Any = SAMPLERS.get(self._job.spec.sampler.name)
         loaded: Sampler = sampler(**self._job.spec.sampler.settings)
-        move = getattr(loaded, "to", None)
-        if move is not None:
-            move(self._job.device)
+        if isinstance(loaded, Movable):
+            loaded.to(self._job.device)
         return loaded
 
     # --- scoring ----------------------------------------------------------------------------------------------------

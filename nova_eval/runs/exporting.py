@@ -19,7 +19,7 @@ from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from nova_eval.progress import progress
 from nova_eval.protocols import Frames
 from nova_eval.records import Sample, SampleKey, Score
-from nova_eval.runs.run import Run, current_samples
+from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
 
 _SEPARATE = "separate"  # the layout of images that share no picture, and the folder that holds them beside grids
@@ -35,7 +35,7 @@ def export_run(opened: Run, target: Path, *, layout: str = "official", copy: boo
     names_of = _layout(opened, layout)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not an empty folder", remedy="name a new folder")
-    samples, _ = current_samples(opened)
+    samples, _ = opened.samples()
     samples = {key: samples[key] for key in opened.wanted if key in samples}
     if not samples:
         raise UsageError(f"{opened.name} has no sample to export", remedy="sample or import some first")

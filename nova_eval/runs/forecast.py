@@ -11,8 +11,9 @@ from typing import Any
 from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec
 from nova_eval.environment import cpu_count
 from nova_eval.runs import cost
+from nova_eval.runs.opening import survey
 from nova_eval.runs.pipeline import outline
-from nova_eval.runs.run import Run, survey
+from nova_eval.runs.run import Run
 
 
 def forecast(

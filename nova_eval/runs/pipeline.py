@@ -19,7 +19,8 @@ from nova_eval.plan import by_judges, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
-from nova_eval.runs.run import ExternalMedia, Run, current_samples
+from nova_eval.runs.external import ExternalMedia
+from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome, summarise
 from nova_eval.weights.catalogue import family
 
@@ -81,7 +82,7 @@ def sample(opened: Run, engine: LocalEngine) -> None:
 
 def score(opened: Run, engine: LocalEngine) -> None:
     """Lets every scorer whose judge is at hand look at the samples of this shard that it has not scored."""
-    samples, _ = current_samples(opened)
+    samples, _ = opened.samples()
     work = _unscored(opened, samples)
     last_failure = ""
     with progress("scoring", len(work), "samples") as bar:
@@ -116,7 +117,7 @@ def outline(opened: Run, workers: int = 0) -> dict[str, Any]:
 
     ``workers``: how many processes share the work (0: as many as ``run`` would start here).
     """
-    samples, _ = current_samples(opened)
+    samples, _ = opened.samples()
     own = share(opened.wanted, opened.options)
     done = [samples[key] for key in own if key in samples]
     missing = len(own) - len(done) if opened.external is None else 0  # nobody makes what a folder lacks
@@ -169,7 +170,7 @@ def _record(opened: Run, external: ExternalMedia) -> None:
     listing = external.listing
     for line in external.lines:
         opened.say(line)
-    standing, _ = current_samples(opened)
+    standing, _ = opened.samples()
     new = [key for key in share(opened.wanted, opened.options) if key in listing.found and key not in standing]
     writer = opened.store.sample_writer()
     with progress("reading", len(new), "files") as bar:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nova_eval import environment
 from nova_eval.plan import share
 from nova_eval.records import Latency, RunSummary, Sample, SampleKey, Score
-from nova_eval.runs.run import Run, current_samples
+from nova_eval.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Outcome:
 
 def summarise(opened: Run) -> Outcome:
     """What the rows on disk say now of the samples that are wanted."""
-    samples, absent = current_samples(opened)
+    samples, absent = opened.samples()
     rows = _wanted_rows(opened, samples, absent)
     scoring = opened.options.scoring
     metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)

@@ -21,9 +21,11 @@ from nova_eval.engines.worker import Worker
 from nova_eval.plan import wanted_keys
 from nova_eval.protocols import Frames
 from nova_eval.records import Prompt
+from nova_eval.runs.external import ExternalMedia
+from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
-from nova_eval.runs.run import ExternalMedia, Run, open_run
+from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome
 from nova_eval.samplers.folder import FolderSampler
 

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
-from nova_eval.runs.run import open_run
 from nova_eval.sprites.corruptions import CORRUPTIONS
 
 CONTENT = ("object_class", "multiple_objects", "human_action", "color", "spatial_relationship", "scene")

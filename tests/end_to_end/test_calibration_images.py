@@ -12,9 +12,9 @@ from nova_eval.config import load_benchmark_config
 from nova_eval.records import RunSummary
 from nova_eval.report.spec import report_spec
 from nova_eval.report.tables import run_title
+from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
-from nova_eval.runs.run import open_run
 
 LIMITS = {"geneval": 24, "t2i_compbench": 32, "dpg_bench": 60}  # four prompts a task or category, one sample each
 PARTS = [(name, dimension) for name in LIMITS for dimension in load_benchmark_config(name).dimensions]

@@ -11,9 +11,9 @@ import pytest
 from nova_eval.config import load_benchmark_config
 from nova_eval.nova.motion import motion_score
 from nova_eval.records import Prompt
+from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
-from nova_eval.runs.run import open_run
 from nova_eval.samplers.nova import NovaSampler
 
 LADDER = ("oracle", "nova:nova-mini", "nova:nova-mini-early", "noise")

@@ -5,25 +5,19 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from nova_eval.checks.bench import null
 from nova_eval.config import BenchmarkConfig, Dimension, Profile, RunOptions, RunSpec, SamplerSpec, Variant
-from nova_eval.engines.worker import ScorerPlan
-from nova_eval.plan import wanted_keys
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
-from nova_eval.runs.pipeline import (
-    begin,
-    engine_for,
-    outline,
-    sample,
-    score,
-)
-from nova_eval.runs.run import Judging, Run
+from nova_eval.runs.judging import made
+from nova_eval.runs.opening import assemble
+from nova_eval.runs.pipeline import begin, engine_for, outline, sample, score
+from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
-from nova_eval.store import RunStore
 
 _SAMPLES_A_PROMPT = 5
 
@@ -71,24 +65,17 @@ def _open(folder: Path, samples: int) -> Run:
         profiles={"null": Profile(variant="null", sampler={"name": "null"})},
     )
     options = RunOptions(profile="null", scoring="official", samples_per_prompt=_SAMPLES_A_PROMPT, workers=1)
-    return Run(
-        spec=RunSpec(
-            benchmark=f"{here}:NullBenchmark", variant="null", sampler=SamplerSpec(name=f"{here}:NullSampler")
-        ),
-        options=options,
-        config=config,
-        benchmark=null.NullBenchmark(),
+    opened = assemble(
+        RunSpec(benchmark=f"{here}:NullBenchmark", variant="null", sampler=SamplerSpec(name=f"{here}:NullSampler")),
+        options,
+        config,
         suite=prompts,
         suite_facts={},
-        prompts=prompts,
-        wanted=tuple(wanted_keys(prompts, config, options))[:samples],
         info=SamplerInfo(name="null", modality="image"),
-        external=None,
-        judging=Judging((ScorerPlan("null", "null@1-pixels", None),), {}),
-        light=True,
-        store=RunStore(folder),
-        say=lambda text: None,
+        look=made,
+        folder=folder,
     )
+    return replace(opened, wanted=opened.wanted[:samples])
 
 
 def _seconds(work: Callable[[], object]) -> float:

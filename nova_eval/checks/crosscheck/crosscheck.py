@@ -26,7 +26,8 @@ from nova_eval.engines.worker import ScorerPlan
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError, unknown
 from nova_eval.judges import JUDGES
 from nova_eval.records import Prompt, Sample, SampleKey, Score
-from nova_eval.runs.run import Run, current_samples, reopen
+from nova_eval.runs.opening import reopen
+from nova_eval.runs.run import Run
 from nova_eval.weights.catalogue import FOLDER_VARIABLE
 
 __all__ = ["Compared", "as_json", "crosscheck", "environment", "lines", "weights_in"]
@@ -115,7 +116,7 @@ def _case(opened: Run, name: str, videos: Path, limit: int | None) -> Case:
     rows = _rows(opened, plan)
     if not rows:
         raise PrerequisiteError("the run has no scores of it")
-    samples, _ = current_samples(opened)
+    samples, _ = opened.samples()
     kept = _spread(sorted(key for key in rows if samples[key].path.endswith(".mp4")), limit)
     if not kept:
         raise PrerequisiteError("the official package reads .mp4 files only")
@@ -149,7 +150,7 @@ def _check_judge(opened: Run, plan: ScorerPlan) -> None:
 
 def _rows(opened: Run, plan: ScorerPlan) -> dict[SampleKey, Score]:
     """Decided rows; for temporal_flickering only those of clips that the static filter keeps."""
-    samples, _ = current_samples(opened)
+    samples, _ = opened.samples()
     found = opened.store.scores(plan.folder, samples)
     rows = [row for (_, metric), row in found.items() if metric == plan.name and row.decided]
     if plan.name == static.DIMENSION:

@@ -20,9 +20,10 @@ from nova_eval.records import RunSummary, SampleKey
 from nova_eval.report.tables import run_title
 from nova_eval.runs.exporting import export_run
 from nova_eval.runs.importing import import_folder
+from nova_eval.runs.opening import open_run, reopen, reopen_to_score
 from nova_eval.runs.options import changed, resolve
 from nova_eval.runs.pipeline import run
-from nova_eval.runs.run import Run, open_run, reopen, reopen_to_score
+from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
 from nova_eval.samplers.folder import FolderSampler
 

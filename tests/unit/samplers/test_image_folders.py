@@ -17,9 +17,9 @@ from nova_eval.cli import app
 from nova_eval.errors import INCOMPLETE, UsageError
 from nova_eval.protocols import Listing
 from nova_eval.records import Prompt, SampleKey
+from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
-from nova_eval.runs.run import open_run
 from nova_eval.samplers.folder import FolderSampler
 
 GENEVAL = [

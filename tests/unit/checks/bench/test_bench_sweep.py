@@ -9,8 +9,9 @@ import pytest
 
 from nova_eval.checks.bench import sweep
 from nova_eval.errors import UsageError
+from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
-from nova_eval.runs.run import Run, open_run
+from nova_eval.runs.run import Run
 
 OVER = "sampler.strength=0,1"
 

@@ -1,0 +1,48 @@
+"""Media that somebody else made, as a run sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from nova_eval.identity import file_digest
+from nova_eval.protocols import Listing, MediaSource
+from nova_eval.records import Prompt, Sample, SampleKey
+from nova_eval.store import RunStore
+
+
+class ExternalMedia:
+    """Files that somebody else made, looked at once a command."""
+
+    def __init__(self, source: MediaSource, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> None:
+        self._source, self._prompts, self._wanted = source, prompts, wanted
+
+    @cached_property
+    def listing(self) -> Listing:
+        return self._source.locate(self._prompts, self._wanted)
+
+    @cached_property
+    def digests(self) -> dict[SampleKey, str]:
+        """sha256 of each file that was found: a file that changed since the last run is another sample."""
+        by_path = {path: file_digest(path) for path in dict.fromkeys(self.listing.found.values())}
+        return {key: by_path[path] for key, path in self.listing.found.items()}
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """What was found and what was not, one line a kind."""
+        return self._source.describe(self.listing, self._prompts)
+
+    def samples(self, store: RunStore) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
+        """The recorded samples whose files are as they were, and why others that are wanted do not stand."""
+        rows, failures = store.sample_rows()
+        listing = self.listing
+        standing = {
+            key: row
+            for key, found in self.digests.items()
+            for row in rows.get(key, ())
+            if row.digest == found and row.path == str(listing.found[key]) and row.part == listing.parts.get(key)
+        }
+        reasons = {key: f"unreadable: {reason}" for key, reason in listing.unreadable.items()}
+        reasons.update((key, f"wrong size: {reason}") for key, reason in listing.wrong_size.items())
+        reasons.update((key, "the file is missing") for key in listing.missing)
+        return standing, {**failures, **reasons}

@@ -1,0 +1,85 @@
+"""Which scorers of a run can work: those whose judge is at hand, as far as one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nova_eval.engines.worker import ScorerPlan
+from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
+from nova_eval.judges import JUDGES
+from nova_eval.protocols import Scorer, is_light
+from nova_eval.weights import catalogue as weights
+
+
+class AtHand(NamedTuple):
+    """What is known of a judge that can be had. ``digest`` is ``None`` where its weights were not read."""
+
+    digest: str | None
+    light: bool
+
+
+Look = Callable[[str], AtHand]
+"""From a judge's name. NovaEvalError, with the reason, for a judge that cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The scorers whose judge is at hand, and why the others' is not (by scorer name).
+
+    ``light``: no judge that is at hand uses an accelerator or much memory.
+    """
+
+    plans: tuple[ScorerPlan, ...]
+    unavailable: Mapping[str, str]
+    light: bool = True
+
+
+def made(judge: str) -> AtHand:
+    """Makes the judge, which reads its weight files for their digest."""
+    judge_made: Any = JUDGES.get(judge)()
+    return AtHand(judge_made.digest, is_light(judge_made))
+
+
+def named(judge: str) -> AtHand:
+    """Looks whether the judge's files are here; imports nothing and reads none."""
+    if files := weights.missing(judge):
+        names = " ".join(row.name for row in files)
+        raise PrerequisiteError("weights are missing", remedy=f"python -m nova_eval weights fetch {names}")
+    return AtHand(None, not weights.needs(judge))
+
+
+def judging(
+    scorers: Sequence[Scorer], judge_of: Mapping[str, str], look: Look, scored: Mapping[str, str] | None = None
+) -> Judging:
+    """Looks once at every judge that ``scorers`` ask. ``judge_of`` gives the judge of a role.
+
+    A judge's digest names the folder of its scores; where it is not known, the folder is the one in ``scored`` (scorer
+    name → folder of an earlier run), or has no name yet.
+    """
+    seen: dict[str, AtHand] = {}
+    plans: list[ScorerPlan] = []
+    unavailable: dict[str, str] = {}
+    for scorer in scorers:
+        judge = None if scorer.role is None else judge_of.get(scorer.role)
+        folder = f"{scorer.name}@{scorer.version}-"
+        if scorer.role is None:
+            folder += "pixels"
+        else:
+            try:
+                if judge is None:
+                    raise UsageError(f"no judge is named for the role {scorer.role!r}")
+                if judge not in JUDGES:
+                    raise UsageError(f"judge {judge!r} is not part of this version of nova_eval")
+                seen[judge] = seen.get(judge) or look(judge)
+            except NovaEvalError as error:
+                unavailable[scorer.name] = str(error)
+                continue
+            digest, earlier = seen[judge].digest, (scored or {}).get(scorer.name, "")
+            if digest is not None:
+                folder += digest[:8]
+            else:
+                folder = earlier if earlier.startswith(folder) else f"{folder}new"
+        plans.append(ScorerPlan(scorer.name, folder, judge))
+    return Judging(tuple(plans), unavailable, all(judge.light for judge in seen.values()))

@@ -1,0 +1,209 @@
+"""Every way to an open run: of a spec to be run or looked ahead at, of a folder to be read or scored."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.selection import select
+from nova_eval.adapters.suite import Suite, load_suite
+from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec, load_benchmark_config
+from nova_eval.engines.worker import ScorerPlan
+from nova_eval.errors import CorruptStoreError, UsageError
+from nova_eval.identity import digest
+from nova_eval.plan import wanted_keys
+from nova_eval.protocols import ForetellsLight, MediaSource, SamplerInfo, is_light
+from nova_eval.records import Prompt
+from nova_eval.runs.external import ExternalMedia
+from nova_eval.runs.judging import Judging, Look, judging, made, named
+from nova_eval.runs.run import Run, Say
+from nova_eval.samplers import SAMPLERS
+from nova_eval.store import RunStore
+
+
+def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say = lambda text: None) -> Run:
+    """Loads the suite and the sampler's identity and finds the run's folder. Nothing is written."""
+    maker: Any = SAMPLERS.get(spec.sampler.name)
+    sampler = maker(**spec.sampler.settings)
+    info: SamplerInfo = sampler.info
+    if info.modality != config.modality:
+        raise UsageError(
+            f"sampler {info.name!r} makes {info.modality}s, {spec.benchmark} judges {config.modality}s",
+            remedy="choose another --sampler or benchmark",
+        )
+    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
+    # A sampler's settings count as its info states them, defaults included.
+    asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
+    identity = digest({"spec": asked, "sampler": info, "suite": suite.digest})
+    return assemble(
+        spec,
+        options,
+        config,
+        suite=suite.prompts,
+        suite_facts=_facts(suite),
+        info=info,
+        source=sampler,
+        look=made,
+        light=is_light(sampler),
+        folder=_folder(spec, options, info, identity[:8]),
+        say=say,
+    )
+
+
+def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
+    """``open_run`` for looking ahead: imports no network, reads no weight file, downloads nothing but prompts.
+
+    The generator and the judges are known by their names and by the files they need. An earlier run of the same spec
+    is found by its manifest; without one the folder has no name yet.
+    """
+    maker: Any = SAMPLERS.get(spec.sampler.name)
+    settings = spec.sampler.settings
+    sampler = maker(**settings) if is_light(maker) else None
+    light = sampler is not None or (isinstance(maker, ForetellsLight) and maker.light_with(settings))
+    name = Path(str(settings.get("checkpoint", spec.sampler.name))).name
+    info: SamplerInfo = sampler.info if sampler else SamplerInfo(name, config.modality, settings=settings)
+    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
+    folder, scored = _earlier(spec, suite.digest, options.results)
+    return assemble(
+        spec,
+        options,
+        config,
+        suite=suite.prompts,
+        suite_facts=_facts(suite),
+        info=info,
+        source=sampler,
+        look=named,
+        scored=scored,
+        light=light,
+        folder=folder or _folder(spec, options, info, "new"),
+    )
+
+
+def reopen(folder: Path) -> Run:
+    """A run as its manifest tells it, for reading: needs neither its sampler nor its judges, and no official files."""
+    manifest = RunStore(folder).manifest()
+    if manifest is None:
+        raise UsageError(f"{folder} is not a run: it has no manifest.json", remedy="see `nova-eval list runs`")
+    try:
+        spec = RunSpec.model_validate(manifest["spec"])
+        options = RunOptions.model_validate(manifest["options"])
+        info = SamplerInfo(**manifest["sampler"])
+        suite = tuple(_prompt(line) for line in (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines())
+        plans = tuple(ScorerPlan(name, where, None) for name, where in manifest["scorers"].items())
+        recorded = Judging(plans, manifest["unavailable"])
+    except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptStoreError(f"{folder}: manifest.json or prompts.jsonl cannot be read ({reason})") from error
+    config, facts = load_benchmark_config(spec.benchmark), manifest.get("suite", {})
+    return assemble(spec, options, config, suite=suite, suite_facts=facts, info=info, look=recorded, folder=folder)
+
+
+def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], say: Say = lambda text: None) -> Run:
+    """A run as its manifest tells it, with the judges at hand now: needs neither its sampler nor official files."""
+    old = reopen(folder)
+    return assemble(
+        old.spec,
+        change(old.options),
+        old.config,
+        suite=old.suite,
+        suite_facts=old.suite_facts,
+        info=old.info,
+        look=made,
+        folder=folder,
+        say=say,
+    )
+
+
+def assemble(
+    spec: RunSpec,
+    options: RunOptions,
+    config: BenchmarkConfig,
+    *,
+    suite: Sequence[Prompt],
+    info: SamplerInfo,
+    look: Look | Judging,
+    folder: Path,
+    suite_facts: Mapping[str, Any],
+    source: object = None,
+    scored: Mapping[str, str] | None = None,
+    light: bool = True,
+    say: Say = lambda text: None,
+) -> Run:
+    """The one place that makes a run.
+
+    ``look`` says which judges are at hand, or is the answer of an earlier look; ``scored`` is as ``judging`` takes it.
+    ``source`` is the sampler where there is one: a MediaSource makes the run one of external media. ``light`` is what
+    the sampler says of itself.
+    """
+    benchmark = load_benchmark(spec.benchmark)
+    prompts = select(_serving(suite, options.metrics), options.limit)
+    wanted = tuple(wanted_keys(prompts, config, options))
+    if not isinstance(look, Judging):
+        names = {name for _, name in benchmark.pairs(prompts, wanted)}
+        scorers = [scorer for scorer in benchmark.scorers(options.scoring) if scorer.name in names]
+        look = judging(scorers, config.judges[config.variants[spec.variant].judges], look, scored)
+    return Run(
+        spec=spec,
+        options=options,
+        config=config,
+        benchmark=benchmark,
+        suite=tuple(suite),
+        suite_facts=suite_facts,
+        prompts=prompts,
+        wanted=wanted,
+        info=info,
+        external=ExternalMedia(source, suite, wanted) if isinstance(source, MediaSource) else None,
+        judging=look,
+        light=light and look.light,
+        store=RunStore(folder),
+        say=say,
+    )
+
+
+def _earlier(spec: RunSpec, suite: str, results: Path) -> tuple[Path | None, Mapping[str, str]]:
+    """The latest run of ``spec`` over the suite of this digest, and where it keeps the scores of each scorer."""
+    found: list[tuple[str, Path, Mapping[str, str]]] = []
+    asked = spec.model_dump(mode="json")
+    for path in (results / "runs" / spec.benchmark).glob("*/manifest.json"):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            if manifest["spec"] == asked and manifest["suite"]["digest"] == suite:
+                found.append((manifest.get("started", ""), path.parent, manifest["scorers"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # whoever opens this run is told; it is not ours
+    _, folder, scored = max(found, key=lambda row: row[:2], default=("", None, {}))
+    return folder, scored
+
+
+def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
+    """The prompts that serve one of ``metrics`` (all without any), with only those tags."""
+    if not metrics:
+        return list(prompts)
+    kept = ((prompt, tuple(tag for tag in prompt.tags if tag in metrics)) for prompt in prompts)
+    return [replace(prompt, tags=tags) for prompt, tags in kept if tags]
+
+
+def _facts(suite: Suite) -> dict[str, Any]:
+    return {
+        "digest": suite.digest,
+        "source": suite.source,
+        "prompts": len(suite.prompts),
+        "notes": list(suite.notes),
+    }
+
+
+def _prompt(line: str) -> Prompt:
+    row = json.loads(line)
+    return Prompt(row["id"], row["text"], tuple(row["tags"]), row["reference"], row["rewritten"])
+
+
+def _folder(spec: RunSpec, options: RunOptions, info: SamplerInfo, identity: str) -> Path:
+    model = re.sub(r"[^A-Za-z0-9._]+", "-", info.name).strip("-.") or "model"
+    return options.results / "runs" / spec.benchmark / f"{model}-{identity}"
