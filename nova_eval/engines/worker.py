@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
 from nova_eval.config import RunSpec
@@ -87,7 +89,7 @@ class UnitReport:
 
 
 class Worker:
-    """Loads the sampler at its first sample unit and drops it before the first judge: they need not fit together."""
+    """Loads the sampler at its first sample unit and drops it at the first score unit: judges load into free memory."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -105,6 +107,7 @@ class Worker:
         """Does a unit. Raises NovaEvalError only where going on is pointless: no weights, no disk, bad settings."""
         if isinstance(unit, SampleUnit):
             return self._sample(unit.keys)
+        self._drop_sampler()
         self._let_go(keep=unit.keep)
         return self._score(unit.work)
 
@@ -137,6 +140,8 @@ class Worker:
     def _call(self, sampler: Sampler, keys: Sequence[SampleKey]) -> Sequence[Frames]:
         prompts = [self._job.prompts[key.prompt_id] for key in keys]
         frames = sampler.sample(prompts, [sample_seed(self._job.spec.seed, key) for key in keys])
+        if not isinstance(frames, Sequence | np.ndarray):
+            raise TypeError(f"the sampler returned {_kind(frames)}, not one array a prompt")
         if len(frames) != len(keys):
             raise ValueError(f"the sampler returned {len(frames)} results for {len(keys)} prompts")
         return frames
@@ -149,12 +154,15 @@ class Worker:
                 raise
             return Failure(key, f"sampler failed: {_brief(error)}")
 
-    def _stored(self, sampler: Sampler, key: SampleKey, frames: Frames, seconds: float) -> Sample | Failure:
-        if frames.dtype != "uint8" or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
-            return Failure(key, f"sampler returned {frames.dtype} {frames.shape}, not uint8 (T, H, W, 3)")
+    def _stored(self, sampler: Sampler, key: SampleKey, frames: Any, seconds: float) -> Sample | Failure:
+        if not _are_frames(frames):
+            return Failure(key, f"sampler returned {_kind(frames)}, not uint8 (T, H, W, 3)")
         video = sampler.info.modality == "video"
         fps = float(sampler.info.fps) if video else 0.0
-        data = media.encode_video(frames, fps, self._job.spec.codec) if video else media.encode_image(frames[0])
+        try:
+            data = media.encode_video(frames, fps, self._job.spec.codec) if video else media.encode_image(frames[0])
+        except Exception as error:
+            return Failure(key, f"sampler returned {_kind(frames)}, which cannot be encoded: {_brief(error)}")
         name = self._store.media_name(key, ".mp4" if video else ".png")
         self._store.write(name, data)
         count, height, width, _ = frames.shape
@@ -323,6 +331,20 @@ def _part_of(clip: media.Clip, sample: Sample) -> media.Clip:
     if left + width > clip.width or top + height > clip.height:
         raise MediaError(f"{Path(sample.path).name}: {clip.width}×{clip.height} pixels, too few to hold {sample.part}")
     return media.Clip(clip.frames[:, top : top + height, left : left + width], clip.fps)
+
+
+def _are_frames(made: object) -> bool:
+    """Whether a sampler's answer for one prompt is what its protocol promises."""
+    if not isinstance(made, np.ndarray) or made.dtype != np.uint8:
+        return False
+    return made.ndim == 4 and made.shape[-1] == 3 and made.size > 0
+
+
+def _kind(made: Any) -> str:
+    """What a sampler returned, for a reader who must mend it: ``float32 (1, 8, 8, 3)``, ``list``, ``None``."""
+    if made is None:
+        return "None"
+    return f"{made.dtype} {tuple(made.shape)}" if hasattr(made, "shape") else type(made).__name__
 
 
 def _is_final(error: Exception) -> bool:

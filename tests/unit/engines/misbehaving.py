@@ -1,0 +1,83 @@
+"""A sampler and a judge that do what a prompt's text says, loaded by path as any user's own are."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nova_eval.protocols import Frames, Prompt, SamplerInfo
+
+MAKER, LOOKER = f"{__file__}:Maker", f"{__file__}:Looker"
+SHAPE = (3, 32, 32, 3)
+SHADES = {"fine": 100, "unbearable": 250, "deadly to look at": 5, "deadly to look at once": 40}
+WRONG: dict[str, Any] = {
+    "float": np.zeros(SHAPE, np.float32),
+    "nan": np.full(SHAPE, np.nan),
+    "gray": np.zeros(SHAPE[:3], np.uint8),
+    "four channels": np.zeros((*SHAPE[:3], 4), np.uint8),
+    "empty": np.zeros((0, 32, 32, 3), np.uint8),
+    "list": [[0, 0, 0]],
+    "none": None,
+    "words": "a picture",
+}
+
+
+class Maker:
+    light = True
+    made: ClassVar[list[weakref.ref[Maker]]] = []
+
+    def __init__(self, folder: str = "") -> None:
+        self.info = SamplerInfo("maker", "video", fps=8.0)
+        self._once = Path(folder) / "sampler died"
+        self.made.append(weakref.ref(self))
+
+    def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Any:
+        texts = [prompt.text for prompt in prompts]
+        if "nothing at all" in texts:
+            return None
+        made = [self._one(text) for text in texts]
+        return made[:-1] if "too few" in texts else made
+
+    def _one(self, text: str) -> Any:
+        if text == "deadly" or (text == "deadly once" and first_time(self._once)):
+            os._exit(9)
+        if text == "raises":
+            raise RuntimeError("no such thought")
+        return WRONG[text] if text in WRONG else np.full(SHAPE, SHADES.get(text, 100), np.uint8)
+
+
+class Looker:
+    """Rates frames by their mean, once about one size for all frames that it is given."""
+
+    name, digest, light = "looker", "looker", True
+    alive_at_birth: ClassVar[list[bool]] = []
+    asked: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        self.alive_at_birth.append(any(reference() is not None for reference in Maker.made))
+
+    def to(self, device: str) -> Looker:
+        return self
+
+    def aesthetic(self, frames: Frames) -> Any:
+        self.asked.append(len(frames))
+        rated = frames.reshape(len(frames), -1).mean(axis=1)
+        dies = (rated < 20).any() or ((rated < 70).any() and first_time(Path(os.environ["MISBEHAVING"]) / "judge died"))
+        if dies:
+            os._exit(7)
+        if (rated > 200).any():
+            raise RuntimeError("too bright to look at")
+        return rated.astype(np.float32) / 25
+
+
+def first_time(path: Path) -> bool:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
