@@ -1,8 +1,9 @@
-"""Fixtures that find reference material kept outside the repository, and skip with a reason when it is absent."""
+"""Reference material kept outside the repository (a test that wants it skips where it is absent), and one thread."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def mirror() -> Path:
 def baselines() -> Path:
     """Published numbers with sources, one CSV a benchmark."""
     return _shared_folder("baselines")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Sums in one order: torch's threads are one while a module's tests run."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -17,7 +17,7 @@ from nova_eval.nova.schedule import DDPM
 from nova_eval.nova.vae import build_vae, save_vae
 
 sys.path.insert(0, sys.argv[2])
-from conftest import VIDEO_VAE, write_text_encoder
+from nova_checkpoints import VIDEO_VAE, write_text_encoder
 
 folder, marks, started = Path(sys.argv[1]), {}, time.perf_counter()
 
@@ -48,7 +48,7 @@ print(json.dumps({"shape": image.shape, "peak_bytes": peak, "seconds": marks, "s
 
 @pytest.mark.slow
 def test_the_video_model_of_600_million_parameters_fits_24_gib(tmp_path, request):
-    here = str(request.path.parent)
+    here = str(request.config.rootpath / "tests")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), here], capture_output=True, text=True, check=False, timeout=3000
     )

@@ -13,12 +13,7 @@ from nova_eval.nova.text import TextEncoder, pad_with_table
 PROMPTS = ["a red circle above a blue square", "", "jellyfish 日本語 🎬", "a", "  two  blanks<|endoftext|>"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

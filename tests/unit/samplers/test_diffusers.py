@@ -16,12 +16,7 @@ PROMPTS = [Prompt(f"suite/{i}", text) for i, text in enumerate(["a red circle", 
 SEEDS = [11, 2**62 + 5, 13]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def text_parts(folder):

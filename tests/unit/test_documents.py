@@ -8,7 +8,7 @@ import pytest
 
 from nova_eval import media
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_load_sample_and_save_as_the_readme_does(

@@ -1,0 +1,62 @@
+"""NOVA as a sampler under test."""
+
+import numpy as np
+import pytest
+
+from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.protocols import Sampler
+from nova_eval.records import Prompt
+from nova_eval.samplers import SAMPLERS
+from nova_eval.samplers.nova import NovaSampler
+
+QUICK = {"ar_steps": 2, "diffusion_steps": 2, "device": "cpu"}
+PROMPTS = [Prompt("t/1", "a fox"), Prompt("t/2", "birds", rewritten="a great many birds")]
+
+
+@pytest.fixture(scope="module")
+def sampler(video_checkpoint):
+    return NovaSampler(video_checkpoint, latent_frames=2, **QUICK)
+
+
+class TestSampler:
+    def test_it_is_registered_under_its_name(self):
+        assert SAMPLERS.get("nova") is NovaSampler
+
+    def test_it_makes_a_clip_a_prompt_whatever_the_batch(self, sampler):
+        assert isinstance(sampler, Sampler)
+        together = sampler.sample(PROMPTS, [1, 2])
+        assert [clip.shape for clip in together] == [(5, 32, 64, 3)] * 2
+        assert np.array_equal(sampler.sample(PROMPTS[1:], [2])[0], together[1])
+
+    def test_it_reads_the_rewritten_prompt(self, sampler):
+        plain = Prompt("t/2", "a great many birds")
+        assert np.array_equal(sampler.sample([plain], [2])[0], sampler.sample(PROMPTS[1:], [2])[0])
+
+    def test_its_identity_is_all_that_can_change_a_pixel(self, video_checkpoint, sampler):
+        info = sampler.info
+        assert (info.name, info.modality, info.fps) == (video_checkpoint.name, "video", 12.0)
+        assert len(info.checkpoint) == 64
+        assert info.settings["dtype"] == "float32"
+        assert info == NovaSampler(video_checkpoint, latent_frames=2, batch_size=4, **QUICK).info
+        for change in ({"guidance_scale": 3.0}, {"motion_flow": 1.0}, {"negative_prompt": "x"}, {"dtype": "bfloat16"}):
+            assert info != NovaSampler(video_checkpoint, latent_frames=2, **(QUICK | change)).info
+
+    def test_the_reference_temperature_leaves_no_trace_in_its_identity(self, video_checkpoint):
+        plain, same, cool = (
+            NovaSampler(video_checkpoint, **QUICK, **options).info.settings
+            for options in ({}, {"temperature": 1.0}, {"temperature": 0.7})
+        )
+        assert plain == same
+        assert cool == plain | {"temperature": 0.7}
+
+    def test_one_latent_frame_is_an_image(self, video_checkpoint):
+        info = NovaSampler(video_checkpoint, **QUICK).info
+        assert (info.modality, info.fps) == ("image", 0.0)
+
+    def test_what_cannot_be_is_refused_before_weights_are_read(self, video_checkpoint, image_checkpoint, tmp_path):
+        with pytest.raises(UsageError, match="nearest size"):
+            NovaSampler(video_checkpoint, height=50, **QUICK)
+        with pytest.raises(UsageError, match="makes images"):
+            NovaSampler(image_checkpoint, latent_frames=3, **QUICK)
+        with pytest.raises(PrerequisiteError, match="no checkpoint folder"):
+            NovaSampler(tmp_path / "none", **QUICK)
