@@ -17,6 +17,7 @@ import numpy as np
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
 from nova_eval.config import RunSpec
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import MediaError, NovaEvalError
 from nova_eval.identity import sample_seed
 from nova_eval.judges import JUDGES
@@ -259,7 +260,7 @@ class Worker:
             return []
         scorer, judge = self._scorers[plan.name], self._judge(plan.judge)
         try:
-            return list(scorer.score(items, judge))
+            return scores_of(scorer, items, judge)
         except Exception as error:
             if len(items) == 1:
                 return [Score(items[0].sample.key, plan.name, None, reason=_brief(error))]

@@ -17,6 +17,7 @@ import pytest
 from nova_eval.adapters.vbench import OFFICIAL, VBench
 from nova_eval.adapters.vbench.results import official_record
 from nova_eval.checks.parity.rules.vbench import SECTIONS, TOLERANCE, cases
+from nova_eval.engines.questions import scores_of
 from nova_eval.media import Clip
 from nova_eval.protocols import Item
 from nova_eval.records import Prompt, Sample, SampleKey
@@ -149,7 +150,7 @@ def item(dimension: str, index: int, frames: np.ndarray, fps: float = 8.0) -> It
 
 
 def check(kit: SimpleNamespace, dimension: str, case: dict[str, Any], items: list[Item], judge: Any) -> None:
-    rows = [row for one, answer in zip(items, judge, strict=True) for row in RULES[dimension].score([one], answer)]
+    rows = [row for one, answer in zip(items, judge, strict=True) for row in scores_of(RULES[dimension], [one], answer)]
     tolerance = kit.tolerance[dimension]
     for row, expected in zip(rows, case["video_scores"], strict=True):
         assert official_record(row)["video_results"] == pytest.approx(expected, abs=tolerance["video_score"], rel=0)
@@ -201,7 +202,7 @@ def test_recorded_flow_strengths_become_the_recorded_decisions(kit: SimpleNamesp
                 )
             )
             judges.append(ReplayedFlow(found["pair_scores"]))
-            (row,) = RULES["dynamic_degree"].score(items[-1:], ReplayedFlow(found["pair_scores"]))
+            (row,) = scores_of(RULES["dynamic_degree"], items[-1:], ReplayedFlow(found["pair_scores"]))
             assert row.detail["threshold"] == found["thres"]
             assert row.detail["need"] == found["count_num"]
             seen += 1

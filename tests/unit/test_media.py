@@ -10,6 +10,7 @@ import pytest
 
 from nova_eval import media
 from nova_eval.adapters.vbench import OFFICIAL
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import MediaError
 from nova_eval.media import Clip, FrameFile, LongClip
 from nova_eval.plan import by_judges
@@ -105,7 +106,7 @@ class TestColors:
         for matrix in (2, 1):
             sample = Sample(SampleKey("a/0", 0), 0, "", "", 0, 64, 48, 4, 8.0, 0.0)
             clip = media.read(encoded(tmp_path / f"{matrix}.mp4", matrix))
-            rows += RULES[name].score([Item(Prompt("a/0", "", (name,)), sample, clip)], Seen())
+            rows += scores_of(RULES[name], [Item(Prompt("a/0", "", (name,)), sample, clip)], Seen())
         assert rows[0] == rows[1]
         assert rows[0].value is not None
 
@@ -162,10 +163,10 @@ class TestRules:
             items.append(Item(prompt, sample, media.read(path)))
             long.append(Item(prompt, sample, media.read_long(path)))
         judge = SpritesBackgroundEncoder() if name == "background_consistency" else SpritesJudge()
-        alone = [row for item in items for row in RULES[name].score([item], judge)]
+        alone = [row for item in items for row in scores_of(RULES[name], [item], judge)]
         assert len(alone) == 3
         for company in (items, items[::-1], long, [long[0], *items[1:]]):
-            assert sorted(RULES[name].score(company, judge), key=lambda row: row.key) == alone
+            assert sorted(scores_of(RULES[name], company, judge), key=lambda row: row.key) == alone
 
     def test_frames_of_clips_of_one_size_are_asked_for_together(self) -> None:
         class Counting(SpritesJudge):
@@ -181,7 +182,7 @@ class TestRules:
             Item(prompt, Sample(SampleKey(prompt.id, n), 0, "", "", 0, 64, 48, len(clip), 8.0, 0.0), clip)
             for n, clip in enumerate(clips)
         ]
-        assert len(list(RULES["aesthetic_quality"].score(items, Counting()))) == 3
+        assert len(scores_of(RULES["aesthetic_quality"], items, Counting())) == 3
         assert Counting.asked == [14, 4]
 
 

@@ -32,6 +32,7 @@ from nova_eval.checks.crosscheck.official import (
 from nova_eval.checks.parity.procedural import moving_shapes, pan
 from nova_eval.checks.parity.weight_files import STAND_INS, write
 from nova_eval.config import load_benchmark_config
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.judges import JUDGES
 from nova_eval.protocols import Item
@@ -244,7 +245,7 @@ class _OurSide:
         item = self._item(index)
         cost = self.costs.setdefault(name, Cost())
         wall, cpu = time.perf_counter(), time.process_time()
-        (score,) = self._rules[name].score([item], self._judge(self._judge_of[name]))
+        (score,) = scores_of(self._rules[name], [item], self._judge(self._judge_of[name]))
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         if index == 0:
             cost.load = wall

@@ -11,6 +11,7 @@ import numpy as np
 
 from nova_eval.adapters.vbench.benchmark import OFFICIAL, VBench
 from nova_eval.adapters.vbench.results import official_record
+from nova_eval.engines.questions import scores_of
 from nova_eval.media import Clip
 from nova_eval.protocols import Frames, Item
 from nova_eval.records import ParityResult, Prompt, Sample, SampleKey
@@ -102,7 +103,7 @@ def decide(
     """The dimension's score over ``clips`` of one prompt, and the official record of each clip that has one."""
     prompt = Prompt("case/0000", text, (dimension,), reference)
     rule = RULES[dimension].with_settings(frames=None, **settings)
-    rows = list(rule.score([_item(prompt, number, clip) for number, clip in enumerate(clips)], judge))
+    rows = scores_of(rule, [_item(prompt, number, clip) for number, clip in enumerate(clips)], judge)
     metrics = VBench().reduce([prompt], [row.key for row in rows], rows)
     found = next(metric for metric in metrics if metric.name == dimension)
     return found.value, [official_record(row) for row in rows if row.value is not None]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nova_eval.adapters.vbench.benchmark import VBench
+from nova_eval.engines.questions import scores_of
 from nova_eval.media import Clip
 from nova_eval.protocols import Item
 from nova_eval.records import Prompt, Sample, SampleKey
@@ -45,7 +46,9 @@ def score_of(dimension: str, corruption: str) -> float:
     for i, (prompt, frames) in enumerate(zip(prompts, clips, strict=True)):
         sample = Sample(SampleKey(prompt.id, 0), i, "", "", 0, 64, 64, len(frames), 8.0, 0.0)
         items.append(Item(prompt, sample, Clip(frames, 8.0, Path(f"{prompt.text}-0.mp4"))))
-    rows = [row for row in rule.score(items, judge) if row.metric == dimension and row.value is not None and row.weight]
+    rows = [
+        row for row in scores_of(rule, items, judge) if row.metric == dimension and row.value is not None and row.weight
+    ]
     assert rows
     return sum(row.value * row.weight for row in rows) / sum(row.weight for row in rows)
 

@@ -12,6 +12,7 @@ from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.selection import select
 from nova_eval.adapters.suite import load_suite
 from nova_eval.config import load_benchmark_config
+from nova_eval.engines.questions import scores_of
 from nova_eval.judges import JUDGES
 from nova_eval.media import Clip
 from nova_eval.protocols import Item
@@ -47,7 +48,7 @@ def values(name: str, corruption: str = "none") -> dict[str, float]:
     made = {rule.role: JUDGES.get(judges[rule.role])() for rule in rules.values()}
     rows = []
     for key, rule in benchmark.pairs(prompts, wanted):
-        rows += rules[rule].score([items[key.prompt_id]], made[rules[rule].role])
+        rows += scores_of(rules[rule], [items[key.prompt_id]], made[rules[rule].role])
     assert all(row.value is not None for row in rows)
     return {metric.name: metric.value for metric in benchmark.reduce(prompts, wanted, rows, "corrected")}
 

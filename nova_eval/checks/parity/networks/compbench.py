@@ -18,6 +18,7 @@ from nova_eval.adapters.t2i_compbench.parses import Parse, Parses, Token
 from nova_eval.checks.parity.compare import remembering, result
 from nova_eval.checks.parity.networks import unidet
 from nova_eval.checks.parity.procedural import moving_shapes
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError, unknown
 from nova_eval.media import Clip
 from nova_eval.protocols import Floats, Frames, Item
@@ -60,7 +61,7 @@ def _replayed(case: Mapping[str, Any], image: Mapping[str, int], judge: Any) -> 
     rule = next(rule for rule in official(parses) if rule.name == case["task"]).with_settings(resized=False)
     try:
         frame = moving_shapes(image["seed"], 1, image["height"], image["width"])
-        (row,) = rule.score([_item(case, official_frame(frame[0])[None])], TASKS[case["task"]](case, judge))
+        (row,) = scores_of(rule, [_item(case, official_frame(frame[0])[None])], TASKS[case["task"]](case, judge))
     except Exception as error:  # an answer too: the official code may have raised as well
         note = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return result(title, "answer", 0.0 if "error" in case["expected"] else math.inf, note=note)

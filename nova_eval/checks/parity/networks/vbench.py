@@ -18,6 +18,7 @@ import numpy as np
 from nova_eval.adapters.vbench.benchmark import OFFICIAL, VBench
 from nova_eval.checks.parity.procedural import footage
 from nova_eval.checks.parity.weight_files import Bench, listening
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError, unknown
 from nova_eval.media import Clip
 from nova_eval.protocols import Item
@@ -123,10 +124,10 @@ def _answers(bench: Bench, vbench: VBench, name: str, case: Mapping[str, Any]) -
         item = _item(name, number, video, case)
         prompts.append(item.prompt)
         if judge is None:
-            rows += rule.score([item], judge)
+            rows += scores_of(rule, [item], judge)
             continue
         with listening(judge, dimension.method) as heard:
-            rows += rule.score([item], judge)
+            rows += scores_of(rule, [item], judge)
         if not raises and "intermediates" in case:
             yield from dimension.compare(judge, item, rows[-1], heard, case["intermediates"][number])
     if raises:

@@ -24,6 +24,7 @@ from nova_eval.checks.parity.rules.common import (
     named,
     number_of,
 )
+from nova_eval.engines.questions import scores_of
 from nova_eval.protocols import Frames
 from nova_eval.records import Metric, Prompt, Score
 
@@ -67,7 +68,7 @@ def _run(entry: Mapping[str, Any]) -> dict[str, Any]:
     for place, name in enumerate(entry["images"]):
         prompts[name] = Prompt(f"case/{place:04d}", "", (OVERALL,), {ITEM: item_of(name)})
         items = [image_item(prompts[name], tile, place * _TILES + tile) for tile in range(entry["pic_num"])]
-        rows[name] = list(rule.score(items, judge))
+        rows[name] = scores_of(rule, items, judge)
     if benchmark.table.official_reader_stops:
         return {"error": "the official reader stops"}
     every = [row for found in rows.values() for row in found]

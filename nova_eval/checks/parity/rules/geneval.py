@@ -22,6 +22,7 @@ from nova_eval.adapters.geneval.prompts import (
 from nova_eval.adapters.geneval.results import summary_text
 from nova_eval.adapters.rule import Rule
 from nova_eval.checks.parity.rules.common import Section, image_item, named
+from nova_eval.engines.questions import scores_of
 from nova_eval.media import Clip
 from nova_eval.protocols import Detection, Frames
 from nova_eval.records import Prompt, SampleKey, Score
@@ -72,7 +73,7 @@ def judged(
     if frames is not None:
         item = item._replace(clip=Clip(frames, 0.0))
     rule = _RULES.get(tag) or Rule(tag, "objects", partial(image_score, metric=tag))
-    (row,) = rule.with_settings(limits=_limits(options)).score([item], judge)
+    (row,) = scores_of(rule.with_settings(limits=_limits(options)), [item], judge)
     return {"correct": row.value == 1, "reason": row.detail["reason"], "details": row.detail["details"]}
 
 

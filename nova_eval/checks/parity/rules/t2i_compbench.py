@@ -23,6 +23,7 @@ from nova_eval.checks.parity.rules.common import (
     named,
     number_of,
 )
+from nova_eval.engines.questions import scores_of
 from nova_eval.protocols import Detection, Floats, Frames, Item
 from nova_eval.records import Prompt, SampleKey, Score
 
@@ -102,7 +103,7 @@ def _answer(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     found = [Detection(d["label"], tuple(d["box"]), d["score"]) for d in entry["detections"]]
     judge = Replay(found, _depth(entry["depth"]) if "depth" in entry else None)
     rule = _rule(name, _parses(prompt.text, entry)).with_settings(resized=False)
-    (row,) = rule.score([image_item(prompt)], judge)
+    (row,) = scores_of(rule, [image_item(prompt)], judge)
     return {"answer": row.value}
 
 
@@ -176,7 +177,7 @@ def _blip(entry: Mapping[str, Any]) -> dict[str, Any]:
         items.append(image_item(Prompt(f"case/{place:04d}", text, ("color",)), number=place))
         parses[text] = Parse(noun_phrases=tuple(phrases))
     rule = _rule("color", Parses(parses, "recorded")).with_settings(number=entry["np_num"])
-    rows = list(rule.score(items, Replay(answers=entry["network_answers"])))
+    rows = scores_of(rule, items, Replay(answers=entry["network_answers"]))
     return {
         "answers": [None if row.value is None else f"{row.value:.4f}" for row in rows],
         "score_text": figures(f"BLIP-VQA score:{_reduced('color', items, rows)}"),
@@ -201,7 +202,7 @@ def _similar(entry: Mapping[str, Any], complex_: bool) -> dict[str, Any]:
         image_features=entry["image_features"],
         text_features=entry["text_features"],
     )
-    values = [row.value for row in rule.score(items, judge)]
+    values = [row.value for row in scores_of(rule, items, judge)]
     rows = [Score(i.sample.key, "non_spatial", value) for i, value in zip(items, values, strict=True)]
     return {"answers": values, "score_text": figures(f"score avg:{_reduced('non_spatial', items, rows)}")}
 

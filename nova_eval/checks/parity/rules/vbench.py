@@ -17,6 +17,7 @@ from nova_eval.adapters.vbench.results import official_record
 from nova_eval.adapters.vbench.rule import Rule, middle_indices
 from nova_eval.adapters.vbench.spatial import position_score
 from nova_eval.config import data_folder
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError
 from nova_eval.media import Clip
 from nova_eval.protocols import Detection, Floats, Frames, Item
@@ -88,7 +89,7 @@ _ABSENT = object()
 def _dimension(vbench: VBench, rule: Rule, items: Sequence[Item], judge: Any) -> dict[str, Any]:
     """What the official function returns, from our scorer and our reducer."""
     prompts = list({item.prompt.id: item.prompt for item in items}.values())
-    rows = list(rule.score(items, judge))
+    rows = scores_of(rule, items, judge)
     metric = next(m for m in vbench.reduce(prompts, [item.sample.key for item in items], rows) if m.name == rule.name)
     records = [None if row.value is None else official_record(row) for row in rows if row.weight > 0]
     return {"score": metric.value, "videos": records, "debug": [_debug(row) for row in rows]}

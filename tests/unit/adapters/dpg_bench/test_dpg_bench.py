@@ -30,6 +30,7 @@ from nova_eval.adapters.dpg_bench.tiles import tiles
 from nova_eval.adapters.rule import Rule
 from nova_eval.adapters.suite import load_suite
 from nova_eval.config import data_folder, load_benchmark_config
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 from nova_eval.report.baselines import load_baselines, select_baselines
@@ -63,7 +64,7 @@ def rule(table: Table = TABLE, scoring: str = "official") -> Rule:
 
 def score(make_item, judge, answers: list[str], table: Table = TABLE, scoring: str = "official", name: str = "boat"):
     item = make_item(1, "a boat", {ITEM: name})
-    (row,) = rule(table, scoring).score([item], judge(answer=[answers]))
+    (row,) = scores_of(rule(table, scoring), [item], judge(answer=[answers]))
     return row
 
 
@@ -79,7 +80,7 @@ class TestDependencies:
     def test_questions_that_the_prompt_brings_are_asked_instead_of_the_tables(self, make_item, judge, scoring) -> None:
         rows = [row(1, "0"), row(2, "1"), row(3, "")]
         item = make_item(1, "a boat", {ITEM: "boat", QUESTIONS: rows})
-        (found,) = rule(Table(), scoring).score([item], judge(answer=[["no", "yes", "yes"]]))
+        (found,) = scores_of(rule(Table(), scoring), [item], judge(answer=[["no", "yes", "yes"]]))
         assert found.value == pytest.approx(1 / 3)
         assert found.detail["counted"] == {"1": 0.0, "2": 0.0, "3": 1.0}
 

@@ -13,6 +13,7 @@ from nova_eval.adapters.geneval import CORRECTED, OFFICIAL, GenEval
 from nova_eval.adapters.geneval.names import official_metadata, official_name
 from nova_eval.adapters.geneval.prompts import TASKS, prompts
 from nova_eval.config import data_folder, load_benchmark_config
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Detection
 from nova_eval.records import Metric, Prompt, SampleKey, Score
@@ -47,7 +48,7 @@ class TestScorers:
         ]
         item = make_item(1, "a photo of a red car", {"include": [{"class": "car", "count": 1, "color": "red"}]})
         eye = judge(detect=[found], colors=lambda frame, objects: ["blue"] * len(objects))
-        (row,) = OFFICIAL[TASKS.index("colors")].score([item], eye)
+        (row,) = scores_of(OFFICIAL[TASKS.index("colors")], [item], eye)
         assert (row.value, row.weight, row.metric) == (0.0, 1.0, "colors")
         assert row.detail["reason"] == "expected red car>=1, found 0 red; and 1 blue"
         assert row.detail["details"] == {
@@ -60,7 +61,7 @@ class TestScorers:
     def test_colours_are_asked_only_where_a_clause_names_one(self, make_item, judge) -> None:
         item = make_item(1, reference={"include": [{"class": "car", "count": 1}]})
         eye = judge(detect=[[Detection("car", (0, 0, 1, 1), 0.31)]])
-        (row,) = OFFICIAL[0].score([item], eye)
+        (row,) = scores_of(OFFICIAL[0], [item], eye)
         assert (row.value, row.detail["reason"]) == (1.0, "")
 
     def test_what_the_judge_raises_passes_through(self, make_item, judge) -> None:
@@ -68,7 +69,7 @@ class TestScorers:
             raise RuntimeError("out of memory")
 
         with pytest.raises(RuntimeError, match="out of memory"):
-            list(OFFICIAL[0].score([make_item(1)], judge(detect=fail)))
+            scores_of(OFFICIAL[0], [make_item(1)], judge(detect=fail))
 
 
 class TestOverall:

@@ -18,6 +18,7 @@ from nova_eval.adapters.t2i_compbench.parses import Parse, Parses, Token
 from nova_eval.adapters.t2i_compbench.positions import position_2d, position_3d
 from nova_eval.adapters.t2i_compbench.spatial import complex_objects
 from nova_eval.adapters.t2i_compbench.vocabulary import PLURALS, SINGULARS
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.protocols import Detection
 
@@ -41,18 +42,18 @@ class TestAttributes:
 
     def test_probabilities_are_multiplied_and_rounded_twice(self, make_item, judge) -> None:
         eye = judge(probability_of_yes=np.array([[0.33344, 0.66674]], np.float32))
-        (row,) = rule("color", self.PARSES).score([make_item(1, "a red cup and a book")], eye)
+        (row,) = scores_of(rule("color", self.PARSES), [make_item(1, "a red cup and a book")], eye)
         assert row.value == float(f"{np.float32(0.3334) * np.float32(0.6667):.4f}") == 0.2223
         ((frames, asked),) = eye.asked
         assert (frames.shape, asked) == ((1, 4, 4, 3), ("a red cup?", "a book?"))
-        (exact,) = rule("color", self.PARSES, "corrected").score([make_item(1, "a red cup and a book")], eye)
+        (exact,) = scores_of(rule("color", self.PARSES, "corrected"), [make_item(1, "a red cup and a book")], eye)
         assert exact.value == pytest.approx(0.33344 * 0.66674, abs=1e-7)
 
     def test_a_prompt_without_phrases_is_a_full_score_or_left_out(self, make_item, judge) -> None:
         parses = read("running fast")
-        (row,) = rule("shape", parses).score([make_item(1, "running fast")], judge())
+        (row,) = scores_of(rule("shape", parses), [make_item(1, "running fast")], judge())
         assert (row.value, row.weight) == (1.0, 1.0)
-        (row,) = rule("shape", parses, "corrected").score([make_item(1, "running fast")], judge())
+        (row,) = scores_of(rule("shape", parses, "corrected"), [make_item(1, "running fast")], judge())
         assert (row.value, row.weight) == (None, 0.0)
 
     def test_phrases_that_name_a_place_are_skipped_by_exact_text_and_the_ninth_is_not_asked(self) -> None:
@@ -67,14 +68,14 @@ class TestAttributes:
     def test_a_prompt_may_bring_its_own_reading(self, make_item, judge) -> None:
         parse = {"tokens": [["a", "DET"], ["star", "NOUN"]], "noun_phrases": ["a star"]}
         asked = judge(probability_of_yes=[[0.5]])
-        (row,) = rule("shape").score([make_item(1, "a star", {"parse": parse})], asked)
+        (row,) = scores_of(rule("shape"), [make_item(1, "a star", {"parse": parse})], asked)
         assert (row.value, asked.asked[0][1]) == (0.5, ("a star?",))
         with pytest.raises(UsageError, match="the parse that the prompt test/0000 brings cannot be read: KeyError"):
-            list(rule("shape").score([make_item(1, "a star", {"parse": {"tokens": []}})], asked))
+            scores_of(rule("shape"), [make_item(1, "a star", {"parse": {"tokens": []}})], asked)
 
     def test_without_a_table_the_reason_says_how_to_get_one(self, make_item, judge) -> None:
         with pytest.raises(PrerequisiteError, match=r"no table of parsed prompts.*parses"):
-            list(rule("texture").score([make_item(1, "a cup")], judge()))
+            scores_of(rule("texture"), [make_item(1, "a cup")], judge())
 
 
 class Eye:
@@ -124,15 +125,15 @@ class TestImagesAreAskedAboutTogether:
         items = [make_item(image, self.TEXT, index=number) for number, image in enumerate(images)]
         items.append(make_item(images[0][:, :32], self.TEXT, index=3))  # of another size
         chosen, eye = rule(name, parses, scoring), Eye()
-        alone = [row for item in items for row in chosen.score([item], Eye())]
-        assert list(chosen.score(items, eye)) == alone
+        alone = [row for item in items for row in scores_of(chosen, [item], Eye())]
+        assert scores_of(chosen, items, eye) == alone
         assert all(row.value is not None for row in alone)
         assert set(eye.calls) == {(method, count) for method in self.ASKED[name] for count in (3, 1)}
 
     def test_an_image_that_nothing_is_asked_about_is_not_looked_at(self, make_item) -> None:
         eye, items = Eye(), [make_item(1, "running fast", index=number) for number in range(2)]
         for name in ("color", "spatial_2d", "complex_spatial"):
-            assert len(list(rule(name, read("running fast")).score(items, eye))) == 2
+            assert len(scores_of(rule(name, read("running fast")), items, eye)) == 2
         assert eye.calls == []
 
 
@@ -144,7 +145,7 @@ class TestPlaces:
         words = text.split()
         parses = read(text, nouns=(words[1], words[-1]))
         chosen = rule("spatial_2d", parses, scoring).with_settings(resized=False)
-        (row,) = chosen.score([make_item(1, text)], judge(detect=[list(found)]))
+        (row,) = scores_of(chosen, [make_item(1, text)], judge(detect=[list(found)]))
         assert row.value is not None
         return row.value
 
@@ -174,15 +175,15 @@ class TestPlaces:
 
     def test_corrected_reads_the_sentence_and_needs_no_table(self, make_item, judge) -> None:
         chosen = rule("spatial_2d", None, "corrected").with_settings(resized=False)
-        (row,) = chosen.score([make_item(1, self.TEXT)], judge(detect=[[]]))
+        (row,) = scores_of(chosen, [make_item(1, self.TEXT)], judge(detect=[[]]))
         assert row.value == 0
         assert row.detail["objects"] == ["dog", "cat"]
-        (row,) = chosen.score([make_item(1, "cats and dogs")], judge(detect=[[]]))
+        (row,) = scores_of(chosen, [make_item(1, "cats and dogs")], judge(detect=[[]]))
         assert row.reason == "no noun was read in the prompt"
 
     def test_two_points_have_no_overlap(self, make_item, judge) -> None:
         found = [box("dog", 1.0, 5, 5, 5, 5), box("cat", 1.0, 5, 5, 5, 5)]
-        (row,) = rule("spatial_2d", self.PARSES).score([make_item(1, self.TEXT)], judge(detect=[found]))
+        (row,) = scores_of(rule("spatial_2d", self.PARSES), [make_item(1, self.TEXT)], judge(detect=[found]))
         assert row.value is None
         assert "without area" in row.reason
 
@@ -237,13 +238,13 @@ class TestDepth:
         depth = np.tile(np.linspace(0, 1, 479, dtype=np.float32), (479, 1))
         eye = judge(detect=[found], depth=depth[None])
         parses = read(text, nouns=("cat", "desk"))
-        (row,) = rule("spatial_3d", parses).with_settings(resized=False).score([make_item(1, text)], eye)
+        (row,) = scores_of(rule("spatial_3d", parses).with_settings(resized=False), [make_item(1, text)], eye)
         assert row.value == 1.0
         assert row.detail["boxes"][0] == [100, 100, 300, 300]
-        (row,) = (
-            rule("spatial_3d", parses)
-            .with_settings(resized=False)
-            .score([make_item(1, text)], judge(detect=[found[:1]], depth=depth[None]))
+        (row,) = scores_of(
+            rule("spatial_3d", parses).with_settings(resized=False),
+            [make_item(1, text)],
+            judge(detect=[found[:1]], depth=depth[None]),
         )
         assert row.value == 0.125
 
@@ -285,13 +286,13 @@ class TestNumeracy:
     def test_what_cannot_be_read_is_unscored(self, text: str, make_item, judge) -> None:
         with pytest.raises(UnreadablePrompt):
             read_counts(text)
-        (row,) = rule("numeracy").score([make_item(1, text)], judge(detect=[[]]))
+        (row,) = scores_of(rule("numeracy"), [make_item(1, text)], judge(detect=[[]]))
         assert row.value is None
         assert row.reason
 
     def score(self, make_item, judge, text: str, labels: Sequence[str], scoring: str = "official") -> float | None:
         found = [box(label, 0.9, 70 * place, 0, 70 * place + 50, 50) for place, label in enumerate(labels)]
-        (row,) = rule("numeracy", None, scoring).score([make_item(1, text)], judge(detect=[found]))
+        (row,) = scores_of(rule("numeracy", None, scoring), [make_item(1, text)], judge(detect=[found]))
         return row.value
 
     def test_half_for_being_there_half_for_the_number(self, make_item, judge) -> None:
@@ -300,7 +301,7 @@ class TestNumeracy:
     def test_a_prompt_may_name_further_objects(self, make_item, judge) -> None:
         found = [[box("star", 0.9, 0, 0, 9, 9), box("star", 0.8, 20, 0, 29, 9), box("ring", 0.7, 40, 0, 49, 9)]]
         item = make_item(1, "two stars and two rings", {"plurals": {"star": "stars", "ring": "rings"}}, size=(64, 64))
-        (row,) = rule("numeracy").score([item], judge(detect=found))
+        (row,) = scores_of(rule("numeracy"), [item], judge(detect=found))
         assert row.value == 0.75
         assert row.detail == {"asked": ["star", "ring"], "numbers": [2, 2], "found": [2, 1]}
 
@@ -338,7 +339,7 @@ class TestComplex:
     def test_without_two_objects_the_judge_is_not_asked(self, make_item, judge) -> None:
         parses = Parses({"cat near": Parse((Token("cat", "NOUN"), Token("near", "ADP")))})
         eye = judge(detect=[[]])
-        (row,) = rule("complex_spatial", parses).score([make_item(1, "cat near")], eye)
+        (row,) = scores_of(rule("complex_spatial", parses), [make_item(1, "cat near")], eye)
         assert (row.value, eye.asked) == (0.0, [])
 
     def test_actions_are_compared_without_adjectives(self, make_item, judge) -> None:
@@ -351,9 +352,9 @@ class TestComplex:
             Token(".", "PUNCT"),
         )
         eye = judge(image_text_similarity=np.array([0.25]))
-        (row,) = rule("complex_action", Parses({text: Parse(tokens)})).score([make_item(1, text)], eye)
+        (row,) = scores_of(rule("complex_action", Parses({text: Parse(tokens)})), [make_item(1, text)], eye)
         assert (row.value, eye.asked[0][1]) == (0.25, "A dog runs .")
-        (row,) = rule("non_spatial").score([make_item(1, text)], eye)
+        (row,) = scores_of(rule("non_spatial"), [make_item(1, text)], eye)
         assert eye.asked[1][1] == text
 
 

@@ -11,6 +11,7 @@ from nova_eval.adapters.vbench import CORRECTED, OFFICIAL, VBench
 from nova_eval.adapters.vbench.action import label_of_file, label_of_prompt
 from nova_eval.adapters.vbench.color import OFFICIAL_COLOR_WORDS, object_name
 from nova_eval.adapters.vbench.spatial import position_score
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Prompt, Score
 
@@ -21,7 +22,7 @@ def both(name: str, item: Any, official_judge: Any, corrected_judge: Any = None)
         rule = next(rule for rule in rules if rule.name == name).with_settings(
             **({"frames": None} if name not in {"dynamic_degree", "static_filter"} else {})
         )
-        rows += rule.score([item], judge)
+        rows += scores_of(rule, [item], judge)
     return rows[0], rows[1]
 
 
@@ -188,7 +189,7 @@ class TestDetectorErrors:
         item = make_item(2, reference={"object": "dog"})
         with pytest.raises(MemoryError):  # the corrected rule is the second of the two
             both("object_class", item, judge(detect=fails))
-        (row,) = next(rule for rule in OFFICIAL if rule.name == "object_class").score([item], judge(detect=fails))
+        (row,) = scores_of(next(rule for rule in OFFICIAL if rule.name == "object_class"), [item], judge(detect=fails))
         assert row.value == 0.0
 
     def test_missing_weights_are_not_an_empty_frame(self, make_item: Any, judge: Any) -> None:
@@ -197,7 +198,7 @@ class TestDetectorErrors:
 
         rule = next(rule for rule in OFFICIAL if rule.name == "object_class")
         with pytest.raises(PrerequisiteError):
-            list(rule.score([make_item(2, reference={"object": "dog"})], judge(detect=fails)))
+            scores_of(rule, [make_item(2, reference={"object": "dog"})], judge(detect=fails))
 
 
 class TestShortAndUndefinedMotion:

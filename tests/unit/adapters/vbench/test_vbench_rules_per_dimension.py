@@ -19,6 +19,7 @@ from nova_eval.adapters.vbench.flow import (
     strongest_motion,
 )
 from nova_eval.adapters.vbench.rule import auxiliary, middle_indices
+from nova_eval.engines.questions import scores_of
 from nova_eval.errors import MediaError
 from nova_eval.records import Prompt, Score
 
@@ -27,7 +28,7 @@ REPAIRED = {rule.name: rule for rule in CORRECTED}
 
 
 def only(name: str, item: Any, judge: Any, rules: Any = RULES) -> Score:
-    (row,) = rules[name].score([item], judge)
+    (row,) = scores_of(rules[name], [item], judge)
     return row
 
 
@@ -319,5 +320,5 @@ def test_scores_do_not_depend_on_the_group(make_item: Any, judge: Any) -> None:
     ]
     for rule in OFFICIAL[:2]:
         answering = judge(encode_images=lambda frames: frames.reshape(len(frames), -1) + 1.0)
-        together = list(rule.score(items, answering))
-        assert together == [row for item in reversed(items) for row in rule.score([item], answering)][::-1]
+        together = scores_of(rule, items, answering)
+        assert together == [row for item in reversed(items) for row in scores_of(rule, [item], answering)][::-1]
