@@ -6,9 +6,9 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 
@@ -114,9 +114,22 @@ class Report(_Frozen):
     unit: Literal["percent", "fraction"] = "percent"
     beside: tuple[str, ...] = ()  # the published rows shown unless all are asked for
 
+    @property
+    def scale(self) -> float:
+        """What a fraction is multiplied with to be in ``unit``."""
+        return 100.0 if self.unit == "percent" else 1.0
+
+    @property
+    def decimals(self) -> int:
+        return 2 if self.unit == "percent" else 4
+
 
 class BenchmarkConfig(_Frozen):
-    """``benchmarks/<name>/benchmark.toml``."""
+    """``benchmarks/<name>/benchmark.toml``.
+
+    ``groups`` weigh the group scores in the total; empty when the benchmark has no composite. A single group is the
+    total under its own name.
+    """
 
     name: str
     version: str
@@ -128,6 +141,45 @@ class BenchmarkConfig(_Frozen):
     judges: dict[str, dict[str, str]]
     variants: dict[str, Variant]
     profiles: dict[str, Profile]
+
+    @model_validator(mode="after")
+    def _composes(self) -> Self:
+        here = f"benchmarks/{self.name}/benchmark.toml"
+        for name, dimension in self.dimensions.items():
+            if dimension.group and dimension.group not in self.groups:
+                known = ", ".join(self.groups) or "none"
+                raise UsageError(
+                    f"{here}: dimension {name} is of group {dimension.group!r}", remedy=f"[groups] has {known}"
+                )
+            if not dimension.minimum < dimension.maximum:
+                span = f"minimum {dimension.minimum}, maximum {dimension.maximum}"
+                raise UsageError(f"{here}: dimension {name} has {span}")
+        return self
+
+    @property
+    def composites(self) -> tuple[str, ...]:
+        """Group names, then ``"total"`` where there are several; nothing without groups."""
+        return (*self.groups, "total") if len(self.groups) > 1 else tuple(self.groups)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric of a table in its order: dimensions, then composites."""
+        return (*self.dimensions, *self.composites)
+
+    @property
+    def official_samples(self) -> tuple[str, ...]:
+        """The values of ``RunSummary.samples_per_prompt`` that equal the benchmark's own rule."""
+        counts = {self.protocol.samples_per_prompt, *self.protocol.official_samples_per_prompt.values()}
+        return ("official", *(str(count) for count in counts if len(counts) == 1))
+
+    def label(self, metric: str) -> str:
+        """What a table calls a metric."""
+        known = self.dimensions.get(metric)
+        return (known and known.label) or metric.replace("_", " ").capitalize()
+
+    def with_baselines(self, variant: str) -> bool:
+        """Whether published rows may stand beside runs over these prompts; yes for a variant it does not describe."""
+        return variant not in self.variants or self.variants[variant].baselines
 
     def samples_of(self, tags: Sequence[str], rule: int | Literal["official"]) -> int:
         """How many samples a prompt with these tags gets."""

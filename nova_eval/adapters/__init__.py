@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from nova_eval.protocols import Benchmark
+from typing import TYPE_CHECKING
+
 from nova_eval.registry import Registry
+
+if TYPE_CHECKING:
+    from nova_eval.protocols import Benchmark
 
 BENCHMARKS: Registry[type[Benchmark]] = Registry(
     "benchmark",

@@ -12,15 +12,15 @@ from nova_eval.errors import PrerequisiteError
 from nova_eval.judges import JUDGES
 from nova_eval.samplers import SAMPLERS
 
-Entry = dict[str, Any]
+Item = dict[str, Any]
 
 
-def entries(what: str, results: Path) -> list[Entry]:
-    """One dictionary an entry, its name first."""
+def items(what: str, results: Path) -> list[Item]:
+    """One dictionary an item, its name first."""
     return _LISTS[what](results)
 
 
-def _benchmarks(results: Path) -> list[Entry]:
+def _benchmarks(results: Path) -> list[Item]:
     return [
         {
             "name": config.name,
@@ -34,7 +34,7 @@ def _benchmarks(results: Path) -> list[Entry]:
     ]
 
 
-def _profiles(results: Path) -> list[Entry]:
+def _profiles(results: Path) -> list[Item]:
     return [
         {"name": name, "benchmark": config.name, "variant": profile.variant, "sampler": json.dumps(profile.sampler)}
         for config in _configs()
@@ -42,7 +42,7 @@ def _profiles(results: Path) -> list[Entry]:
     ]
 
 
-def _dimensions(results: Path) -> list[Entry]:
+def _dimensions(results: Path) -> list[Item]:
     return [
         {"name": name, "benchmark": config.name, "group": dimension.group, "judge": dimension.role or "pixels"}
         for config in _configs()
@@ -50,17 +50,17 @@ def _dimensions(results: Path) -> list[Entry]:
     ]
 
 
-def _baselines(results: Path) -> list[Entry]:
-    from nova_eval.runs.pipeline import report_inputs
+def _baselines(results: Path) -> list[Item]:
+    from nova_eval.report.baselines import load_published
 
     return [
         {"name": row.model, "benchmark": benchmark, "source": row.source}
         for benchmark in benchmark_names()
-        for row in report_inputs(benchmark)[1]
+        for row in load_published(benchmark).rows
     ]
 
 
-def _checkpoints(results: Path) -> list[Entry]:
+def _checkpoints(results: Path) -> list[Item]:
     """The released NOVA family with the learnt parameters of each part, in millions."""
     try:
         from nova_eval.nova import checkpoint
@@ -69,7 +69,7 @@ def _checkpoints(results: Path) -> list[Entry]:
         raise PrerequisiteError(
             f"listing checkpoints needs the package {error.name!r}", remedy="pip install 'nova_eval[nova]'"
         ) from error
-    rows: list[Entry] = []
+    rows: list[Item] = []
     for name, config in RELEASED.items():
         counts = {part: f"{number / 1e6:.1f} M" for part, number in checkpoint.parameter_counts(config).items()}
         total = counts.pop("total")
@@ -77,7 +77,7 @@ def _checkpoints(results: Path) -> list[Entry]:
     return rows
 
 
-def _judges(results: Path) -> list[Entry]:
+def _judges(results: Path) -> list[Item]:
     """Each judge, whether its weights are here, and the benchmarks that ask it."""
     from nova_eval.weights.catalogue import missing, needs
 
@@ -86,7 +86,7 @@ def _judges(results: Path) -> list[Entry]:
         for roles in config.judges.values():
             for judge in roles.values():
                 asked.setdefault(judge, set()).add(config.name)
-    rows: list[Entry] = []
+    rows: list[Item] = []
     for name in JUDGES:
         absent = missing(name)
         size = sum(row.bytes for row in absent) / 1e6
@@ -101,8 +101,8 @@ def _configs() -> list[BenchmarkConfig]:
     return [load_benchmark_config(name) for name in benchmark_names()]
 
 
-def _runs(results: Path) -> list[Entry]:
-    rows: list[Entry] = []
+def _runs(results: Path) -> list[Item]:
+    rows: list[Item] = []
     for path in sorted((results / "runs").glob("*/*/manifest.json")):
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -122,7 +122,7 @@ def _runs(results: Path) -> list[Entry]:
     return rows
 
 
-_LISTS: dict[str, Callable[[Path], list[Entry]]] = {
+_LISTS: dict[str, Callable[[Path], list[Item]]] = {
     "benchmarks": _benchmarks,
     "samplers": lambda results: [{"name": name} for name in SAMPLERS],
     "judges": _judges,

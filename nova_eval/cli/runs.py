@@ -246,7 +246,7 @@ def list_(
     """
     from nova_eval.cli import listing as catalogue
 
-    rows = catalogue.entries(what, results)
+    rows = catalogue.items(what, results)
     if json:
         print_json(rows)
     else:

@@ -10,23 +10,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from nova_eval.config import data_folder, load_benchmark_config, read_toml
+from nova_eval.config import data_folder, read_toml
 from nova_eval.errors import UsageError, unknown
 from nova_eval.records import ParityResult, RunSummary
-from nova_eval.report.baselines import BaselineRow, select_baselines
+from nova_eval.report.baselines import load_published
 from nova_eval.report.comparison import comparison_table
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
 from nova_eval.report.grid import Datum, Table
 from nova_eval.report.html import to_html
 from nova_eval.report.presets import load_preset, preset_table
-from nova_eval.report.spec import ReportSpec
 from nova_eval.report.tables import latency_table, run_table
 from nova_eval.report.terminal import render_terminal
 from nova_eval.runs.opening import reopen
-from nova_eval.runs.pipeline import report_inputs
 from nova_eval.runs.summary import summarise
 
 _WIDTH_WITHOUT_TERMINAL = 120
@@ -34,12 +32,12 @@ _WIDTH_WITHOUT_TERMINAL = 120
 
 def one_run(summary: RunSummary) -> str:
     """The run's own table, what its sampling cost, and published rows beside it where its prompts allow it."""
-    spec, baselines = _inputs(summary, "some")
-    pages = [run_table(summary, spec)]
+    published = load_published(summary.benchmark).beside(summary.variant, "some")
+    pages = [run_table(summary, published.config)]
     if summary.latency is not None:
         pages.append(latency_table([summary]))
-    if baselines:
-        pages.append(comparison_table([summary], baselines, spec))
+    if published.rows:
+        pages.append(comparison_table([summary], published))
     return "\n".join(_on_terminal(page) for page in pages)
 
 
@@ -67,7 +65,7 @@ def tables(
     folders: Sequence[Path],
     *,
     format: str,
-    baselines: str,
+    baselines: Literal["some", "all", "none"],
     latency: bool,
     columns: Sequence[str] | None,
     as_json: bool,
@@ -87,13 +85,13 @@ def tables(
             f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}",
             remedy="make one of each, or join image benchmarks with --preset paper-t2i",
         )
-    spec, published = _inputs(summaries[0], baselines)
-    if len(summaries) == 1 and not published and columns is None:
-        pages = [run_table(summaries[0], spec)]
+    published = load_published(summaries[0].benchmark).beside(summaries[0].variant, baselines)
+    if len(summaries) == 1 and not published.rows and columns is None:
+        pages = [run_table(summaries[0], published.config)]
     else:
-        pages = [comparison_table(summaries, published, spec, columns=columns)]
+        pages = [comparison_table(summaries, published, columns=columns)]
     if latency:
-        pages.append(latency_table(summaries, published))
+        pages.append(latency_table(summaries, published.rows))
     if format == "html":
         return to_html(*pages)
     return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
@@ -103,9 +101,8 @@ def preset(name: str, folders: Sequence[Path], *, format: str, as_json: bool) ->
     """A table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
     chosen = load_preset(read_toml(data_folder("benchmarks") / "presets.toml"), name)
     summaries = [summarise(reopen(folder)).summary for folder in folders]
-    inputs = {part.benchmark: report_inputs(part.benchmark) for part in chosen.parts}
-    specs = {benchmark: spec for benchmark, (spec, _) in inputs.items()}
-    page = preset_table(chosen, specs, {key: rows for key, (_, rows) in inputs.items()}, summaries)
+    published = {part.benchmark: load_published(part.benchmark) for part in chosen.parts}
+    page = preset_table(chosen, published, summaries)
     if as_json:
         columns, rows = page.select("data")
         objects = [{c.key: _plain(cell.datum) for c, cell in zip(columns, row.cells, strict=True)} for row in rows]
@@ -115,15 +112,6 @@ def preset(name: str, folders: Sequence[Path], *, format: str, as_json: bool) ->
 
 def _plain(datum: Datum) -> str | int | float | None:
     return float(datum) if isinstance(datum, Decimal) else datum
-
-
-def _inputs(first: RunSummary, baselines: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:
-    """The benchmark's dimensions, and the published rows that may stand beside runs like ``first``."""
-    spec, published = report_inputs(first.benchmark)
-    if baselines == "none" or not spec.variant(first.variant).baselines:
-        return spec, ()
-    chosen = load_benchmark_config(first.benchmark).report.beside
-    return spec, select_baselines(published, chosen) if baselines == "some" and chosen else published
 
 
 def parity_lines(results: Sequence[ParityResult], not_covered: Sequence[str]) -> str:

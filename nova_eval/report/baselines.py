@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+from nova_eval.adapters.compose import TOTAL, compose, total_of_groups
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
-from nova_eval.report.spec import ReportSpec, compose, compose_groups
+
+if TYPE_CHECKING:
+    from nova_eval.config import BenchmarkConfig
 
 PRINTED_TOLERANCE = Decimal("0.0005")
 """How far, as a fraction, a printed composite may lie from its recomputation at least: thrice what rounding explains
@@ -60,8 +64,36 @@ class Contradiction:
     basis: str = field(default="dimensions")
 
 
-def load_baselines(path: Path, spec: ReportSpec) -> tuple[BaselineRow, ...]:
-    """The rows of a ``baselines.csv`` in their order: a column for each name of ``spec``, beside those of ``FACTS``."""
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A benchmark and the rows published of it: all that its tables need beside runs."""
+
+    config: BenchmarkConfig
+    rows: tuple[BaselineRow, ...] = ()
+
+    def row(self, model: str) -> BaselineRow:
+        """The row of one model; unknown names get a did-you-mean."""
+        return select_baselines(self.rows, [model])[0]
+
+    def beside(self, variant: str, which: Literal["some", "all", "none"] = "all") -> Published:
+        """The rows that stand beside runs over these prompts: the benchmark's choice, all that may, or none."""
+        if which == "none" or not self.config.with_baselines(variant):
+            return replace(self, rows=())
+        chosen = self.config.report.beside
+        return replace(self, rows=select_baselines(self.rows, chosen)) if which == "some" and chosen else self
+
+
+def load_published(benchmark: str) -> Published:
+    """The benchmark with the rows of its ``baselines.csv``, none where it has no such file."""
+    from nova_eval.config import data_folder, load_benchmark_config
+
+    config = load_benchmark_config(benchmark)
+    path = data_folder("benchmarks") / benchmark / "baselines.csv"
+    return Published(config, load_baselines(path, config) if path.exists() else ())
+
+
+def load_baselines(path: Path, config: BenchmarkConfig) -> tuple[BaselineRow, ...]:
+    """The rows of a ``baselines.csv`` in their order: a column for each metric, beside those of ``FACTS``."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -73,13 +105,13 @@ def load_baselines(path: Path, spec: ReportSpec) -> tuple[BaselineRow, ...]:
     if not lines:
         raise UsageError(f"{path} is empty", remedy="the first line names the columns")
     header = lines[0][1]
-    _check_header(header, spec, path)
+    _check_header(header, config, path)
     rows: list[BaselineRow] = []
     for line, cells in lines[1:]:
         where = f"{path} line {line}"
         if len(cells) != len(header):
             raise UsageError(f"{where} has {len(cells)} cells", remedy=f"the header has {len(header)} columns")
-        row = _row(dict(zip(header, (c.strip() for c in cells), strict=True)), spec, where)
+        row = _row(dict(zip(header, (c.strip() for c in cells), strict=True)), config, where)
         if any(row.model == earlier.model for earlier in rows):
             raise UsageError(f"{where} repeats the model {row.model!r}", remedy="give each row a name of its own")
         rows.append(row)
@@ -97,48 +129,46 @@ def select_baselines(rows: Sequence[BaselineRow], models: Iterable[str]) -> tupl
     return tuple(chosen)
 
 
-def recompute(row: BaselineRow, spec: ReportSpec) -> dict[str, float]:
+def recompute(row: BaselineRow, config: BenchmarkConfig) -> dict[str, float]:
     """Composites that the row's dimensions give, in the reporting unit; only those whose dimensions are all printed."""
-    scale = 100.0 if spec.unit == "percent" else 1.0
+    scale = config.report.scale
     raw: dict[str, float | None] = {name: float(value) / scale for name, value in row.values.items()}
-    return {name: score * scale for name, score in compose(raw, spec).items() if score is not None}
+    return {name: score * scale for name, score in compose(config, raw).items() if score is not None}
 
 
-def contradictions(row: BaselineRow, spec: ReportSpec) -> tuple[Contradiction, ...]:
+def contradictions(row: BaselineRow, config: BenchmarkConfig) -> tuple[Contradiction, ...]:
     """Printed composites that lie more than ``PRINTED_TOLERANCE`` from the benchmark's formula.
 
     Each is checked against the row's dimensions, and the total against the printed group scores too.
     """
-    found: list[Contradiction] = []
-    printed_groups: dict[str, float | None] = {g: float(row.values[g]) for g in spec.groups if g in row.values}
-    checks = [("dimensions", recompute(row, spec))]
-    total = compose_groups(printed_groups, spec)
+    checks = [("dimensions", recompute(row, config))]
+    total = total_of_groups(config)({group: float(row.values[group]) for group in config.groups if group in row.values})
     if total is not None:
-        checks.append((f"printed {' and '.join(spec.groups)}", {"total": total}))
-    tolerance = max(float(PRINTED_TOLERANCE) * (100.0 if spec.unit == "percent" else 1.0), _rounding(row, spec))
-    for basis, scores in checks:
-        for name, score in scores.items():
-            printed = row.values.get(name)
-            if printed is not None and abs(score - float(printed)) > tolerance:
-                found.append(Contradiction(row.model, name, printed, score, basis))
-    return tuple(found)
+        checks.append((f"printed {' and '.join(config.groups)}", {TOTAL: total}))
+    tolerance = max(float(PRINTED_TOLERANCE) * config.report.scale, _rounding(row, config))
+    return tuple(
+        Contradiction(row.model, name, printed, score, basis)
+        for basis, scores in checks
+        for name, score in scores.items()
+        if (printed := row.values.get(name)) is not None and abs(score - float(printed)) > tolerance
+    )
 
 
-def _rounding(row: BaselineRow, spec: ReportSpec) -> float:
+def _rounding(row: BaselineRow, config: BenchmarkConfig) -> float:
     """What rounding explains at most: half a unit of a composite's last digit, and as much of its dimensions' mean.
 
     Only for rows that print dimensions without normalisation; elsewhere ``PRINTED_TOLERANCE`` stands alone.
     """
-    if any((dimension.minimum, dimension.maximum) != (0.0, 1.0) for dimension in spec.dimensions):
+    if any((dimension.minimum, dimension.maximum) != (0.0, 1.0) for dimension in config.dimensions.values()):
         return 0.0
     halves = {name: 0.5 * 10.0 ** int(value.as_tuple().exponent) for name, value in row.values.items()}
-    return max((halves[n] for n in spec.composites if n in halves), default=0.0) + max(
-        (halves[d.name] for d in spec.dimensions if d.name in halves), default=0.0
+    return max((halves[n] for n in config.composites if n in halves), default=0.0) + max(
+        (halves[n] for n in config.dimensions if n in halves), default=0.0
     )
 
 
-def _check_header(header: Sequence[str], spec: ReportSpec, path: Path) -> None:
-    known = (*FACTS, *spec.names)
+def _check_header(header: Sequence[str], config: BenchmarkConfig, path: Path) -> None:
+    known = (*FACTS, *config.metrics)
     for name in header:
         if name not in known:
             raise unknown(f"column of {path}:", name, known)
@@ -149,16 +179,18 @@ def _check_header(header: Sequence[str], spec: ReportSpec, path: Path) -> None:
         raise UsageError(f"{path} names a column twice", remedy="keep one of them")
 
 
-def _row(cells: Mapping[str, str], spec: ReportSpec, where: str) -> BaselineRow:
+def _row(cells: Mapping[str, str], config: BenchmarkConfig, where: str) -> BaselineRow:
     for name in ("model", "source"):
         if not cells[name]:
             raise UsageError(f"{where}: {name} is empty", remedy="say which model, and where it was printed")
-    ceiling = Decimal(100 if spec.unit == "percent" else 1)
+    ceiling = Decimal(int(config.report.scale))
     values = {}
-    for name in spec.names:
+    for name in config.metrics:
         value = _decimal(cells.get(name, ""), f"{where}: {name}")
         if value is not None and value > ceiling:
-            raise UsageError(f"{where}: {name} is {value}", remedy=f"this file is in {spec.unit}, at most {ceiling}")
+            raise UsageError(
+                f"{where}: {name} is {value}", remedy=f"this file is in {config.report.unit}, at most {ceiling}"
+            )
         if value is not None:
             values[name] = value
     return BaselineRow(

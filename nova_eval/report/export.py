@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nova_eval import files
 from nova_eval.errors import PrerequisiteError
 from nova_eval.records import Metric, RunSummary
-from nova_eval.report.baselines import BaselineRow
+from nova_eval.report.baselines import Published
 from nova_eval.report.comparison import comparison_table
 from nova_eval.report.formats import RENDERERS, to_markdown
-from nova_eval.report.grid import Table
-from nova_eval.report.spec import ReportSpec
 from nova_eval.report.tables import latency_table, run_table
 
 
-def write_tables(
-    summary: RunSummary, spec: ReportSpec, baselines: Sequence[BaselineRow], folder: Path
-) -> tuple[Path, ...]:
+def write_tables(summary: RunSummary, published: Published, folder: Path) -> tuple[Path, ...]:
     """``table.*`` and ``comparison.*`` as md, csv and tex; each appears whole. Two equal runs give equal bytes."""
-    pages: dict[str, Table] = {
-        "table": run_table(summary, spec),
-        "comparison": comparison_table([summary], baselines, spec),
-    }
+    pages = {"table": run_table(summary, published.config), "comparison": comparison_table([summary], published)}
     texts = {f"{name}.{ending}": draw(table) for name, table in pages.items() for ending, draw in RENDERERS.items()}
     return _write(folder, texts)
 
 
-def write_latency(
-    summary: RunSummary, spec: ReportSpec, baselines: Sequence[BaselineRow], folder: Path
-) -> tuple[Path, ...]:
+def write_latency(summary: RunSummary, published: Published, folder: Path) -> tuple[Path, ...]:
     """``latency.md``, which differs between two equal runs."""
-    published = baselines if spec.variant(summary.variant).baselines else ()
-    return _write(folder, {"latency.md": to_markdown(latency_table([summary], published))})
+    page = latency_table([summary], published.beside(summary.variant).rows)
+    return _write(folder, {"latency.md": to_markdown(page)})
 
 
 def to_json(summary: RunSummary) -> dict[str, Any]:

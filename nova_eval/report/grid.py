@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
-from typing import Literal
+from typing import Literal, TypeAlias, TypeVar
 
 from nova_eval.records import Interval
-from nova_eval.report.spec import ReportSpec
 
 MISSING = "–"
 
-Datum = str | int | Decimal | None
+Datum: TypeAlias = str | int | Decimal | None
+Unit: TypeAlias = Literal["percent", "fraction"]
+
+T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,22 @@ class Table:
         return tuple(self.columns[i] for i in kept), rows
 
 
+def build(
+    title: str,
+    fields: Sequence[tuple[Column, Callable[[T], Cell]]],
+    subjects: Sequence[T],
+    *,
+    ruled: Collection[int] = (),
+    footnotes: Sequence[str] = (),
+    strong_means: str = "",
+) -> Table:
+    """The table with a row a subject: each column with what it says of one. ``ruled``: rows under a line, from 0."""
+    rows = [
+        Row(tuple(cell(subject) for _, cell in fields), ruled=place in ruled) for place, subject in enumerate(subjects)
+    ]
+    return Table(title, tuple(column for column, _ in fields), tuple(rows), tuple(footnotes), strong_means)
+
+
 def words(text: str) -> Cell:
     """A cell whose text is its datum; empty text is a missing datum."""
     return Cell(text, text or None)
@@ -72,21 +92,33 @@ def count(number: int | None) -> Cell:
     return Cell(MISSING if number is None else str(number), number)
 
 
-def in_unit(value: float, spec: ReportSpec) -> Decimal:
+def gathered(pairs: Iterable[tuple[K, str]]) -> dict[K, list[str]]:
+    """What each key says, keys in the order in which they first come: notes name everyone they are about once."""
+    found: dict[K, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def in_unit(value: float, unit: Unit) -> Decimal:
     """A raw value in the reporting unit, with every digit it has: only the decimal point moves."""
     exact = Decimal(repr(float(value)))
-    return exact.scaleb(2) if spec.unit == "percent" else exact
+    return exact.scaleb(2) if unit == "percent" else exact
 
 
 def rounded(value: Decimal, decimals: int) -> str:
     """Half-even to ``decimals`` places, with a typographic minus."""
-    text = f"{value.quantize(Decimal(1).scaleb(-decimals)):f}"
+    text = f"{shown(value, decimals):f}"
     return text.replace("-", "−") if text.strip("-0.") else text.lstrip("-")
 
 
-def intervals(given: list[Interval | None], values: list[float | None], spec: ReportSpec) -> list[str]:
+def shown(value: Decimal, decimals: int) -> Decimal:
+    """The value at the precision of the page."""
+    return value.quantize(Decimal(1).scaleb(-decimals))
+
+
+def intervals(given: list[Interval | None], values: list[float | None], unit: Unit, decimals: int) -> list[str]:
     """Each as ``± half-width`` if all are, as displayed, symmetric about their values; else as ``[low, high]``."""
-    digits = spec.decimals
     half_widths: list[str] = []
     brackets: list[str] = []
     symmetric = True
@@ -95,11 +127,10 @@ def intervals(given: list[Interval | None], values: list[float | None], spec: Re
             half_widths.append("")
             brackets.append("")
             continue
-        low, centre, high = (in_unit(v, spec) for v in (interval.low, value, interval.high))
-        step = Decimal(1).scaleb(-digits)
-        symmetric = symmetric and abs((high - centre) - (centre - low)) < step
-        half_widths.append(f"± {rounded((high - low) / 2, digits)}")
-        brackets.append(f"[{rounded(low, digits)}, {rounded(high, digits)}]")
+        low, centre, high = (in_unit(v, unit) for v in (interval.low, value, interval.high))
+        symmetric = symmetric and abs((high - centre) - (centre - low)) < Decimal(1).scaleb(-decimals)
+        half_widths.append(f"± {rounded((high - low) / 2, decimals)}")
+        brackets.append(f"[{rounded(low, decimals)}, {rounded(high, decimals)}]")
     return half_widths if symmetric else brackets
 
 

@@ -138,7 +138,7 @@ def _grid(page: Table, width: int) -> RichTable:
             vertical="bottom",
             overflow="fold",
         )
-    for row, following in zip(page.rows, [*page.rows[1:], None], strict=True):
+    for row, following in zip(page.rows, [*page.rows, None][1:], strict=True):
         cells = [Text(cell.text, style="bold" if cell.strong else "") for cell in row.cells]
         grid.add_row(*cells, end_section=following is not None and following.ruled)
     return grid

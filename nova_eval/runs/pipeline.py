@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nova_eval import environment, media
-from nova_eval.config import data_folder, load_benchmark_config
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.worker import Job, SampleUnit, ScoreUnit
 from nova_eval.errors import MediaError
@@ -23,10 +22,6 @@ from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome, summarise
 from nova_eval.weights.catalogue import family
-
-if TYPE_CHECKING:
-    from nova_eval.report.baselines import BaselineRow
-    from nova_eval.report.spec import ReportSpec
 
 FILES_A_ROW_BATCH = 32
 
@@ -142,16 +137,6 @@ def outline(opened: Run, workers: int = 0) -> dict[str, Any]:
     }
 
 
-def report_inputs(benchmark: str) -> tuple[ReportSpec, tuple[BaselineRow, ...]]:
-    """What tables of a benchmark need beside runs: its dimensions and units, and the published rows."""
-    from nova_eval.report.baselines import load_baselines
-    from nova_eval.report.spec import report_spec
-
-    spec = report_spec(load_benchmark_config(benchmark))
-    published = data_folder("benchmarks") / benchmark / "baselines.csv"
-    return spec, load_baselines(published, spec) if published.exists() else ()
-
-
 def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
     """The samples of this shard with the scorers that have to look at them and have not decided yet."""
     decided = {
@@ -235,12 +220,13 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
 
 
 def _write_tables(opened: Run, outcome: Outcome) -> None:
+    from nova_eval.report.baselines import load_published
     from nova_eval.report.export import write_latency, write_tables
     from nova_eval.report.parquet import write_scores
 
-    spec, baselines = report_inputs(opened.spec.benchmark)
-    write_tables(outcome.summary, spec, baselines, opened.store.folder / "tables")
-    write_latency(outcome.summary, spec, baselines, opened.store.folder / "logs")
+    published = load_published(opened.spec.benchmark)
+    write_tables(outcome.summary, published, opened.store.folder / "tables")
+    write_latency(outcome.summary, published, opened.store.folder / "logs")
     write_scores(opened.store, outcome.rows, outcome.samples, opened.prompts)
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from nova_eval.config import load_benchmark_config
 from nova_eval.records import RunSummary
-from nova_eval.report.spec import report_spec
 from nova_eval.report.tables import run_title
 from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
@@ -63,5 +62,5 @@ def test_nothing_is_unscored_and_the_note_says_what_compares(benchmark: str) -> 
 def test_the_official_count_is_taken_and_named(benchmark: str, count: int) -> None:
     outcome = summary(benchmark, "oracle", "official")
     assert (outcome.prompts, outcome.samples) == (2, 2 * count)
-    title = run_title(outcome, report_spec(load_benchmark_config(benchmark)))
+    title = run_title(outcome, load_benchmark_config(benchmark))
     assert f"samples per prompt: official ({count})" in title

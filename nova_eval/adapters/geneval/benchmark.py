@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from nova_eval.adapters.compose import estimates
 from nova_eval.adapters.geneval.decision import image_score
 from nova_eval.adapters.geneval.prompts import TASKS
 from nova_eval.adapters.reduce import (
     complete,
-    composite,
     coverage_of,
     estimate,
     metric,
@@ -34,7 +34,8 @@ class GenEval:
     """The benchmark as ``benchmarks/geneval/benchmark.toml`` describes it, or the part of it with ``tasks``."""
 
     def __init__(self, tasks: Sequence[str] = TASKS) -> None:
-        self.config = load_benchmark_config("geneval")
+        whole = load_benchmark_config("geneval")
+        self.config = whole.model_copy(update={"dimensions": {task: whole.dimensions[task] for task in tasks}})
         self.name = self.config.name
         self.version = self.config.version
         self.tasks = tuple(tasks)
@@ -68,12 +69,11 @@ class GenEval:
         self.scorers(scoring)
         rows = complete(self.pairs(prompts, wanted), scores)
         parts = {task: estimate([row for row in rows if row.metric == task]) for task in self.tasks}
-        overall = composite({task: (1 / len(self.tasks), part) for task, part in parts.items()})
         return [
             *(metric(task, part) for task, part in parts.items()),
             metric(IMAGES, estimate(rows)),
             metric(PROMPTS, estimate(_best_by_prompt(rows))),
-            metric("overall", overall),
+            *(metric(name, part) for name, part in estimates(self.config, parts).items()),
         ]
 
     def coverage(

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from nova_eval.adapters.compose import estimates
 from nova_eval.adapters.reduce import (
-    Estimate,
     complete,
-    composite,
     coverage_of,
     estimate,
     metric,
@@ -19,7 +18,6 @@ from nova_eval.adapters.vbench.action import human_action
 from nova_eval.adapters.vbench.color import color
 from nova_eval.adapters.vbench.consistency import consistency
 from nova_eval.adapters.vbench.detection import multiple_objects, object_class
-from nova_eval.adapters.vbench.final import group_terms
 from nova_eval.adapters.vbench.flicker import temporal_flickering
 from nova_eval.adapters.vbench.flow import dynamic_degree, static_filter
 from nova_eval.adapters.vbench.interpolation import motion_smoothness
@@ -125,10 +123,7 @@ class VBench:
         rows = self.rows(prompts, wanted, scores, scoring)
         parts = {name: estimate([row for row in rows if row.metric == name]) for name in self.dimensions}
         metrics = [metric(name, part, self.dimensions[name].higher_is_better) for name, part in parts.items()]
-        groups = {group: self._group(group, parts) for group in self.config.groups}
-        shares = sum(self.config.groups.values())
-        total = self._total(parts, {group: share / shares for group, share in self.config.groups.items()})
-        return [*metrics, *(metric(group, part) for group, part in groups.items()), metric("total", total)]
+        return [*metrics, *(metric(name, part) for name, part in estimates(self.config, parts).items())]
 
     def coverage(
         self,
@@ -155,19 +150,6 @@ class VBench:
         for group in flickering.values():
             kept += static.filtered(group, verdicts, by_path=scoring == "official")
         return kept
-
-    def _group(self, group: str, parts: dict[str, Estimate]) -> Estimate:
-        slopes, offset = group_terms(self.config, group)
-        return composite({name: (slope, parts[name]) for name, slope in slopes.items()}, offset)
-
-    def _total(self, parts: dict[str, Estimate], shares: dict[str, float]) -> Estimate:
-        terms: dict[str, tuple[float, Estimate]] = {}
-        offset = 0.0
-        for group, share in shares.items():
-            slopes, group_offset = group_terms(self.config, group)
-            offset += share * group_offset
-            terms |= {name: (share * slope, parts[name]) for name, slope in slopes.items()}
-        return composite(terms, offset)
 
 
 def _by_prompt(prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[Prompt, list[SampleKey]]]:

@@ -7,25 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nova_eval.config import BenchmarkConfig, Dimension
+from nova_eval.adapters.compose import normalised
+from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import UsageError
 
 OFFICIAL_MISSING_SCORE = 0.0
 """A dimension that was not uploaded enters as raw 0, which the normalisation makes *negative* wherever the range starts
 above 0 (motion smoothness: −2.42). The benchmark's own composites say instead that the dimension is missing."""
-
-
-def normalised(dimension: Dimension, raw: float) -> float:
-    """The score on the dimension's range, not clamped: a motion smoothness of 1 gives 1.0086."""
-    return (raw - dimension.minimum) / (dimension.maximum - dimension.minimum)
-
-
-def group_terms(config: BenchmarkConfig, group: str) -> tuple[dict[str, float], float]:
-    """Coefficients and offset that make a group's score a linear function of its raw dimension scores."""
-    members = {name: dimension for name, dimension in config.dimensions.items() if dimension.group == group}
-    weight = math.fsum(dimension.weight for dimension in members.values())
-    slope = {name: d.weight / (d.maximum - d.minimum) / weight for name, d in members.items()}
-    return slope, -math.fsum(slope[name] * dimension.minimum for name, dimension in members.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,30 @@ from decimal import Decimal
 
 import pytest
 
+from nova_eval.config import BenchmarkConfig, Dimension, Variant
 from nova_eval.records import Coverage, Interval, Latency, Metric, Missing, RunSummary
-from nova_eval.report.baselines import BaselineRow
-from nova_eval.report.spec import Dimension, ReportSpec, Variant
+from nova_eval.report.baselines import BaselineRow, Published
 
 
 @pytest.fixture
-def spec() -> ReportSpec:
-    return ReportSpec(
-        benchmark="toy",
-        dimensions=(
-            Dimension("sharp", "Sharp", "quality", minimum=0.2, maximum=0.7),
-            Dimension("steady", "Steady", "quality", weight=0.5),
-            Dimension("color", "Color", "semantic"),
-        ),
-        groups={"quality": 4.0, "semantic": 1.0},
-        variants={
-            "official": Variant("official"),
-            "rewritten": Variant("rewritten", rewritten=True),
-            "sprites": Variant("sprites", baselines=False, note="compare with each other only"),
+def config() -> BenchmarkConfig:
+    return BenchmarkConfig(
+        name="toy",
+        version="1",
+        modality="image",
+        dimensions={
+            "sharp": Dimension(label="Sharp", group="quality", minimum=0.2, maximum=0.7),
+            "steady": Dimension(label="Steady", group="quality", weight=0.5),
+            "color": Dimension(label="Color", group="semantic"),
         },
+        groups={"quality": 4.0, "semantic": 1.0},
+        judges={},
+        variants={
+            "official": Variant(judges="official"),
+            "rewritten": Variant(judges="official"),
+            "sprites": Variant(judges="sprites", baselines=False, note="compare with each other only"),
+        },
+        profiles={},
     )
 
 
@@ -60,9 +64,9 @@ def summary() -> RunSummary:
 
 
 @pytest.fixture
-def published() -> tuple[BaselineRow, ...]:
+def published(config: BenchmarkConfig) -> Published:
     """One row like the run's, one with rewritten prompts, one that contradicts itself and states no prompts."""
-    return (
+    rows = (
         BaselineRow(
             "Plain & Co_1",
             {"sharp": Decimal("50.10"), "total": Decimal("48.9")},
@@ -75,3 +79,4 @@ def published() -> tuple[BaselineRow, ...]:
             "Odd", {"quality": Decimal("80.00"), "semantic": Decimal("70.00"), "total": Decimal("79.00")}, "Blog"
         ),
     )
+    return Published(config, rows)

@@ -10,7 +10,6 @@ import pytest
 from nova_eval.config import load_benchmark_config
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.report.baselines import contradictions, load_baselines, recompute, select_baselines
-from nova_eval.report.spec import report_spec
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "benchmarks" / "vbench" / "baselines.csv"
 HEADER = "model,sharp,steady,color,quality,semantic,total,rewriter,source,verified\n"
@@ -18,7 +17,7 @@ HEADER = "model,sharp,steady,color,quality,semantic,total,rewriter,source,verifi
 
 @pytest.fixture(scope="module")
 def vbench():
-    return report_spec(load_benchmark_config("vbench"))
+    return load_benchmark_config("vbench")
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +88,13 @@ class TestVBench:
 
 
 class TestLoading:
-    def _load(self, tmp_path, text, spec):
+    def _load(self, tmp_path, text, config):
         path = tmp_path / "baselines.csv"
         path.write_text(text, encoding="utf-8")
-        return load_baselines(path, spec)
+        return load_baselines(path, config)
 
-    def test_empty_cells_are_absent_and_digits_stay(self, tmp_path, spec):
-        (row,) = self._load(tmp_path, HEADER + '"A, b",50.10,,,,,81.4,,"T, 1",yes\n', spec)
+    def test_empty_cells_are_absent_and_digits_stay(self, tmp_path, config):
+        (row,) = self._load(tmp_path, HEADER + '"A, b",50.10,,,,,81.4,,"T, 1",yes\n', config)
         assert row.model == "A, b"
         assert {name: str(value) for name, value in row.values.items()} == {"sharp": "50.10", "total": "81.4"}
         assert row.rewritten is None
@@ -114,9 +113,9 @@ class TestLoading:
             ('"A,1,,,,,,,T,yes', "not a UTF-8 CSV file"),
         ],
     )
-    def test_a_bad_line_is_one_clear_line(self, tmp_path, spec, line, message):
+    def test_a_bad_line_is_one_clear_line(self, tmp_path, config, line, message):
         with pytest.raises(UsageError) as caught:
-            self._load(tmp_path, HEADER + line + "\n", spec)
+            self._load(tmp_path, HEADER + line + "\n", config)
         assert message in str(caught.value)
         assert "\n" not in str(caught.value)
 
@@ -129,13 +128,13 @@ class TestLoading:
             ("", "is empty"),
         ],
     )
-    def test_a_bad_header_too(self, tmp_path, spec, header, message):
+    def test_a_bad_header_too(self, tmp_path, config, header, message):
         with pytest.raises(UsageError, match=message):
-            self._load(tmp_path, header, spec)
+            self._load(tmp_path, header, config)
 
-    def test_a_missing_file(self, tmp_path, spec):
+    def test_a_missing_file(self, tmp_path, config):
         with pytest.raises(PrerequisiteError, match=r"cannot read .*nothing"):
-            load_baselines(tmp_path / "nothing.csv", spec)
+            load_baselines(tmp_path / "nothing.csv", config)
 
     def test_choosing_rows_keeps_the_order_asked_for(self, rows):
         assert [r.model for r in select_baselines(rows, ["Sora", "NOVA"])] == ["Sora", "NOVA"]

@@ -24,106 +24,115 @@ def _strong(table, name):
 
 
 class TestMarks:
-    def test_each_row_says_how_it_departs_from_the_run(self, summary, published, spec):
-        table = comparison_table([summary], published, spec)
+    def test_each_row_says_how_it_departs_from_the_run(self, summary, published):
+        table = comparison_table([summary], published)
         assert [row.cells[0].text for row in table.rows] == ["mini", "Plain & Co_1", "Rewriter †", "Odd ‡§"]
         rules = "official prompts, samples per prompt: official, official scoring"
         assert f"† differs from mini ({rules}): rewritten prompts (Rewriter)." in table.footnotes
         assert "§ Odd: total is printed as 79.00, its printed quality and semantic give 78.00." in table.footnotes
 
-    def test_original_prompts_differ_from_a_rewritten_run(self, summary, published, spec):
-        table = comparison_table([replace(summary, variant="rewritten")], published, spec)
+    def test_original_prompts_differ_from_a_rewritten_run(self, summary, published):
+        table = comparison_table([replace(summary, variant="rewritten")], published)
         assert _cells(table, "Plain & Co_1")["model"].text.endswith("†")
         assert _cells(table, "Rewriter")["model"].text == "Rewriter"
 
-    def test_another_number_of_samples_marks_every_row_that_does_not_state_it(self, summary, published, spec):
-        same = replace(published[0], samples_per_prompt="2", model="Same")
-        table = comparison_table([replace(summary, samples_per_prompt="2")], [*published, same], spec)
+    def test_another_number_of_samples_marks_every_row_that_does_not_state_it(self, summary, published):
+        same = replace(published.rows[0], samples_per_prompt="2", model="Same")
+        table = comparison_table(
+            [replace(summary, samples_per_prompt="2")], replace(published, rows=(*published.rows, same))
+        )
         assert [row.cells[0].text for row in table.rows[1:]] == ["Plain & Co_1 †", "Rewriter †", "Odd †‡§", "Same"]
         assert "official number of samples (published rows except Same)" in table.footnotes[0]
 
-    def test_corrected_scoring_never_mixes_with_published_numbers(self, summary, published, spec):
-        table = comparison_table([replace(summary, scoring="corrected")], published, spec)
+    def test_corrected_scoring_never_mixes_with_published_numbers(self, summary, published):
+        table = comparison_table([replace(summary, scoring="corrected")], published)
         assert all("†" in row.cells[0].text for row in table.rows[1:])
         assert "official scoring (every published row)" in table.footnotes[0]
 
-    def test_evaluator_and_unverified_rows(self, summary, published, spec):
+    def test_evaluator_and_unverified_rows(self, summary, published):
         rows = [
-            replace(published[0], model="Long", protocol=("VBench-Long",)),
-            replace(published[0], model="Heard", verified=False, source="unverified"),
+            replace(published.rows[0], model="Long", protocol=("VBench-Long",)),
+            replace(published.rows[0], model="Heard", verified=False, source="unverified"),
         ]
-        table = comparison_table([summary], rows, spec)
+        table = comparison_table([summary], replace(published, rows=tuple(rows)))
         assert [row.cells[0].text for row in table.rows[1:]] == ["Long †", "Heard ¶"]
         assert _cells(table, "Heard")["note"].datum == "unverified"
 
-    def test_sources_are_numbered_once_each(self, summary, published, spec):
-        table = comparison_table([summary], published, spec)
+    def test_sources_are_numbered_once_each(self, summary, published):
+        table = comparison_table([summary], published)
         assert [row.cells[-2].text for row in table.rows] == ["", "[1]", "[1]", "[2]"]
         assert table.footnotes[-2:] == ("[1] Paper, Table 1", "[2] Blog")
 
 
 class TestEmphasis:
-    def test_only_unmarked_rows_compete(self, summary, published, spec):
-        table = comparison_table([summary], published, spec)
+    def test_only_unmarked_rows_compete(self, summary, published):
+        table = comparison_table([summary], published)
         assert _strong(table, "sharp") == ["Plain & Co_1"]
 
-    def test_a_column_with_one_competitor_has_no_best(self, summary, published, spec):
-        table = comparison_table([summary], published, spec)
+    def test_a_column_with_one_competitor_has_no_best(self, summary, published):
+        table = comparison_table([summary], published)
         assert _strong(table, "total") == []
 
-    def test_partial_values_are_marked_and_do_not_compete(self, summary, spec):
+    def test_partial_values_are_marked_and_do_not_compete(self, summary, published):
         low = replace(summary, model="low", metrics=(Metric("steady", 0.1, samples=8),), coverage=Coverage(8, 8, 0))
         also = replace(low, model="also", metrics=(Metric("steady", 0.2, samples=8),))
-        table = comparison_table([summary, low, also], [], spec)
+        table = comparison_table([summary, low, also], replace(published, rows=()))
         assert _cells(table, "mini")["steady"].text == "50.00 ‖"
         assert _strong(table, "steady") == ["also"]
 
-    def test_values_equal_as_shown_tie(self, summary, published, spec):
+    def test_values_equal_as_shown_tie(self, summary, published):
         run = replace(summary, metrics=(Metric("sharp", 0.500999, samples=8),))
-        third = replace(published[0], model="Third", values={"sharp": Decimal("40.00")})
-        assert _strong(comparison_table([run], [published[0], third], spec), "sharp") == ["mini", "Plain & Co_1"]
+        third = replace(published.rows[0], model="Third", values={"sharp": Decimal("40.00")})
+        assert _strong(comparison_table([run], replace(published, rows=(published.rows[0], third))), "sharp") == [
+            "mini",
+            "Plain & Co_1",
+        ]
 
-    def test_lower_is_better_where_the_benchmark_says_so(self, summary, published, spec):
-        flipped = replace(spec, dimensions=(replace(spec.dimensions[0], higher_is_better=False), *spec.dimensions[1:]))
-        assert _strong(comparison_table([summary], published, flipped), "sharp") == ["mini"]
+    def test_lower_is_better_where_the_benchmark_says_so(self, summary, published):
+        config = published.config
+        sharp = config.dimensions["sharp"].model_copy(update={"higher_is_better": False})
+        flipped = config.model_copy(update={"dimensions": {**config.dimensions, "sharp": sharp}})
+        assert _strong(comparison_table([summary], replace(published, config=flipped)), "sharp") == ["mini"]
 
 
 class TestWhatMayShareATable:
-    def test_a_closed_variant_shows_no_published_numbers_and_says_why(self, summary, published, spec):
-        table = comparison_table([replace(summary, variant="sprites")], published, spec)
+    def test_a_closed_variant_shows_no_published_numbers_and_says_why(self, summary, published):
+        table = comparison_table([replace(summary, variant="sprites")], published)
         assert [row.cells[0].text for row in table.rows] == ["mini"]
         assert "compare with each other only" in table.footnotes
         assert "Published numbers are not shown beside sprites prompts." in table.footnotes
 
-    def test_a_closed_variant_does_not_meet_another(self, summary, spec):
+    def test_a_closed_variant_does_not_meet_another(self, summary, published):
         with pytest.raises(UsageError, match=r"used sprites prompts.*make two tables"):
-            comparison_table([summary, replace(summary, variant="sprites")], [], spec)
+            comparison_table([summary, replace(summary, variant="sprites")], replace(published, rows=()))
 
-    def test_two_benchmarks_do_not_meet(self, summary, spec):
+    def test_two_benchmarks_do_not_meet(self, summary, published):
         with pytest.raises(UsageError, match=r"ran other.*ran toy"):
-            comparison_table([summary, replace(summary, benchmark="other")], [], spec)
+            comparison_table([summary, replace(summary, benchmark="other")], replace(published, rows=()))
 
-    def test_a_run_under_another_protocol_is_marked(self, summary, spec):
-        table = comparison_table([summary, replace(summary, model="more", samples_per_prompt="3")], [], spec)
+    def test_a_run_under_another_protocol_is_marked(self, summary, published):
+        table = comparison_table(
+            [summary, replace(summary, model="more", samples_per_prompt="3")], replace(published, rows=())
+        )
         assert [row.cells[0].text for row in table.rows] == ["mini", "more †"]
         assert "samples per prompt: 3 (more)" in table.footnotes[0]
 
-    def test_two_runs_of_one_model_are_told_apart(self, summary, spec):
-        table = comparison_table([summary, replace(summary, run="toy/mini-89ab")], [], spec)
+    def test_two_runs_of_one_model_are_told_apart(self, summary, published):
+        table = comparison_table([summary, replace(summary, run="toy/mini-89ab")], replace(published, rows=()))
         assert [row.cells[0].text for row in table.rows] == ["mini (0123abcd)", "mini (89ab)"]
 
 
 class TestColumns:
-    def test_chosen_columns_in_the_order_asked_for(self, summary, published, spec):
-        table = comparison_table([summary], published, spec, columns=["total", "sharp"])
+    def test_chosen_columns_in_the_order_asked_for(self, summary, published):
+        table = comparison_table([summary], published, columns=["total", "sharp"])
         assert [column.key for column in table.columns[3:5]] == ["total", "sharp"]
 
-    def test_unknown_columns_get_the_nearest(self, summary, published, spec):
+    def test_unknown_columns_get_the_nearest(self, summary, published):
         with pytest.raises(UsageError, match="unknown column 'sharpe'; did you mean 'sharp'"):
-            comparison_table([summary], published, spec, columns=["sharpe"])
+            comparison_table([summary], published, columns=["sharpe"])
 
-    def test_missing_values_are_dashes_with_a_reason(self, summary, published, spec):
-        table = comparison_table([summary], published, spec)
+    def test_missing_values_are_dashes_with_a_reason(self, summary, published):
+        table = comparison_table([summary], published)
         assert _cells(table, "mini")["total"].text == "–"
         assert "– in a published row: not printed by its source." in table.footnotes
         assert "mini: coverage 70.8 %, 7 of 24 unscored; its own table says why." in table.footnotes

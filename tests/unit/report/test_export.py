@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 
-from nova_eval.config import load_benchmark_config
-from nova_eval.errors import PrerequisiteError
+from nova_eval.config import BenchmarkConfig, load_benchmark_config
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.report.export import to_json, write_latency, write_tables
-from nova_eval.report.spec import report_spec
 
 TABLES = {f"{name}.{ending}" for name in ("table", "comparison") for ending in ("md", "csv", "tex")}
 
 
 class TestFiles:
-    def test_all_formats_and_no_leftovers(self, tmp_path, summary, spec, published):
-        paths = write_tables(summary, spec, published, tmp_path / "tables")
+    def test_all_formats_and_no_leftovers(self, tmp_path, summary, published):
+        paths = write_tables(summary, published, tmp_path / "tables")
         assert {path.name for path in paths} == TABLES
         assert {path.name for path in (tmp_path / "tables").iterdir()} == TABLES
 
-    def test_equal_runs_give_equal_bytes_however_long_they_took(self, tmp_path, summary, spec, published):
-        write_tables(summary, spec, published, tmp_path / "a")
-        write_tables(replace(summary, latency=None), spec, published, tmp_path / "b")
+    def test_equal_runs_give_equal_bytes_however_long_they_took(self, tmp_path, summary, published):
+        write_tables(summary, published, tmp_path / "a")
+        write_tables(replace(summary, latency=None), published, tmp_path / "b")
         for name in TABLES:
             assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
-    def test_latency_is_a_page_of_its_own(self, tmp_path, summary, spec, published):
-        (page,) = write_latency(summary, spec, published, tmp_path)
+    def test_latency_is_a_page_of_its_own(self, tmp_path, summary, published):
+        (page,) = write_latency(summary, published, tmp_path)
         assert page.name == "latency.md"
         assert "one A100" in page.read_text(encoding="utf-8")
 
     def test_an_old_table_stays_whole_when_the_new_one_cannot_be_put_in_place(
-        self, tmp_path, summary, spec, published, monkeypatch
+        self, tmp_path, summary, published, monkeypatch
     ):
-        write_tables(summary, spec, published, tmp_path)
+        write_tables(summary, published, tmp_path)
         before = (tmp_path / "table.md").read_bytes()
 
         def full(*_: object) -> None:
@@ -45,12 +45,12 @@ class TestFiles:
 
         monkeypatch.setattr("os.replace", full)
         with pytest.raises(PrerequisiteError, match=r"cannot write tables to .*No space left"):
-            write_tables(replace(summary, model="other"), spec, published, tmp_path)
+            write_tables(replace(summary, model="other"), published, tmp_path)
         assert (tmp_path / "table.md").read_bytes() == before
         assert not list(tmp_path.glob(".*"))
 
-    def test_a_closed_variant_writes_no_published_number(self, tmp_path, summary, spec, published):
-        write_tables(replace(summary, variant="sprites"), spec, published, tmp_path)
+    def test_a_closed_variant_writes_no_published_number(self, tmp_path, summary, published):
+        write_tables(replace(summary, variant="sprites"), published, tmp_path)
         assert "Rewriter" not in "".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
 
 
@@ -84,17 +84,30 @@ class TestJson:
         assert to_json(replace(summary, latency=None))["latency"] is None
 
 
-class TestSpec:
+class TestConfig:
     def test_vbench_as_its_file_says(self):
-        spec = report_spec(load_benchmark_config("vbench"))
-        assert len(spec.dimensions) == 16
-        assert spec.names[-3:] == ("quality", "semantic", "total")
-        assert dict(spec.groups) == {"quality": 4, "semantic": 1}
-        motion = next(d for d in spec.dimensions if d.name == "motion_smoothness")
+        config = load_benchmark_config("vbench")
+        assert len(config.dimensions) == 16
+        assert config.metrics[-3:] == ("quality", "semantic", "total")
+        assert dict(config.groups) == {"quality": 4, "semantic": 1}
+        motion = config.dimensions["motion_smoothness"]
         assert (motion.minimum, motion.maximum, motion.weight) == (0.706, 0.9975, 1.0)
-        assert spec.official_samples == ("official",)
-        assert not spec.variant("sprites").baselines
-        assert spec.variant("rewritten").rewritten
+        assert config.official_samples == ("official",)
+        assert not config.with_baselines("sprites")
+        assert "rewritten" in config.variants
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"group": "other"}, "toy/benchmark.toml: dimension color is of group 'other'; [groups] has quality"),
+            ({"minimum": 1.0}, "toy/benchmark.toml: dimension color has minimum 1.0, maximum 1.0"),
+        ],
+    )
+    def test_a_dimension_that_cannot_be_composed_is_one_line(self, config, change, message):
+        content = config.model_dump()
+        content["dimensions"]["color"] |= change
+        with pytest.raises(UsageError, match=re.escape(message)):
+            BenchmarkConfig.model_validate(content)
 
 
 class TestStart:

@@ -66,3 +66,7 @@ def test_square_brackets_are_text_and_not_markup():
 def test_stars_keep_the_decimal_points_of_a_column_in_line():
     lines = [line for line in render_terminal(_wide(40), 100).splitlines() if line.startswith("model")]
     assert len({line.index(".") for line in lines[:40]}) == 1
+
+
+def test_a_table_without_rows_is_its_title_and_columns():
+    assert "Model" in render_terminal(_wide(0), 400)

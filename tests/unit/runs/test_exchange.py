@@ -218,7 +218,7 @@ class TestImport:
             opened("geneval", tmp_path, sampler="imported:..")
 
     def test_official_counts_are_the_benchmarks_own_and_the_table_says_so(self, tmp_path: Path) -> None:
-        from nova_eval.runs.pipeline import report_inputs
+        from nova_eval.config import load_benchmark_config
 
         asked = opened("vbench", tmp_path, sampler="imported:x", samples_per_prompt="official", limit=None)
         per_prompt: dict[str, int] = {}
@@ -228,7 +228,7 @@ class TestImport:
         assert {per_prompt[key] for key in flickering} == {25}
         assert {number for key, number in per_prompt.items() if key not in flickering} == {5}
         summary: RunSummary = summarise(asked).summary
-        assert "samples per prompt: official" in run_title(summary, report_inputs("vbench")[0])
+        assert "samples per prompt: official" in run_title(summary, load_benchmark_config("vbench"))
         assert (
             resolve("geneval", {"sampler": "imported:x"})[1].samples_per_prompt == 4
         )  # the profile's count is its own

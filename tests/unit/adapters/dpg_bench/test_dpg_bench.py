@@ -34,7 +34,6 @@ from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 from nova_eval.report.baselines import load_baselines, select_baselines
-from nova_eval.report.spec import report_spec
 
 HEADER = "item_id,text,proposition_id,dependency,tuple,question_natural_language\n"
 SKIPPED = "x,t,9,0,entity - whole (x),skipped?\n"
@@ -335,12 +334,12 @@ class TestSources:
 
 
 def test_published_rows_are_the_printed_digits(baselines: Path) -> None:
-    spec = report_spec(load_benchmark_config("dpg_bench"))
-    rows = load_baselines(data_folder("benchmarks") / "dpg_bench" / "baselines.csv", spec)
+    config = load_benchmark_config("dpg_bench")
+    rows = load_baselines(data_folder("benchmarks") / "dpg_bench" / "baselines.csv", config)
     given = list(csv.DictReader((baselines / "dpg_bench.csv").open()))
-    assert [{n: str(row.values[n]) if n in row.values else "" for n in spec.names} for row in rows] == [
-        {name: row[name] for name in spec.names} for row in given
+    assert [{n: str(row.values[n]) if n in row.values else "" for n in config.metrics} for row in rows] == [
+        {name: row[name] for name in config.metrics} for row in given
     ]
-    beside = load_benchmark_config("dpg_bench").report.beside
+    beside = config.report.beside
     assert [row.model for row in select_baselines(rows, beside)] == list(beside)
-    assert spec.composites == ()
+    assert config.composites == ()

@@ -12,13 +12,12 @@ import pytest
 from nova_eval.adapters.geneval import CORRECTED, OFFICIAL, GenEval
 from nova_eval.adapters.geneval.names import official_metadata, official_name
 from nova_eval.adapters.geneval.prompts import TASKS, prompts
-from nova_eval.config import data_folder, load_benchmark_config
+from nova_eval.config import BenchmarkConfig, data_folder, load_benchmark_config
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Detection
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 from nova_eval.report.baselines import BaselineRow, contradictions, load_baselines, select_baselines
-from nova_eval.report.spec import ReportSpec, report_spec
 
 GENEVAL = GenEval()
 
@@ -131,19 +130,19 @@ class TestConfiguration:
 
 
 @pytest.fixture(scope="module")
-def spec() -> ReportSpec:
-    return report_spec(load_benchmark_config("geneval"))
+def config() -> BenchmarkConfig:
+    return load_benchmark_config("geneval")
 
 
 @pytest.fixture(scope="module")
-def rows(spec: ReportSpec) -> tuple[BaselineRow, ...]:
-    return load_baselines(data_folder("benchmarks") / "geneval" / "baselines.csv", spec)
+def rows(config: BenchmarkConfig) -> tuple[BaselineRow, ...]:
+    return load_baselines(data_folder("benchmarks") / "geneval" / "baselines.csv", config)
 
 
 class TestPublishedRows:
-    def test_the_rows_that_contradict_their_own_mean(self, rows, spec) -> None:
+    def test_the_rows_that_contradict_their_own_mean(self, rows, config) -> None:
         found = [
-            (c.model, c.name, str(c.printed), round(c.recomputed, 3)) for r in rows for c in contradictions(r, spec)
+            (c.model, c.name, str(c.printed), round(c.recomputed, 3)) for r in rows for c in contradictions(r, config)
         ]
         assert found == [
             ("SD v2.1 (as printed by NOVA)", "overall", "0.50", 0.480),
@@ -151,15 +150,15 @@ class TestPublishedRows:
             ("TokenFlow-XL", "overall", "0.55", 0.528),
         ]
 
-    def test_values_are_the_printed_digits(self, rows, spec, baselines: Path) -> None:
+    def test_values_are_the_printed_digits(self, rows, config, baselines: Path) -> None:
         given = list(csv.DictReader((baselines / "geneval.csv").open()))
-        columns = {**{name: name for name in spec.names}, "color_attr": "color_attribution"}
+        columns = {**{name: name for name in config.metrics}, "color_attr": "color_attribution"}
         printed = [row for row in rows if not row.model.endswith("(as printed by NOVA)")]
         assert [{n: str(row.values[n]) if n in row.values else "" for n in columns} for row in printed] == [
             {name: row[column] for name, column in columns.items()} for row in given
         ]
 
-    def test_the_rows_shown_beside_runs_exist(self, rows, spec) -> None:
-        beside = load_benchmark_config("geneval").report.beside
+    def test_the_rows_shown_beside_runs_exist(self, rows, config) -> None:
+        beside = config.report.beside
         assert [row.model for row in select_baselines(rows, beside)] == list(beside)
-        assert (spec.unit, spec.composites) == ("fraction", ("overall",))
+        assert (config.report.unit, config.composites) == ("fraction", ("overall",))

@@ -19,7 +19,6 @@ from nova_eval.config import data_folder, load_benchmark_config
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 from nova_eval.report.baselines import load_baselines, select_baselines
-from nova_eval.report.spec import report_spec
 
 BENCHMARK = T2ICompBench(Parses())
 
@@ -133,13 +132,13 @@ class TestSuite:
 
 
 def test_published_rows_are_the_printed_digits_and_say_which_code_they_rest_on(baselines: Path) -> None:
-    spec = report_spec(load_benchmark_config("t2i_compbench"))
-    rows = load_baselines(data_folder("benchmarks") / "t2i_compbench" / "baselines.csv", spec)
+    config = load_benchmark_config("t2i_compbench")
+    rows = load_baselines(data_folder("benchmarks") / "t2i_compbench" / "baselines.csv", config)
     given = list(csv.DictReader((baselines / "t2i_compbench.csv").open()))
     assert [{n: str(row.values[n]) if n in row.values else "" for n in CATEGORIES} for row in rows] == [
         {name: row[name] for name in CATEGORIES} for row in given
     ]
     codes = {"old": ("old evaluation code",), "new": (), "not": ("evaluation code not stated",)}
     assert [row.protocol for row in rows] == [codes[row["eval_version"][:3]] for row in given]
-    beside = load_benchmark_config("t2i_compbench").report.beside
+    beside = config.report.beside
     assert [row.model for row in select_baselines(rows, beside)] == list(beside)

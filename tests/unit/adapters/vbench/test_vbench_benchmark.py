@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nova_eval.adapters.compose import normalised
 from nova_eval.adapters.vbench import VBench
-from nova_eval.adapters.vbench.final import normalised, official_final_score, official_submission
+from nova_eval.adapters.vbench.final import official_final_score, official_submission
 from nova_eval.adapters.vbench.results import official_record
 from nova_eval.adapters.vbench.static import in_filter_order
 from nova_eval.errors import UsageError
