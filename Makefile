@@ -21,6 +21,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	.ci/large-files
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -113,7 +113,7 @@ def crosscheck(
 
 
 @app.command
-def train(config: Path, /, *, restart: bool = False) -> int:
+def train(config: Path | None = None, /, *, restart: bool = False, example: bool = False) -> int:
     """Train NOVA as a TOML file says. Run it again to go on after any interruption.
 
     Parameters
@@ -122,11 +122,19 @@ def train(config: Path, /, *, restart: bool = False) -> int:
         The file; `nova_eval/nova/training/README.md` explains its keys.
     restart
         Begin anew instead of going on.
+    example
+        Print a file that runs as it is, and train nothing.
     """
     import logging
 
+    from nova_eval.nova.embedded import EXAMPLE
     from nova_eval.registry import Registry
 
+    if example:
+        print(EXAMPLE.read_text(encoding="utf-8"), end="")
+        return errors.OK
+    if config is None:
+        raise errors.UsageError("train needs a file", remedy="`train --example > train.toml` makes one")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     start: Any = Registry("trainer", {"nova": "nova_eval.nova.training:run"}).get("nova")
     print(start(config, resume=not restart))

@@ -17,6 +17,8 @@ from nova_eval.identity import digest, file_digest
 MINI, EARLY = "nova-mini", "nova-mini-early"
 EMBEDDED = (MINI, EARLY)
 PACKAGED = Path(__file__).with_name("mini")
+EXAMPLE = Path(__file__).with_name("training") / "example.toml"
+"""A training file that starts from nova-mini and runs as it is."""
 _SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")
 
 

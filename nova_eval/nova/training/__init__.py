@@ -1,4 +1,4 @@
-"""Training NOVA: the objective, the data, the loop, and the recipe of nova-mini.
+"""Training NOVA: the objective, the data and the loop.
 
 ``run("train.toml")`` is the whole of it.
 """

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nova_eval.config import read_toml
 from nova_eval.errors import UsageError
+from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
 
 
 class _Frozen(BaseModel):
@@ -73,8 +74,8 @@ class StageConfig(_Frozen):
 class TrainConfig(_Frozen):
     """A whole run: parts that stay as they are, the transformer that is trained, data, stages, bookkeeping.
 
-    ``parts`` is a folder with ``vae/``, ``text_encoder/`` and ``tokenizer/``. ``transformer`` holds the keys of its
-    ``config.json``; ``initial`` is a checkpoint whose weights are taken where names and shapes agree.
+    ``parts`` is a folder with ``vae/``, ``text_encoder/`` and ``tokenizer/``, or ``nova-mini``. ``transformer`` holds
+    the keys of its ``config.json``; ``initial`` is a checkpoint whose weights are taken where names and shapes agree.
 
     A clip of those that ``flow_dropout`` picks is told the default motion score in place of its own (``Item.usual``).
     With ``flow_needs_text`` a clip that loses its text is told another clip's: a model that learns motion from the
@@ -119,6 +120,10 @@ class TrainConfig(_Frozen):
     sample: dict[str, Any] = Field(default_factory=dict)
     tensorboard: bool = False
 
+    @property
+    def parts_folder(self) -> Path:
+        return embedded_checkpoint(str(self.parts)) if str(self.parts) in EMBEDDED else self.parts
+
     def model_post_init(self, _context: Any) -> None:
         for stage in self.stages:
             if stage.data not in self.data:
@@ -140,7 +145,7 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"{path}: {where}: {first['msg']}", remedy="compare nova_eval/nova/training/mini_t2i.toml"
+            f"{path}: {where}: {first['msg']}", remedy="compare the file that `train --example` prints"
         ) from error
 
 

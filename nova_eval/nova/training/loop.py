@@ -92,10 +92,10 @@ class _Training:
         self.output = config.output
         self.output.mkdir(parents=True, exist_ok=True)
         self.schedule = schedule_from_json(config.scheduler)
-        self.vae: VideoVAE = load_vae(config.parts / "vae", dtype=torch.float32, device=devices.device)
+        self.vae: VideoVAE = load_vae(config.parts_folder / "vae", dtype=torch.float32, device=devices.device)
         shape = TransformerConfig.from_json(config.transformer)
         self.text = TextEncoder.load(
-            config.parts, dtype=torch.float32, device=devices.device, max_length=shape.text_token_len
+            config.parts_folder, dtype=torch.float32, device=devices.device, max_length=shape.text_token_len
         )
         self.model = initial_model(shape, config).to(devices.device)
         if config.gradient_checkpointing:
@@ -223,7 +223,9 @@ class _Training:
 
     def _checkpoint(self, name: str) -> None:
         if self.devices.main:
-            write_checkpoint(self.output / "checkpoints" / name, self.averaged(), self.schedule, self.config.parts)
+            write_checkpoint(
+                self.output / "checkpoints" / name, self.averaged(), self.schedule, self.config.parts_folder
+            )
         self.devices.wait()
 
     def averaged(self) -> NovaTransformer:

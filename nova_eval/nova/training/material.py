@@ -29,7 +29,7 @@ def prepare(
 ) -> CachedSet:
     """The material of ``data`` at ``size`` (height, width), encoded by the parts of ``config`` unless it is cached."""
     facts = [
-        [weights_digest(config.parts / part), read_json(config.parts / part / "config.json")]
+        [weights_digest(config.parts_folder / part), read_json(config.parts_folder / part / "config.json")]
         for part in ("vae", "text_encoder")
     ]
     parts = digest(facts)

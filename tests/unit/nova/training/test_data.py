@@ -222,3 +222,8 @@ class TestCache:
     def test_nothing_usable(self, root: Path, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="no item of the source can be used"):
             self.fill(root, tmp_path, items=1, fps=1.0)
+
+
+def test_a_share_without_a_meaning_is_refused() -> None:
+    with pytest.raises(UsageError, match="no share 'triples'"):
+        SpritesSource(seed=1, triples=0.5)

@@ -21,7 +21,6 @@ from nova_eval.nova.training.cache import Batch
 from nova_eval.nova.training.config import TrainConfig, load_config
 from nova_eval.nova.training.devices import Devices
 from nova_eval.nova.training.loop import Objective, _Training, batch_ids, read_losses, train
-from nova_eval.nova.training.mini import EARLY_RECIPES, RECIPES
 from nova_eval.nova.training.objective import Losses, losses
 
 
@@ -228,17 +227,14 @@ class TestRefusals:
         with pytest.raises(UsageError, match=r"train\.toml"):
             run(tmp_path / "train.toml")
 
-    def test_the_recipes_that_ship_are_valid(self) -> None:
-        names = [[stage.name for stage in load_config(recipe).stages] for recipe in (*RECIPES, *EARLY_RECIPES)]
-        main = ["t2i", "t2i", "simple", "t2i", "t2i", "t2v", "t2i", "t2i", "t2v", "t2v", "t2v", "t2v", "t2v"]
-        early = ["t2v", "t2i", "t2v"]
-        assert names == [[name] for name in (*main, *early)]
-
-    def test_a_file_may_extend_another(self) -> None:
-        early, later = load_config(EARLY_RECIPES[0]), load_config(RECIPES[5])
-        assert (early.transformer, early.data, early.seed) == (later.transformer, later.data, later.seed)
-        assert early.stages[0].steps < later.stages[0].steps
-        assert early.output != later.output
+    def test_a_file_may_extend_another(self, root: Path, tmp_path: Path) -> None:
+        (tmp_path / "base.toml").write_text('output = "base"\nparts = "p"\nseed = 3\ntransformer = {}\n')
+        (tmp_path / "own.toml").write_text(
+            'extends = "base.toml"\noutput = "own"\ndata.a.source = "sprites"\n'
+            '[[stages]]\nname = "a"\ndata = "a"\nsteps = 1\nbatch = 1\n'
+        )
+        config = load_config(tmp_path / "own.toml")
+        assert (config.seed, config.parts, config.output) == (3, Path("p"), Path("own"))
 
     def test_a_file_that_extends_itself(self, tmp_path: Path) -> None:
         (tmp_path / "a.toml").write_text('extends = "b.toml"\n')

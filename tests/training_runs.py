@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from nova_eval.media import encode_image, encode_video
-from nova_eval.nova.training.mini_text import make_tokenizer, save_text_encoder
 from nova_eval.nova.vae import build_vae, save_vae
+from recipes.nova_mini.text_encoder import make_tokenizer, save_text_encoder
 
 VAE = {
     "_class_name": "AutoencoderKLOpenSora",

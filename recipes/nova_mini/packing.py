@@ -1,4 +1,4 @@
-"""nova-mini as package data: half precision, what both checkpoints share once, and a record of how it was made."""
+"""nova-mini as package data (half precision, what both checkpoints share once), and a record of how it was made."""
 
 from __future__ import annotations
 
@@ -14,35 +14,38 @@ from typing import Any
 import torch
 
 from nova_eval.nova.checkpoint import load_schedule, load_transformer, read_json, save_index, save_schedule, write_json
-from nova_eval.nova.training.curves import draw_curves, thinned
 from nova_eval.nova.training.loop import read_losses
-from nova_eval.nova.training.mini import EARLY_RECIPES, FULL, RECIPES, SHARED_BATCHES, Effort, trained_under
+from recipes.nova_mini.curves import draw_curves, thinned
+from recipes.nova_mini.recipe import EARLY_PARTS, FULL, PARTS, SHARED_BATCHES, Effort
+
+COMMAND = "python -m recipes.nova_mini runs/mini --pack nova_eval/nova/mini --record recipes/nova_mini/record"
 
 
-def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
+def pack(output: Path, target: Path) -> int:
     """Copies the model that was made under ``output`` into ``target``; the number of bytes written.
 
-    Beside it: ``early/transformer``, the curves as CSV and SVG, and ``origin.json``, which says how it was made.
+    ``early/transformer`` beside it is the early checkpoint's.
     """
-    recipes = {trained_under(output, recipe): recipe for recipe in (*RECIPES, *EARLY_RECIPES)}
-    configs = {folder.name: effort.config(recipe) for folder, recipe in recipes.items()}
-    ends = (RECIPES[-1], EARLY_RECIPES[-1])
-    last, early = (trained_under(output, recipe) / "checkpoints" / "t2v" for recipe in ends)
+    last, early = (output / parts[-1] / "checkpoints" / "t2v" for parts in (PARTS, EARLY_PARTS))
     _pack_checkpoint(last, target, ("transformer", "vae", "text_encoder", "tokenizer"))
     _pack_checkpoint(early, target / "early", ("transformer",))
-    losses = {folder.name: list(read_losses(folder / "losses.jsonl")) for folder in recipes}
+    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+
+
+def record(output: Path, target: Path, effort: Effort = FULL) -> None:
+    """Writes how the model under ``output`` was made: curves as CSV and SVG, and ``origin.json``."""
+    configs = {part: effort.config(part) for part in (*PARTS, *EARLY_PARTS)}
+    losses = {part: list(read_losses(output / part / "losses.jsonl")) for part in configs}
     _write_curve(target / "losses.csv", [{"part": n, **row} for n, rows in losses.items() for row in thinned(rows)])
     curves = {"vae": _read_curve(output / "parts" / "vae_curve.csv")}
     for number in range(1, len(effort.motion) + 1):
         curves[f"motion_{number}"] = _read_curve(output / "video_parts" / f"motion_{number}" / "vae_motion_curve.csv")
     _write_curve(target / "vae_curve.csv", [{"part": name, **row} for name, rows in curves.items() for row in rows])
     draw_curves(target)
-    steps = {name: len(rows) for name, rows in losses.items()}
-    early_names = [trained_under(output, recipe).name for recipe in EARLY_RECIPES]
     write_json(
         target / "origin.json",
         {
-            "command": "python -m nova_eval.nova.training.mini runs/mini --pack nova_eval/nova/mini",
+            "command": COMMAND,
             "config": {
                 **{
                     name: json.loads(config.model_dump_json(exclude={"output", "parts", "cache", "initial"}))
@@ -54,8 +57,8 @@ def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
                     for phase in effort.motion
                 ],
             },
-            "steps": {name: count for name, count in steps.items() if name not in early_names},
-            "early_steps": effort.early_image_steps + sum(steps[name] for name in early_names),
+            "steps": {part: len(losses[part]) for part in PARTS},
+            "early_steps": effort.early_image_steps + sum(len(losses[part]) for part in EARLY_PARTS),
             "seeds": {name: config.seed for name, config in configs.items()},
             "seconds": {
                 **{name: int(rows[-1]["seconds"]) for name, rows in curves.items()},
@@ -66,7 +69,6 @@ def pack(output: Path, target: Path, effort: Effort = FULL) -> int:
             "machine": platform.machine(),
         },
     )
-    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
 
 
 def _pack_checkpoint(source: Path, target: Path, parts: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.nova.training.curves import draw_curves, thinned
+from recipes.nova_mini.curves import draw_curves, thinned
 
 
 def rows(stage: str, losses: list[float]) -> list[dict[str, object]]:

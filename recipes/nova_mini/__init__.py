@@ -1,0 +1,1 @@
+"""How nova-mini, the checkpoint that comes with the package, is made. README.md describes it."""
