@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.errors import PrerequisiteError, UsageError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -19,6 +20,24 @@ def data_folder(name: str) -> Path:
     """The folder ``benchmarks`` or ``prompts``: inside an installed wheel, or at the root of a checkout."""
     installed = _PACKAGE / "data" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a benchmark is called and where its own files lie.
+
+    ``benchmark``: ``benchmark.toml`` and, where results are published, ``baselines.csv``. ``prompts``: ``SOURCE.toml``,
+    which pins official files, and ``sprites.json``, each where there is one.
+    """
+
+    name: str
+    benchmark: Path
+    prompts: Path
+
+
+def facts_of(name: str) -> Facts:
+    """Those of a benchmark of this package."""
+    return Facts(name, data_folder("benchmarks") / name, data_folder("prompts") / name)
 
 
 class _Frozen(BaseModel):
@@ -190,17 +209,9 @@ class BenchmarkConfig(_Frozen):
         return max([counts.get(tag, default) for tag in tags] or [default])
 
 
-def benchmark_names() -> list[str]:
-    """Every benchmark with a ``benchmark.toml``."""
-    return sorted(path.parent.name for path in data_folder("benchmarks").glob("*/benchmark.toml"))
-
-
-def load_benchmark_config(name: str) -> BenchmarkConfig:
-    """Reads a benchmark's TOML. Unknown names get a did-you-mean."""
-    if name not in benchmark_names():
-        raise unknown("benchmark", name, benchmark_names())
-    path = data_folder("benchmarks") / name / "benchmark.toml"
-    return BenchmarkConfig.model_validate(read_toml(path))
+def read_benchmark(facts: Facts) -> BenchmarkConfig:
+    """What ``benchmark.toml`` says."""
+    return BenchmarkConfig.model_validate(read_toml(facts.benchmark / "benchmark.toml"))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

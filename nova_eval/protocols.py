@@ -6,7 +6,7 @@ two are interchangeable. Frames are always uint8 RGB arrays of shape (T, H, W, 3
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_
 import numpy as np
 from numpy.typing import NDArray
 
-from nova_eval.records import Coverage, Metric, Part, Prompt, Sample, SampleKey, Score
+from nova_eval.records import Metric, Part, Prompt, Sample, SampleKey, Score
 
 if TYPE_CHECKING:
+    from nova_eval.adapters.names import Names
+    from nova_eval.adapters.results import OfficialResults
+    from nova_eval.adapters.suite import Suite
+    from nova_eval.config import BenchmarkConfig, Facts
     from nova_eval.media import Clip, LongClip
 
 Frames: TypeAlias = NDArray[np.uint8]
@@ -283,10 +287,30 @@ class Scorer(Protocol):
 
 
 class Benchmark(Protocol):
-    """A set of scorers and the formula that turns their rows into metrics."""
+    """All that the rest of the package knows of a benchmark, those of other packages included.
+
+    ``prompts`` and ``wanted`` are the part of a suite that a run takes, and its samples.
+    """
 
     name: str
     version: str
+    facts: Facts
+    config: BenchmarkConfig
+
+    def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
+        """Every prompt of a variant. Official files are looked for in ``mirror`` first, then in the cache."""
+        ...
+
+    def prepare(self, mirror: Path | None = None) -> Sequence[str]:
+        """Gets what the rules need beside pinned files, and says in a line each what there is."""
+        ...
+
+    def names(self, endings: Collection[str] = ..., side: int = ...) -> Names:
+        """How official files are called: those with ``endings``, by default of the benchmark's modality.
+
+        Where samples share a picture there are ``side`` of them along its side; with 1 each has its own.
+        """
+        ...
 
     def scorers(self, scoring: str) -> Sequence[Scorer]:
         """The rules under ``scoring``: ``"official"`` (published defects included) or ``"corrected"``."""
@@ -296,14 +320,18 @@ class Benchmark(Protocol):
         """Every (sample, scorer name) pair that the metrics need."""
         ...
 
+    def rows(
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
+    ) -> list[Score]:
+        """What the metrics are made of and coverage counts, from the scorers' rows: undecided ones say why."""
+        ...
+
     def reduce(
         self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
     ) -> list[Metric]:
         """Metrics over the wanted samples, composites last. Pure, and independent of the order of ``scores``."""
         ...
 
-    def coverage(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
-    ) -> Coverage:
-        """How much of what is wanted is decided, and why the rest is not."""
+    def result_files(self, results: OfficialResults) -> Mapping[str, str]:
+        """The result files that the official scripts write, by name."""
         ...

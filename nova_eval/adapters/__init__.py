@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nova_eval.registry import Registry
@@ -9,7 +10,7 @@ from nova_eval.registry import Registry
 if TYPE_CHECKING:
     from nova_eval.protocols import Benchmark
 
-BENCHMARKS: Registry[type[Benchmark]] = Registry(
+BENCHMARKS: Registry[Callable[[], Benchmark]] = Registry(
     "benchmark",
     {
         "vbench": "nova_eval.adapters.vbench:VBench",
@@ -20,6 +21,17 @@ BENCHMARKS: Registry[type[Benchmark]] = Registry(
 )
 
 
+def benchmark_names() -> list[str]:
+    """Every benchmark of this and of other installed packages."""
+    return sorted(BENCHMARKS)
+
+
 def load_benchmark(name: str) -> Benchmark:
     """The benchmark called ``name``; unknown names get a did-you-mean."""
     return BENCHMARKS.get(name)()
+
+
+def judges_by_benchmark() -> dict[str, set[str]]:
+    """The judges that each benchmark asks, of all its sets."""
+    sets = {name: load_benchmark(name).config.judges.values() for name in benchmark_names()}
+    return {name: {judge for roles in found for judge in roles.values()} for name, found in sets.items()}

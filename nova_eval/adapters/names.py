@@ -1,13 +1,65 @@
-"""Which files carry the name of which sample, and how texts in names are compared with prompts."""
+"""Official file names: from samples to what a benchmark's own scripts read, and from files to samples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 from unicodedata import normalize
 
-from nova_eval.records import Prompt, SampleKey
+from nova_eval.errors import UsageError
+from nova_eval.records import Part, Prompt, SampleKey
+
+SIDE = 2  # samples along a side of a picture that samples share, unless said otherwise
+
+
+class Names(Protocol):
+    """How a benchmark's own scripts name media. ``prompts`` is always the whole suite, in its order."""
+
+    @property
+    def pattern(self) -> str:
+        """What a name looks like, for messages."""
+        ...
+
+    @property
+    def side(self) -> int:
+        """Samples along a side of the picture that all samples of a prompt share; 1 where each has a file."""
+        ...
+
+    @property
+    def folder(self) -> str:
+        """Where the media lie below the folder that an export fills."""
+        ...
+
+    @property
+    def read_officially(self) -> Collection[str]:
+        """The endings of files that the official scripts read."""
+        ...
+
+    def assign(self, prompts: Sequence[Prompt], paths: Iterable[str], folder: Path) -> Assignment:
+        """Matches files, given relative to ``folder``, with samples of the suite. Media are not opened."""
+        ...
+
+    def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
+        """The relative path of each sample, given its file's ending. Samples that share a picture share a path."""
+        ...
+
+    def refusal(self, prompt: Prompt, index: int) -> str:
+        """Why no file can have the sample's name, "" where one can."""
+        ...
+
+    def beside(self, prompts: Sequence[Prompt], keys: Iterable[SampleKey]) -> dict[str, bytes]:
+        """Files that the official scripts expect beside the media of these samples."""
+        ...
+
+    def label(self, prompts: Sequence[Prompt]) -> Callable[[SampleKey], str]:
+        """What a message calls a sample."""
+        ...
+
+    def hint(self, prompts: Sequence[Prompt], paths: Sequence[str]) -> str:
+        """Where none of the media ``paths`` is of the suite: what was found, and what was expected."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +126,32 @@ def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     for text, prompt_id in pairs:
         owners[text] = prompt_id if text not in owners else None
     return {text: prompt_id for text, prompt_id in owners.items() if prompt_id is not None}
+
+
+def check_distinct(names: Mapping[SampleKey, str]) -> None:
+    """UsageError where two samples have one name."""
+    owners: dict[str, SampleKey] = {}
+    for key, name in names.items():
+        other = owners.setdefault(name, key)
+        if other != key:
+            raise UsageError(
+                f"the prompts {other.prompt_id!r} and {key.prompt_id!r} share the file name {name!r}",
+                remedy="give each its own text",
+            )
+
+
+def case_collisions(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names that are one file where the file system ignores case, as on most macOS and Windows disks."""
+    first: dict[str, str] = {}
+    pairs = []
+    for name in sorted(names):
+        other = first.setdefault(folded(name), name)
+        if other != name:
+            pairs.append((other, name))
+    return pairs
+
+
+def part_of_grid(width: int, height: int, index: int, side: int = SIDE) -> Part:
+    """Where sample ``index`` lies in a grid of ``width`` × ``height`` pixels: rows first."""
+    row, column = divmod(index, side)
+    return column * (width // side), row * (height // side), width // side, height // side

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nova_eval.identity import canonical_json
-from nova_eval.records import Coverage, Interval, Metric, Missing, SampleKey, Score
+from nova_eval.records import Coverage, Interval, Metric, Missing, Prompt, SampleKey, Score
 
 NOT_SCORED = "not scored yet"
 
@@ -35,6 +35,16 @@ class Estimate:
     @property
     def complete(self) -> bool:
         return self.value is not None and self.unscored == 0
+
+
+def pairs_of(
+    prompts: Sequence[Prompt], wanted: Sequence[SampleKey], names_of: Callable[[Prompt], Sequence[str]]
+) -> Iterator[tuple[SampleKey, str]]:
+    """Every (sample, scorer name) pair where each sample of a prompt needs the same scorers."""
+    names = {prompt.id: names_of(prompt) for prompt in prompts}
+    for key in wanted:
+        for name in names.get(key[0], ()):
+            yield SampleKey(*key), name
 
 
 def complete(pairs: Iterable[tuple[SampleKey, str]], scores: Iterable[Score]) -> list[Score]:

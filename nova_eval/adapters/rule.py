@@ -6,13 +6,17 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from nova_eval.errors import unknown
 from nova_eval.media import Clip
 from nova_eval.protocols import Frames, Item
 from nova_eval.records import Prompt, Score
+
+SCORINGS = ("official", "corrected")
 
 
 def all_frames(item: Item, **settings: Any) -> Frames:
@@ -76,6 +80,15 @@ def corrected(rules: Sequence[Rule], repairs: Mapping[str, Mapping[str, Any]]) -
         else rule
         for rule in rules
     )
+
+
+def under(
+    scoring: str, rules: Sequence[Rule], repairs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> tuple[Rule, ...]:
+    """The rules of a scoring: ``"official"``, as published, or ``"corrected"``."""
+    if scoring not in SCORINGS:
+        raise unknown("scoring", scoring, SCORINGS)
+    return tuple(rules) if scoring == "official" else corrected(rules, repairs)
 
 
 class Answered:

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nova_eval import files
-from nova_eval.config import data_folder, read_toml
+from nova_eval.config import Facts, read_toml
 from nova_eval.environment import CACHE_VARIABLE, cache_root
-from nova_eval.errors import PrerequisiteError, unknown
+from nova_eval.errors import PrerequisiteError
 from nova_eval.identity import file_digest
 
 GITHUB_RAW = "https://raw.githubusercontent.com"
@@ -27,8 +27,8 @@ class Source:
     """One pinned file of a repository. ``entries`` counts what it holds: prompts with repetitions, or labels.
 
     Where a file was never at hand to take its sha256, ``git_blob`` pins it by the name that git gives its content in
-    the pinned commit, and ``bytes`` is a ceiling. With a ``listing`` the path is a folder, whose files that file beside
-    ``SOURCE.toml`` pins in the format of ``sha256sum``; ``bytes`` counts all of them.
+    the pinned commit, and ``bytes`` is a ceiling. With a ``listing`` the path is a folder, whose files that file pins
+    in the format of ``sha256sum``; ``bytes`` counts all of them.
     """
 
     benchmark: str
@@ -66,20 +66,25 @@ class Check:
     problem: str = ""
 
 
-def load_sources(benchmark: str) -> tuple[Source, ...]:
-    """The pinned files of a benchmark, as its ``SOURCE.toml`` lists them."""
-    known = sorted(path.parent.name for path in data_folder("prompts").glob("*/SOURCE.toml"))
-    if benchmark not in known:
-        raise unknown("benchmark", benchmark, known)
-    table = read_toml(data_folder("prompts") / benchmark / "SOURCE.toml")
-    return tuple(Source(benchmark=benchmark, **{"sha256": "", **entry}) for entry in table["files"])
+def load_sources(facts: Facts) -> tuple[Source, ...]:
+    """The pinned files of a benchmark, as its ``SOURCE.toml`` lists them; none where it has no such file."""
+    pins = facts.prompts / "SOURCE.toml"
+    entries = read_toml(pins)["files"] if pins.exists() else []
+    return tuple(
+        Source(facts.name, **{"sha256": "", **entry, "listing": _beside(facts, entry.get("listing", ""))})
+        for entry in entries
+    )
+
+
+def _beside(facts: Facts, name: str) -> str:
+    return str(facts.prompts / name) if name else ""
 
 
 def files_of(source: Source) -> tuple[Source, ...]:
     """The files of a folder, or the file itself."""
     if not source.listing:
         return (source,)
-    lines = (data_folder("prompts") / source.benchmark / source.listing).read_text(encoding="utf-8").splitlines()
+    lines = Path(source.listing).read_text(encoding="utf-8").splitlines()
     pins = (line.split("  ", 1) for line in lines)
     return tuple(replace(source, path=f"{source.path}/{name}", sha256=pin, listing="") for pin, name in pins)
 
@@ -107,7 +112,7 @@ def locate(source: Source, *, mirror: Path | None = None, offline: bool = False)
 
 
 def fetch(
-    benchmark: str,
+    facts: Facts,
     *,
     mirror: Path | None = None,
     offline: bool = False,
@@ -120,7 +125,7 @@ def fetch(
     """
     tell = progress or (lambda line: None)
     paths = []
-    for source in load_sources(benchmark):
+    for source in load_sources(facts):
         for file in files_of(source):
             line = _bring(file, mirror, offline)
             if not source.listing:
@@ -149,11 +154,11 @@ def _bring(source: Source, mirror: Path | None, offline: bool) -> str:
     return f"{source}: downloaded, {path.stat().st_size:,} bytes, as pinned"
 
 
-def verify(benchmark: str, *, mirror: Path | None = None) -> list[Check]:
+def verify(facts: Facts, *, mirror: Path | None = None) -> list[Check]:
     """Looks at every pinned file where ``locate`` would find it. Changes nothing, opens no socket."""
     folders = [cache_folder()] if mirror is None else [mirror, cache_folder()]
     checks = []
-    for source in load_sources(benchmark):
+    for source in load_sources(facts):
         found = [_check(file, folders) for file in files_of(source)]
         worst = next((check for check in found if check.problem), found[0])
         checks.append(Check(source, worst.path.parent if source.listing and worst.path else worst.path, worst.problem))

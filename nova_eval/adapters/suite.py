@@ -9,16 +9,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from nova_eval.adapters.dpg_bench import prompts as dpg_bench
-from nova_eval.adapters.geneval import prompts as geneval
-from nova_eval.adapters.sources import Source, files_of, load_sources, locate
-from nova_eval.adapters.t2i_compbench import prompts as t2i_compbench
-from nova_eval.config import data_folder
+from nova_eval.adapters.sources import Source, load_sources, locate
+from nova_eval.config import Facts
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import canonical_json, digest
 from nova_eval.records import Prompt
 
-VARIANTS = ("official", "rewritten", "sprites")
+SPRITES = "sprites.json"
 
 
 @dataclass(frozen=True)
@@ -41,80 +38,43 @@ def suite_digest(prompts: Iterable[Prompt]) -> str:
     return digest(sorted(canonical_json(prompt) for prompt in prompts))
 
 
-def load_suite(benchmark: str, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
+Find: TypeAlias = Callable[[Source], Path]
+"""Where a pinned file lies, verified. PrerequisiteError where it is nowhere."""
+
+ReadOfficial: TypeAlias = Callable[[Mapping[str, Source], Find], Suite]
+"""The official suite from the pinned files, by role."""
+
+
+def read_suite(
+    facts: Facts, variant: str, official: ReadOfficial, *, mirror: Path | None = None, offline: bool = False
+) -> Suite:
     """A variant of a benchmark's suite.
 
-    ``official``: the pinned files, or GenEval's generator; exact repetitions of a VBench text are united.
-    ``rewritten``: the same prompts with the longer text to sample from; scoring still looks at the official one.
-    ``sprites``: the package's own suite, always at hand. Pinned files are found as ``locate`` finds them.
+    ``official``: what ``official`` reads. ``rewritten``: the same prompts with the longer text to sample from; scoring
+    still looks at the official one. ``sprites``: the package's own suite, always at hand. Pinned files are found as
+    ``locate`` finds them.
     """
-    sources = {source.role: source for source in load_sources(benchmark)}
-    known = [name for name in VARIANTS if name != "rewritten" or name in sources]
+    sources = {source.role: source for source in load_sources(facts)}
+    sprites = facts.prompts / SPRITES
+    there = {"official": True, "rewritten": "rewritten" in sources, "sprites": sprites.exists()}
+    known = [name for name, found in there.items() if found]
     if variant not in known:
-        raise unknown(f"variant of {benchmark}", variant, known)
+        raise unknown(f"variant of {facts.name}", variant, known)
     if variant == "sprites":
-        path = data_folder("prompts") / benchmark / "sprites.json"
-        prompts = _prompts(_rows(path), path.name, suite="sprites")
-        return Suite(benchmark, variant, prompts, "nova_eval sprites")
+        return Suite(facts.name, variant, read_entries(sprites, "sprites"), "nova_eval sprites")
 
     find = partial(locate, mirror=mirror, offline=offline)
-    official = _OFFICIAL.get(benchmark, _vbench)(sources, find)
+    suite = official(sources, find)
     if variant == "official":
-        return official
-    prompts, notes = _with_rewrites(official.prompts, _rows(find(sources["rewritten"])), str(sources["rewritten"]))
-    source = f"{official.source} rewritten by {sources['rewritten']}"
-    return Suite(benchmark, variant, prompts, source, (*official.notes, *notes))
+        return suite
+    prompts, notes = _with_rewrites(suite.prompts, _rows(find(sources["rewritten"])), str(sources["rewritten"]))
+    source = f"{suite.source} rewritten by {sources['rewritten']}"
+    return Suite(facts.name, variant, prompts, source, (*suite.notes, *notes))
 
 
-_Find: TypeAlias = Callable[[Source], Path]
-
-
-def _vbench(sources: Mapping[str, Source], find: _Find) -> Suite:
-    source = sources["suite"]
-    path = find(source)
-    return Suite(source.benchmark, "official", _prompts(_rows(path), path.name, suite=source.benchmark), str(source))
-
-
-def _geneval(sources: Mapping[str, Source], find: _Find) -> Suite:
-    return Suite("geneval", "official", tuple(geneval.prompts()), "generated as djghosh13/geneval@af4902f does")
-
-
-def _t2i_compbench(sources: Mapping[str, Source], find: _Find) -> Suite:
-    """Without the lists of complex prompts, as in a mirror that lacks them, a note says what that costs."""
-    found = {category: find(sources[category]) for category in t2i_compbench.CATEGORIES}
-    notes: tuple[str, ...] = ()
-    kinds = None
-    try:
-        spatial, action = (t2i_compbench.lines(find(sources[role])) for role in t2i_compbench.COMPLEX_LISTS)
-        kinds = (spatial, action)
-    except PrerequisiteError:
-        notes = ("complex prompts stay unscored: the lists of spatial and of action prompts are not at hand",)
-    prompts = [p for category, path in found.items() for p in t2i_compbench.prompts(category, path, kinds)]
-    source = sources["color"]
-    return Suite(source.benchmark, "official", tuple(prompts), f"{source.repository}@{source.commit[:7]}", notes)
-
-
-def _dpg_bench(sources: Mapping[str, Source], find: _Find) -> Suite:
-    """The table of questions is no part of it: it decides scores, not pixels."""
-    source = sources["prompts"]
-    prompts = tuple(dpg_bench.prompts(find(file) for file in files_of(source)))
-    return Suite(source.benchmark, "official", prompts, str(source))
-
-
-_OFFICIAL: Mapping[str, Callable[[Mapping[str, Source], _Find], Suite]] = {
-    "geneval": _geneval,
-    "t2i_compbench": _t2i_compbench,
-    "dpg_bench": _dpg_bench,
-}
-
-
-def load_labels(benchmark: str, *, mirror: Path | None = None, offline: bool = False) -> tuple[str, ...]:
-    """The class names that a benchmark's action recogniser knows, in the order of its logits."""
-    source = next((source for source in load_sources(benchmark) if source.role == "labels"), None)
-    if source is None:
-        raise UsageError(f"{benchmark} has no file of labels")
-    text = locate(source, mirror=mirror, offline=offline).read_text(encoding="utf-8")
-    return tuple(line.partition("\t")[0] for line in text.splitlines() if line)
+def read_entries(path: Path, suite: str) -> tuple[Prompt, ...]:
+    """The prompts of a file in VBench's schema, as ``<suite>/0000`` … Exact repetitions of a text are united."""
+    return _prompts(_rows(path), path.name, suite=suite)
 
 
 def load_prompt_file(

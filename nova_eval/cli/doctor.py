@@ -98,12 +98,12 @@ def _disk() -> Finding:
 
 
 def _prompt_files() -> list[Finding]:
+    from nova_eval.adapters import benchmark_names, load_benchmark
     from nova_eval.adapters.sources import verify
-    from nova_eval.config import benchmark_names
 
     found = []
     for name in benchmark_names():
-        checks = verify(name)
+        checks = verify(load_benchmark(name).facts)
         wrong = [check for check in checks if check.problem]
         detail = f"{len(checks)} files" if not wrong else f"{len(wrong)} of {len(checks)} files: {wrong[0].problem}"
         found.append(Finding(f"{name} prompts", not wrong, detail, f"python -m nova_eval prompts fetch {name}"))
@@ -112,13 +112,13 @@ def _prompt_files() -> list[Finding]:
 
 def _judges() -> list[Finding]:
     """Whether the judges of every benchmark can be had: known to this version, and their weight files here."""
-    from nova_eval.config import benchmark_names, load_benchmark_config
+    from nova_eval.adapters import benchmark_names, load_benchmark
     from nova_eval.judges import JUDGES
     from nova_eval.weights.catalogue import missing
 
     findings = []
     for name in benchmark_names():
-        for kind, roles in load_benchmark_config(name).judges.items():
+        for kind, roles in load_benchmark(name).config.judges.items():
             judges = sorted(set(roles.values()))
             unknown = [judge for judge in judges if judge not in JUDGES]
             files = {row.name: row for judge in judges for row in missing(judge)}
@@ -136,12 +136,12 @@ def _judges() -> list[Finding]:
 
 def _checkpoints() -> list[Finding]:
     """Whether the generators of the paper profiles are here."""
-    from nova_eval.config import benchmark_names, load_benchmark_config
+    from nova_eval.adapters import benchmark_names, load_benchmark
     from nova_eval.runs.cost import checkpoint_files
 
     found = {}
     for name in benchmark_names():
-        for profile in load_benchmark_config(name).profiles.values():
+        for profile in load_benchmark(name).config.profiles.values():
             checkpoint = profile.sampler.get("checkpoint")
             if checkpoint:
                 files = checkpoint_files(str(checkpoint))

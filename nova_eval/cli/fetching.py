@@ -12,24 +12,23 @@ from nova_eval.cli.flags import print_json, talk
 @prompts_app.command(name="fetch")
 def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: bool = False) -> int:
     """Get a benchmark's official prompt files, over HTTPS or from --mirror, and verify their sha256."""
-    from nova_eval.adapters import sources
+    from nova_eval.adapters import load_benchmark, sources
 
-    for path in sources.fetch(benchmark, mirror=mirror, offline=offline):
+    adapter = load_benchmark(benchmark)
+    for path in sources.fetch(adapter.facts, mirror=mirror, offline=offline):
         talk(f"verified: {path}")
-    if benchmark == "t2i_compbench":  # its rules ask about what a parser read in the prompts
-        from nova_eval.adapters.t2i_compbench.parses import bring_parses
-
-        talk(bring_parses(mirror))
+    for line in adapter.prepare(mirror):
+        talk(line)
     return errors.OK
 
 
 @prompts_app.command(name="verify")
 def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
     """Check the official prompt files that are already here."""
-    from nova_eval.adapters import sources
+    from nova_eval.adapters import load_benchmark, sources
 
     wrong = 0
-    for check in sources.verify(benchmark, mirror=mirror):
+    for check in sources.verify(load_benchmark(benchmark).facts, mirror=mirror):
         print(f"{check.source}: {check.problem or 'ok'}")
         wrong += bool(check.problem)
     return errors.PREREQUISITE if wrong else errors.OK
@@ -47,12 +46,14 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
         Folder or address that holds the files under their own names; tried first.
     """
     from nova_eval import weights
+    from nova_eval.adapters import judges_by_benchmark
 
-    missing = [row for row in weights.listing(names) if row.path is None]
+    judges_of = judges_by_benchmark()
+    missing = [row for row in weights.listing(names, judges_of) if row.path is None]
     for row in missing:
         talk(f"to fetch: {row.entry.name}, {row.bytes / 2**20:.1f} MiB, licence {row.entry.licence}")
     talk(f"to fetch in all: {sum(row.bytes for row in missing) / 2**30:.2f} GiB")
-    for path in weights.fetch(names, mirror=mirror, offline=offline):
+    for path in weights.fetch(names, judges_of, mirror=mirror, offline=offline):
         talk(f"verified: {path}")
     return errors.OK
 
@@ -61,8 +62,9 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
 def weights_verify(*names: str) -> int:
     """Read the weight files that are here and compare them with their pins."""
     from nova_eval import weights
+    from nova_eval.adapters import judges_by_benchmark
 
-    checks = weights.verify(names)
+    checks = weights.verify(names, judges_by_benchmark())
     for check in checks:
         print(f"{check.entry.name}: {check.problem or 'ok'}")
     return errors.PREREQUISITE if any(check.problem for check in checks) else errors.OK
@@ -78,8 +80,9 @@ def weights_list(*names: str, json: bool = False) -> int:
         Files, judges, or benchmarks (default: all).
     """
     from nova_eval import weights
+    from nova_eval.adapters import judges_by_benchmark
 
-    rows = weights.listing(names)
+    rows = weights.listing(names, judges_by_benchmark())
     if json:
         print_json(
             [

@@ -74,8 +74,8 @@ def resolved(benchmark: str, flags: RunFlags) -> Any:
 
 def reopen(name: str, flags: RunFlags) -> Any:
     """The run that ``name`` names, ready to be scored; ``None`` where it is the name of a benchmark."""
+    from nova_eval.adapters import benchmark_names
     from nova_eval.cli import show
-    from nova_eval.config import benchmark_names
     from nova_eval.runs import opening
     from nova_eval.runs import options as arguments
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nova_eval.config import BenchmarkConfig, benchmark_names, load_benchmark_config
+from nova_eval.adapters import benchmark_names, judges_by_benchmark, load_benchmark
+from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import PrerequisiteError
 from nova_eval.judges import JUDGES
 from nova_eval.samplers import SAMPLERS
@@ -81,11 +82,7 @@ def _judges(results: Path) -> list[Item]:
     """Each judge, whether its weights are here, and the benchmarks that ask it."""
     from nova_eval.weights.catalogue import missing, needs
 
-    asked: dict[str, set[str]] = {}
-    for config in _configs():
-        for roles in config.judges.values():
-            for judge in roles.values():
-                asked.setdefault(judge, set()).add(config.name)
+    judges_of = judges_by_benchmark()
     rows: list[Item] = []
     for name in JUDGES:
         absent = missing(name)
@@ -93,12 +90,13 @@ def _judges(results: Path) -> list[Item]:
         state = f"weights missing, {size:,.0f} MB: {', '.join(row.name for row in absent)}" if absent else "ready"
         if not needs(name):
             state = "ready, needs no weights"
-        rows.append({"name": name, "state": state, "benchmarks": ", ".join(sorted(asked.get(name, ())))})
+        asking = [benchmark for benchmark, asked in judges_of.items() if name in asked]
+        rows.append({"name": name, "state": state, "benchmarks": ", ".join(asking)})
     return rows
 
 
 def _configs() -> list[BenchmarkConfig]:
-    return [load_benchmark_config(name) for name in benchmark_names()]
+    return [load_benchmark(name).config for name in benchmark_names()]
 
 
 def _runs(results: Path) -> list[Item]:

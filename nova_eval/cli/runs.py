@@ -67,7 +67,7 @@ def import_(
     /,
     *,
     model: str,
-    layout: str | None = None,
+    names: str | None = None,
     prefer: tuple[str, ...] = (),
     grid: int = 2,
     tile: int = 0,
@@ -90,8 +90,8 @@ def import_(
         The folder that holds them; sub-folders are looked into.
     model
         Who made them.
-    layout
-        Whose names they have, when not the benchmark's own: vbench, geneval, t2i_compbench or dpg_bench.
+    names
+        The benchmark whose names they have, when it is another.
     prefer
         Sub-folders, best first, that settle which of two files of one sample counts.
     grid
@@ -118,8 +118,9 @@ def import_(
         offline=offline,
     )
     opened = open_run(benchmark, asked)
-    names = layout or opened.spec.benchmark
-    source = FolderSampler(folder, prefer, layout=names, modality=opened.config.modality, grid=grid, tile=tile)
+    source = FolderSampler(
+        folder, prefer, names=names or opened.spec.benchmark, modality=opened.config.modality, grid=grid, tile=tile
+    )
     outcome = importing.import_folder(opened, source, copy=copy)
     wanted, there = len(opened.wanted), outcome.summary.samples
     if json:
@@ -131,7 +132,7 @@ def import_(
 
 @app.command
 def export(
-    run: str, folder: Path, /, *, layout: str = "official", copy: bool = False, results: Path = Path("results")
+    run: str, folder: Path, /, *, names: str = "official", copy: bool = False, results: Path = Path("results")
 ) -> int:
     """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
 
@@ -141,8 +142,8 @@ def export(
         A run folder, or a name from `list runs`.
     folder
         Where to; it must not exist yet, or be empty.
-    layout
-        official, or separate for DPG-Bench's images one by one without the grids of four.
+    names
+        official, or separate for images one by one where official ones share a picture (DPG-Bench).
     copy
         Copy files; otherwise they are hard-linked where that is possible.
     """
@@ -150,7 +151,7 @@ def export(
     from nova_eval.runs import exporting, opening
 
     opened = opening.reopen(show.find(run, results))
-    for line in exporting.export_run(opened, folder, layout=layout, copy=copy):
+    for line in exporting.export_run(opened, folder, names=names, copy=copy):
         talk(line)
     return errors.OK
 

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.compose import TOTAL, compose, total_of_groups
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 
@@ -85,11 +86,9 @@ class Published:
 
 def load_published(benchmark: str) -> Published:
     """The benchmark with the rows of its ``baselines.csv``, none where it has no such file."""
-    from nova_eval.config import data_folder, load_benchmark_config
-
-    config = load_benchmark_config(benchmark)
-    path = data_folder("benchmarks") / benchmark / "baselines.csv"
-    return Published(config, load_baselines(path, config) if path.exists() else ())
+    adapter = load_benchmark(benchmark)
+    path = adapter.facts.benchmark / "baselines.csv"
+    return Published(adapter.config, load_baselines(path, adapter.config) if path.exists() else ())
 
 
 def load_baselines(path: Path, config: BenchmarkConfig) -> tuple[BaselineRow, ...]:

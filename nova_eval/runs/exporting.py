@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nova_eval import files, media
-from nova_eval.adapters.dpg_bench.names import SIDE, DPGBenchLayout, part_of_grid
-from nova_eval.adapters.layouts import LAYOUTS, Layout
+from nova_eval.adapters.names import Names, case_collisions, check_distinct, part_of_grid
 from nova_eval.adapters.results import OfficialResults
-from nova_eval.adapters.vbench.names import case_collisions
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
-from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from nova_eval.progress import progress
 from nova_eval.protocols import Frames
 from nova_eval.records import Sample, SampleKey, Score
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
 
-_SEPARATE = "separate"  # the layout of images that share no picture, and the folder that holds them beside grids
-_READ_OFFICIALLY = {"vbench": {".mp4", ".gif"}, "geneval": {".png"}, "t2i_compbench": {".png"}, "dpg_bench": {".png"}}
+_SEPARATE = "separate"  # the names of images that share no picture, and the folder that holds them beside grids
 
 
-def export_run(opened: Run, target: Path, *, layout: str = "official", copy: bool = False) -> list[str]:
+def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool = False) -> list[str]:
     """Fills ``target``, a folder that is new or empty, and says in a line each what was written and what was left out.
 
     Media keep their bytes. Samples that have to share a picture (DPG-Bench's grids) are put together without loss, and
     stand beside as they are, so that an import finds the same bytes. Result files are of official scoring alone.
     """
-    names_of = _layout(opened, layout)
+    official = opened.benchmark.names()
+    choices = {"official": official} | ({_SEPARATE: opened.benchmark.names(side=1)} if official.side > 1 else {})
+    if names not in choices:
+        raise unknown(f"names of {opened.spec.benchmark}", names, choices)
+    chosen = choices[names]
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} exists and is not an empty folder", remedy="name a new folder")
     samples, _ = opened.samples()
@@ -40,80 +38,73 @@ def export_run(opened: Run, target: Path, *, layout: str = "official", copy: boo
     if not samples:
         raise UsageError(f"{opened.name} has no sample to export", remedy="sample or import some first")
     by_id = {prompt.id: prompt for prompt in opened.suite}
-    refused = {key for key in samples if names_of.refusal(by_id[key.prompt_id], key.index)}
+    refused = {key for key in samples if chosen.refusal(by_id[key.prompt_id], key.index)}
     kept = {key: Path(sample.path) for key, sample in samples.items() if key not in refused}
-    inside = "videos" if opened.config.modality == "video" else "images"
-    root = target if opened.spec.benchmark == "t2i_compbench" else target / inside
-    shared = isinstance(names_of, DPGBenchLayout) and not names_of.separate
+    root = target / chosen.folder
+    shared = chosen.side > 1
     made = {key for key in kept if shared == (samples[key].part is None)}  # put together or cut, as PNG
-    names = names_of.names(opened.suite, {key: ".png" if key in made else path.suffix for key, path in kept.items()})
-    if not shared and len(set(names.values())) < len(names):
-        raise UsageError(f"{opened.name}: two prompts share an official file name", remedy="give each its own text")
+    called = chosen.official(opened.suite, {key: ".png" if key in made else path.suffix for key, path in kept.items()})
+    if not shared:
+        check_distinct(called)
     try:
-        written = _write_media(opened.store.folder, samples, names, root, shared=shared, copy=copy)
-        for name, data in names_of.beside(opened.suite, written).items():
+        written = _write_media(opened.store.folder, samples, called, root, chosen, copy=copy)
+        for name, data in chosen.beside(opened.suite, written).items():
             files.write(root / name, data)
         if shared:
-            alone = _layout(opened, _SEPARATE).names(opened.suite, {key: kept[key].suffix for key in made})
+            alone = choices[_SEPARATE].official(opened.suite, {key: kept[key].suffix for key in made})
             for key, name in alone.items():
                 files.place(opened.store.folder / samples[key].path, target / _SEPARATE / name, copy=copy)
-        results = _write_results(opened, {key: root / names[key] for key in written}, target)
+        results = _write_results(opened, {key: root / called[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
-    alike = case_collisions({names[key] for key in written})
+    unread = sorted({Path(samples[key].path).suffix.lower() for key in written} - set(chosen.read_officially))
+    foreign = [f"the official scripts do not read {', '.join(unread)}"] if unread else []
+    alike = case_collisions({called[key] for key in written})
     if alike:
         results.append(f"{len(alike)} names are another's where case is ignored, such as {alike[0][1]!r}")
-    return [*_lines(opened, samples, refused, written, root), *results]
-
-
-def _layout(opened: Run, name: str) -> Layout:
-    maker: Any = LAYOUTS.get(opened.spec.benchmark)
-    suffixes = VIDEO_SUFFIXES if opened.config.modality == "video" else IMAGE_SUFFIXES
-    choices: dict[str, Callable[[], Layout]] = {"official": lambda: maker(suffixes)}
-    if opened.spec.benchmark == "dpg_bench":
-        choices[_SEPARATE] = lambda: maker(suffixes, separate=True)
-    if name not in choices:
-        raise unknown(f"layout of {opened.spec.benchmark}", name, choices)
-    return choices[name]()
+    return [*_lines(opened, samples, refused, written, root), *foreign, *results]
 
 
 def _write_media(
     folder: Path,
     samples: Mapping[SampleKey, Sample],
-    names: Mapping[SampleKey, str],
+    called: Mapping[SampleKey, str],
     root: Path,
+    names: Names,
     *,
-    shared: bool,
     copy: bool,
 ) -> list[SampleKey]:
     """The samples that were written; those of a grid that cannot be put together are not."""
+    shared = names.side > 1
     groups: dict[str, list[SampleKey]] = {}
-    for key, name in names.items():
+    for key, name in called.items():
         groups.setdefault(name, []).append(key)
     written: list[SampleKey] = []
-    with progress("exporting", len(names), "samples") as bar:
+    with progress("exporting", len(called), "samples") as bar:
         for name, keys in groups.items():
             first = samples[keys[0]]
             if shared == (first.part is not None):  # the file is what the name means: a grid, or one sample
                 files.place(folder / first.path, root / name, copy=copy)
                 written += keys
-            elif (data := _grid([samples[key] for key in keys], folder) if shared else _cut(first, folder)) is not None:
-                files.write(root / name, data)
-                written += keys
+            else:
+                data = _grid([samples[key] for key in keys], folder, names.side) if shared else _cut(first, folder)
+                if data is not None:
+                    files.write(root / name, data)
+                    written += keys
             bar.advance(len(keys))
     return written
 
 
-def _grid(samples: Sequence[Sample], folder: Path) -> bytes | None:
-    """The official picture of four samples, rows first; ``None`` unless they are four of one size."""
+def _grid(samples: Sequence[Sample], folder: Path, side: int) -> bytes | None:
+    """The picture that samples share, rows first; ``None`` unless all of them are there and of one size."""
     by_index = {sample.key.index: sample for sample in samples}
     sizes = {(sample.width, sample.height) for sample in samples}
-    if set(by_index) != set(range(SIDE**2)) or len(sizes) != 1:
+    if set(by_index) != set(range(side**2)) or len(sizes) != 1:
         return None
     ((width, height),) = sizes
-    picture = np.zeros((SIDE * height, SIDE * width, 3), np.uint8)
+    picture = np.zeros((side * height, side * width, 3), np.uint8)
     for index, sample in by_index.items():
-        left, top, _, _ = part_of_grid(SIDE * width, SIDE * height, index)
+        left, top, _, _ = part_of_grid(side * width, side * height, index, side)
         picture[top : top + height, left : left + width] = _pixels(sample, folder)
     return media.encode_image(picture)
 
@@ -134,11 +125,7 @@ def _write_results(opened: Run, paths: Mapping[SampleKey, Path], target: Path) -
     if opened.options.scoring != "official":
         return [f"no official result file: the run has {opened.options.scoring} scoring"]
     outcome = summarise(opened)
-    benchmark: Any = opened.benchmark
-    counted = outcome.rows
-    if hasattr(benchmark, "rows"):
-        more = (opened.options.scoring,) if opened.spec.benchmark == "vbench" else ()
-        counted = benchmark.rows(opened.prompts, opened.wanted, outcome.rows, *more)
+    counted = opened.benchmark.rows(opened.prompts, opened.wanted, outcome.rows, opened.options.scoring)
     results = OfficialResults(
         model=opened.model,
         prompts=opened.prompts,
@@ -149,8 +136,7 @@ def _write_results(opened: Run, paths: Mapping[SampleKey, Path], target: Path) -
     )
     if not results.counted:
         return ["no official result file: nothing is scored yet"]
-    module = import_module(f"nova_eval.adapters.{opened.spec.benchmark}.results")
-    texts: Mapping[str, str] = module.result_files(results)
+    texts = opened.benchmark.result_files(results)
     for name, text in texts.items():
         files.write(target / name, text)
     partial = outcome.summary.coverage.unscored
@@ -178,8 +164,4 @@ def _lines(
     apart = len(samples) - len(refused) - len(written)
     if apart:
         lines.append(f"{apart} samples are in {_SEPARATE}/ only: a grid takes four images of one size")
-    endings = {Path(samples[key].path).suffix.lower() for key in written}
-    foreign = sorted(endings - _READ_OFFICIALLY.get(opened.spec.benchmark, endings))
-    if foreign:
-        lines.append(f"the official scripts do not read {', '.join(foreign)}")
     return lines

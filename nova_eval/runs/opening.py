@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.selection import select
-from nova_eval.adapters.suite import Suite, load_suite
-from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec, load_benchmark_config
+from nova_eval.adapters.suite import Suite
+from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec
 from nova_eval.engines.worker import ScorerPlan
 from nova_eval.errors import CorruptStoreError, UsageError
 from nova_eval.identity import digest
@@ -38,7 +38,7 @@ def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: S
             f"sampler {info.name!r} makes {info.modality}s, {spec.benchmark} judges {config.modality}s",
             remedy="choose another --sampler or benchmark",
         )
-    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
+    suite = load_benchmark(spec.benchmark).suite(spec.variant, mirror=options.mirror, offline=options.offline)
     # A sampler's settings count as its info states them, defaults included.
     asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
     identity = digest({"spec": asked, "sampler": info, "suite": suite.digest})
@@ -69,7 +69,7 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
     light = sampler is not None or (isinstance(maker, ForetellsLight) and maker.light_with(settings))
     name = Path(str(settings.get("checkpoint", spec.sampler.name))).name
     info: SamplerInfo = sampler.info if sampler else SamplerInfo(name, config.modality, settings=settings)
-    suite = load_suite(spec.benchmark, spec.variant, mirror=options.mirror, offline=options.offline)
+    suite = load_benchmark(spec.benchmark).suite(spec.variant, mirror=options.mirror, offline=options.offline)
     folder, scored = _earlier(spec, suite.digest, options.results)
     return assemble(
         spec,
@@ -101,7 +101,7 @@ def reopen(folder: Path) -> Run:
     except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CorruptStoreError(f"{folder}: manifest.json or prompts.jsonl cannot be read ({reason})") from error
-    config, facts = load_benchmark_config(spec.benchmark), manifest.get("suite", {})
+    config, facts = load_benchmark(spec.benchmark).config, manifest.get("suite", {})
     return assemble(spec, options, config, suite=suite, suite_facts=facts, info=info, look=recorded, folder=folder)
 
 

@@ -10,14 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nova_eval.adapters.layouts import LAYOUTS
+from nova_eval.adapters import load_benchmark
 from nova_eval.config import (
     BenchmarkConfig,
     Profile,
     RunOptions,
     RunSpec,
     SamplerSpec,
-    load_benchmark_config,
     read_toml,
 )
 from nova_eval.errors import UsageError, unknown
@@ -38,7 +37,7 @@ def resolve(
     ``name:argument``) and ``sampler.<setting>``. Settings of the profile's sampler that another sampler does not
     take are dropped; settings asked for explicitly and not taken are an error.
     """
-    config = load_benchmark_config(benchmark)
+    config = load_benchmark(benchmark).config
     chosen = _overrides(config_file, sets)
     chosen.update({key: value for key, value in flags.items() if value is not None})
     for key in chosen:
@@ -106,7 +105,7 @@ def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: Benchmark
     if config.modality == "image" and "frames" in parameters:
         defaults.setdefault("frames", 1)
     if name in _FINISHED:
-        own = {"layout": config.name if config.name in LAYOUTS else "vbench", "modality": config.modality}
+        own = {"names": config.name, "modality": config.modality}
         defaults = {key: value for key, value in own.items() if key in parameters} | defaults
     if argument:
         first = next(iter(parameters), None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nova_eval import environment
+from nova_eval.adapters.reduce import coverage_of
 from nova_eval.plan import share
 from nova_eval.records import Latency, RunSummary, Sample, SampleKey, Score
 from nova_eval.runs.run import Run
@@ -41,12 +42,12 @@ def summarise(opened: Run) -> Outcome:
         prompts=len(opened.prompts),
         samples=sum(key in samples for key in opened.wanted),
         metrics=tuple(metrics),
-        coverage=opened.benchmark.coverage(opened.prompts, opened.wanted, rows, scoring),
+        coverage=coverage_of(opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)),
         latency=_latency(opened, [samples[key] for key in opened.wanted if key in samples]),
         notes=(variant.note,) if variant.note else (),
     )
-    own = opened.benchmark.coverage(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
-    return Outcome(summary, tuple(rows), samples, own.unscored)
+    own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
+    return Outcome(summary, tuple(rows), samples, coverage_of(own).unscored)
 
 
 def _wanted_rows(opened: Run, samples: dict[SampleKey, Sample], absent: dict[SampleKey, str]) -> list[Score]:

@@ -7,12 +7,10 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from inspect import signature
 from pathlib import Path, PurePosixPath
 
-from nova_eval.adapters.dpg_bench.names import SIDE, part_of_grid
-from nova_eval.adapters.layouts import LAYOUTS, Layout
-from nova_eval.adapters.names import Assignment
+from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.names import SIDE, Assignment, part_of_grid
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
@@ -20,6 +18,7 @@ from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
 from nova_eval.samplers.folder_listing import describe
 
+_USUAL_NAMES = "vbench"
 _SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 # Opening a container decodes a frame to guess what it holds; looking at a 768x480 frame is twice as fast without that.
 _NO_GUESSING = [{"skip_frame": "all"}] * 4
@@ -29,8 +28,8 @@ class FolderSampler:
     """A folder of finished images or videos, named as the benchmark's own scripts name them.
 
     ``prefer`` names sub-folders, best first, that settle which file counts when two with different bytes claim the same
-    sample, as happens when every dimension was sampled into a folder of its own. ``layout`` is a name of ``LAYOUTS``,
-    ``modality`` by default what that benchmark judges. ``grid`` is the number of samples along a side of a picture that
+    sample, as happens when every dimension was sampled into a folder of its own. ``names`` is the benchmark whose names
+    files have, ``modality`` by default what it judges. ``grid`` is the number of samples along a side of a picture that
     holds all samples of a prompt; ``tile`` the side of each in pixels, by default half the size that most grids have.
     """
 
@@ -41,18 +40,17 @@ class FolderSampler:
         folder: Path | str,
         prefer: str | Sequence[str] = (),
         *,
-        layout: str = "vbench",
+        names: str = _USUAL_NAMES,
         modality: str = "",
         grid: int = SIDE,
         tile: int = 0,
     ) -> None:
-        usual = "video" if layout == "vbench" else "image"
+        benchmark = load_benchmark(names)
+        usual = benchmark.config.modality
         self._modality = modality or usual
         if self._modality not in _SUFFIXES:
             raise unknown("modality", self._modality, _SUFFIXES)
-        maker = LAYOUTS.get(layout)
-        shared = {"grid": grid} if "grid" in signature(maker).parameters else {}
-        self.layout: Layout = maker(_SUFFIXES[self._modality], **shared)
+        self.names = benchmark.names(_SUFFIXES[self._modality], grid)
         given = Path(folder).expanduser()
         remedy = f"give the folder that holds the {self._modality}s"
         if not given.exists():
@@ -72,7 +70,7 @@ class FolderSampler:
         settings: dict[str, object] = {"folder": str(self.folder)}
         changed = {
             "prefer": list(self._prefer),
-            "layout": layout if layout != "vbench" else "",
+            "layout": names if names != _USUAL_NAMES else "",
             "modality": self._modality if self._modality != usual else "",
             "grid": grid if grid != SIDE else 0,
             "tile": tile,
@@ -90,7 +88,7 @@ class FolderSampler:
         be meant.
         """
         paths = self._media_first()
-        assigned = self.layout.assign(prompts, paths, self.folder)
+        assigned = self.names.assign(prompts, paths, self.folder)
         if not assigned.files:
             raise self._nothing_matches(prompts, paths)
 
@@ -118,9 +116,9 @@ class FolderSampler:
         """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
         extra = {os.path.relpath(path, self.folder).replace(os.sep, "/") for path in listing.extra}
         beside = [path for path in self._media_first() if path in extra or not self._is_media(path)]
-        assigned = self.layout.assign(prompts, beside, self.folder)
+        assigned = self.names.assign(prompts, beside, self.folder)
         foreign = tuple(path for path in assigned.extra if path in extra)
-        return describe(listing, prompts, self.layout, Assignment(assigned.files, foreign))
+        return describe(listing, prompts, self.names, Assignment(assigned.files, foreign))
 
     def _media_first(self) -> list[str]:
         """Relative paths of all files, in a fixed order. UsageError when there is none, or none of the modality."""
@@ -219,8 +217,8 @@ class FolderSampler:
         media = [path for path in paths if self._is_media(path)]
         return UsageError(
             f"none of the {len(media)} {self._modality}s in {self.folder} is named after a prompt of this suite: "
-            f"{self.layout.hint(prompts, media)}",
-            remedy=f"name {self._modality}s {self.layout.pattern}, and check --variant",
+            f"{self.names.hint(prompts, media)}",
+            remedy=f"name {self._modality}s {self.names.pattern}, and check --variant",
         )
 
     def _is_media(self, path: str) -> bool:

@@ -6,21 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from nova_eval.adapters.layouts import Layout
-from nova_eval.adapters.names import Assignment
-from nova_eval.adapters.vbench.names import NAME_BYTES, VBenchLayout, storable
+from nova_eval.adapters.names import Assignment, Names
 from nova_eval.protocols import Listing
 from nova_eval.records import Prompt, SampleKey
 
 _SHOWN = 3  # names that a line quotes
 
 
-def describe(listing: Listing, prompts: Sequence[Prompt], layout: Layout, extra: Assignment) -> list[str]:
+def describe(listing: Listing, prompts: Sequence[Prompt], names: Names, extra: Assignment) -> list[str]:
     """One line for each kind of file in ``listing`` that occurs, with how many and the first few names.
 
     ``extra`` says which of the listing's extra files are samples that nobody asked for.
     """
-    label = layout.label(prompts)
+    label = names.label(prompts)
     wanted = len(listing.found) + len(listing.missing) + len(listing.unreadable) + len(listing.wrong_size)
     lines = [f"found {len(listing.found)} of {wanted} samples"]
     if listing.missing:
@@ -34,13 +32,15 @@ def describe(listing: Listing, prompts: Sequence[Prompt], layout: Layout, extra:
         if reasons:
             named = _first(f"{label(key)!r} ({reason})" for key, reason in _one_each(reasons).items())
             lines.append(f"{kind} {len(reasons)} samples: {named}")
-    if isinstance(layout, VBenchLayout):
-        texts = {prompt.id: prompt.text for prompt in prompts}
-        nameless = {key.prompt_id for key in listing.missing if not storable(texts.get(key.prompt_id, ""), key.index)}
-        if nameless:
-            lines.append(
-                f"of the missing, {len(nameless)} prompts cannot be file names (a slash, or over {NAME_BYTES} bytes)"
-            )
+    suite = {prompt.id: prompt for prompt in prompts}
+    refused = {
+        key.prompt_id: why
+        for key in listing.missing
+        if key.prompt_id in suite and (why := names.refusal(suite[key.prompt_id], key.index))
+    }
+    if refused:
+        why = next(iter(refused.values()))
+        lines.append(f"of the missing, {len(refused)} prompts cannot be file names ({why})")
     beyond = list(dict.fromkeys(path for paths in extra.files.values() for path in paths))
     if beyond:
         lines.append(f"not needed {len(beyond)} further samples: {_first(repr(_name(path)) for path in beyond)}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
-from nova_eval.config import benchmark_names, load_benchmark_config
 from nova_eval.errors import NovaEvalError, PrerequisiteError, unknown
 from nova_eval.identity import file_digest
 from nova_eval.weights.catalogue import FOLDER_VARIABLE, Entry, cache_folder, digest, entries, find, remember
@@ -51,33 +52,38 @@ class Listing:
     pinned_by: str
 
 
-def select(names: Iterable[str]) -> list[Entry]:
+Judges: TypeAlias = Mapping[str, Collection[str]]
+"""Benchmark → its judges."""
+
+
+def select(names: Iterable[str], judges_of: Judges = MappingProxyType({})) -> list[Entry]:
     """Entries by their own names, by the judge that uses them, or by the benchmark whose judges do; all for no name.
 
     Of files that can stand for each other a benchmark wants the first only. UsageError for an unknown name.
     """
     wanted: dict[str, Entry] = {}
     for name in names:
-        if name in benchmark_names():
-            judges = {judge for roles in load_benchmark_config(name).judges.values() for judge in roles.values()}
+        if name in judges_of:
+            judges = set(judges_of[name])
             found = [row for row in entries().values() if judges.intersection(row.used_by) and not row.instead_of]
         else:
             found = [row for row in entries().values() if name in (row.name, *row.used_by)]
         if not found:
             judges = {judge for row in entries().values() for judge in row.used_by}
-            raise unknown("weights", name, {*entries(), *judges, *benchmark_names()})
+            raise unknown("weights", name, {*entries(), *judges, *judges_of})
         wanted |= {row.name: row for row in found}
     return list(wanted.values()) or list(entries().values())
 
 
 def fetch(
     names: Iterable[str] = (),
+    judges_of: Judges = MappingProxyType({}),
     *,
     offline: bool = False,
     mirror: str = "",
     progress: Callable[[Progress], None] = lambda step: None,
 ) -> list[Path]:
-    """Brings files into the cache, several at once, and returns where they lie, in the order of ``select(names)``.
+    """Brings files into the cache, several at once, and returns where they lie, in the order of ``select``.
 
     ``mirror`` (default ``$NOVA_EVAL_WEIGHTS_URL``) is a folder or an address under which the files lie by their own
     names; it is tried first. ``offline`` only looks. A file that is here is checked against its pin. PrerequisiteError
@@ -86,7 +92,7 @@ def fetch(
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    wanted = select(names)
+    wanted = select(names, judges_of)
 
     def one(row: Entry) -> Path | NovaEvalError:
         try:
@@ -105,10 +111,10 @@ def fetch(
     return [result for result in results if isinstance(result, Path)]
 
 
-def verify(names: Iterable[str] = ()) -> list[Check]:
+def verify(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) -> list[Check]:
     """Reads every file where judges would find it and compares it with its pin. Changes nothing, opens no socket."""
     checks = []
-    for row in select(names):
+    for row in select(names, judges_of):
         path = find(row.name)
         if path is None:
             problem = f"missing; python -m nova_eval weights fetch {row.name}"
@@ -118,10 +124,10 @@ def verify(names: Iterable[str] = ()) -> list[Check]:
     return checks
 
 
-def listing(names: Iterable[str] = ()) -> list[Listing]:
+def listing(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) -> list[Listing]:
     """Every file with its size and licence, without reading it."""
     rows, fetched = [], locked()
-    for row in select(names):
+    for row in select(names, judges_of):
         path = find(row.name)
         size = path.stat().st_size if path else int(fetched.get(row.name, {}).get("bytes", row.bytes))
         rows.append(Listing(row, path, size, pinned(row)[1]))

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from nova_eval.config import load_benchmark_config
+from nova_eval.adapters import load_benchmark
 from nova_eval.records import RunSummary
 from nova_eval.report.tables import run_title
 from nova_eval.runs.opening import open_run
@@ -16,7 +16,7 @@ from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
 
 LIMITS = {"geneval": 24, "t2i_compbench": 32, "dpg_bench": 60}  # four prompts a task or category, one sample each
-PARTS = [(name, dimension) for name in LIMITS for dimension in load_benchmark_config(name).dimensions]
+PARTS = [(name, dimension) for name in LIMITS for dimension in load_benchmark(name).config.dimensions]
 
 
 @cache
@@ -62,5 +62,5 @@ def test_nothing_is_unscored_and_the_note_says_what_compares(benchmark: str) -> 
 def test_the_official_count_is_taken_and_named(benchmark: str, count: int) -> None:
     outcome = summary(benchmark, "oracle", "official")
     assert (outcome.prompts, outcome.samples) == (2, 2 * count)
-    title = run_title(outcome, load_benchmark_config(benchmark))
+    title = run_title(outcome, load_benchmark(benchmark).config)
     assert f"samples per prompt: official ({count})" in title

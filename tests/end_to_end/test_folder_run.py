@@ -12,14 +12,14 @@ from photographs import film
 from runs import metrics, nova_eval, only_run
 
 from nova_eval import media
-from nova_eval.adapters.suite import load_suite
+from nova_eval.adapters import load_benchmark
 
 
 @pytest.fixture(scope="module")
 def clips(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dozen clips over real photographs: six prompts of temporal flickering, six of other dimensions."""
     folder = tmp_path_factory.mktemp("clips")
-    prompts = load_suite("vbench", "official", mirror=mirror, offline=True).prompts
+    prompts = load_benchmark("vbench").suite("official", mirror=mirror, offline=True).prompts
     chosen = [[prompt for prompt in prompts if tag in prompt.tags] for tag in ("temporal_flickering", "color", "scene")]
     for number, prompt in enumerate([*chosen[0][:6], *chosen[1][:4], *chosen[2][:2]]):
         film(folder / f"{prompt.text}-{number % 2}.mp4", number)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.config import load_benchmark_config
+from nova_eval.adapters import load_benchmark
 from nova_eval.nova.motion import motion_score
 from nova_eval.records import Prompt
 from nova_eval.runs.opening import open_run
@@ -18,7 +18,7 @@ from nova_eval.samplers.nova import NovaSampler
 
 LADDER = ("oracle", "nova:nova-mini", "nova:nova-mini-early", "noise")
 SEMANTIC = tuple(
-    name for name, dimension in load_benchmark_config("vbench").dimensions.items() if dimension.group == "semantic"
+    name for name, dimension in load_benchmark("vbench").config.dimensions.items() if dimension.group == "semantic"
 )
 
 
@@ -123,7 +123,7 @@ def test_nova_mini_keeps_what_it_has_learnt(
 def test_a_higher_motion_score_moves_clips_more() -> None:
     things = ("a red circle rising", "a blue square falling", "A person is bouncing", "A person is swaying")
     prompts = [Prompt(f"test/{i}", text) for i, text in enumerate(things * 2)]
-    settings = load_benchmark_config("vbench").profiles["mini"].sampler
+    settings = load_benchmark("vbench").config.profiles["mini"].sampler
     options = {name: value for name, value in settings.items() if name not in ("name", "checkpoint", "fps")}
     little, much = (
         sum(map(motion_score, NovaSampler("nova-mini", **{**options, "motion_flow": flow}).sample(prompts, range(8))))

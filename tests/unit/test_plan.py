@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_eval.config import RunOptions, load_benchmark_config
+from nova_eval.adapters import load_benchmark
+from nova_eval.config import RunOptions
 from nova_eval.identity import canonical_json, digest, sample_seed
 from nova_eval.plan import share, units, wanted_keys
 from nova_eval.records import Prompt, SampleKey
 
-CONFIG = load_benchmark_config("vbench")
+CONFIG = load_benchmark("vbench").config
 PROMPTS = [Prompt(f"vbench/{n:04}", str(n), ("temporal_flickering",) if n % 3 == 0 else ("scene",)) for n in range(17)]
 
 

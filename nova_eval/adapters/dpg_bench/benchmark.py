@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 
 from nova_eval.adapters.dpg_bench.answers import questioned
-from nova_eval.adapters.dpg_bench.prompts import CATEGORIES, OVERALL
+from nova_eval.adapters.dpg_bench.names import DPGBenchNames
+from nova_eval.adapters.dpg_bench.prompts import CATEGORIES, DETAILED, OVERALL
+from nova_eval.adapters.dpg_bench.prompts import official as official_suite
 from nova_eval.adapters.dpg_bench.questions import (
     Table,
     broad_category,
@@ -14,27 +17,29 @@ from nova_eval.adapters.dpg_bench.questions import (
     load_table,
     own_questions,
 )
-from nova_eval.adapters.reduce import complete, coverage_of, estimate, metric
-from nova_eval.adapters.rule import Rule, corrected
-from nova_eval.config import load_benchmark_config
-from nova_eval.errors import unknown
+from nova_eval.adapters.dpg_bench.results import result_files
+from nova_eval.adapters.names import SIDE
+from nova_eval.adapters.reduce import complete, estimate, metric, pairs_of
+from nova_eval.adapters.results import OfficialResults
+from nova_eval.adapters.rule import Rule, under
+from nova_eval.adapters.suite import Suite, read_suite
+from nova_eval.config import facts_of, read_benchmark
+from nova_eval.media import IMAGE_SUFFIXES
 from nova_eval.protocols import Scorer
-from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+from nova_eval.records import Metric, Prompt, SampleKey, Score
 
 OFFICIAL_CATEGORIES_ARE_OF_THE_LAST_TILE = True
 """Category scores are made of the answers about each prompt's last image alone, before dependent questions are zeroed
 (compute_dpg_bench.py ``compute_dpg_one_sample`` returns what its loop leaves behind). Corrected: of all images, zeroed.
 With several processes the official code also mixes up which answers belong to which category: not reproduced."""
 
-DETAILED = "L2 "
-"""What the names of detailed categories begin with: ``"L2 attribute - color"``."""
-
 
 class DPGBench:
     """The benchmark as ``benchmarks/dpg_bench/benchmark.toml`` describes it."""
 
     def __init__(self, table: Table | None = None) -> None:
-        self.config = load_benchmark_config("dpg_bench")
+        self.facts = facts_of("dpg_bench")
+        self.config = read_benchmark(self.facts)
         self.name = self.config.name
         self.version = self.config.version
         self._given = table
@@ -44,12 +49,16 @@ class DPGBench:
         """The questions that are asked."""
         return self._given if self._given is not None else load_table()
 
+    def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
+        return read_suite(self.facts, variant, official_suite, mirror=mirror, offline=offline)
+
+    def names(self, endings: Collection[str] = IMAGE_SUFFIXES, side: int = SIDE) -> DPGBenchNames:
+        return DPGBenchNames(endings, side)
+
     def scorers(self, scoring: str) -> Sequence[Scorer]:
         """One rule, under ``"official"`` or ``"corrected"`` scoring; its version names the table of questions."""
-        if scoring not in {"official", "corrected"}:
-            raise unknown("scoring", scoring, ["official", "corrected"])
         asked = Rule(OVERALL, "questions", partial(questioned, table=self.table), f"1+{self.table.digest[:8]}")
-        return (asked,) if scoring == "official" else corrected((asked,), {OVERALL: {"official": False}})
+        return under(scoring, (asked,), {OVERALL: {"official": False}})
 
     def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[SampleKey, str]]:
         """Every image is asked all its item's questions, whichever categories are wanted.
@@ -58,10 +67,8 @@ class DPGBench:
         """
         for prompt in prompts:
             own_questions(prompt)
-        asked = {prompt.id for prompt in prompts if not {OVERALL, *CATEGORIES}.isdisjoint(prompt.tags)}
-        for key in wanted:
-            if key[0] in asked:
-                yield SampleKey(*key), OVERALL
+        asked = {OVERALL, *CATEGORIES}
+        return pairs_of(prompts, wanted, lambda prompt: () if asked.isdisjoint(prompt.tags) else (OVERALL,))
 
     def reduce(
         self,
@@ -74,7 +81,7 @@ class DPGBench:
 
         ``overall`` is the mean over images. Categories pool the questions of all prompts and are no parts of it.
         """
-        rows = complete(self.pairs(prompts, wanted), scores)
+        rows = self.rows(prompts, wanted, scores)
         looked_at, answers = (_last_of_each(rows), "answers") if scoring == "official" else (rows, "counted")
         broad = _pooled(looked_at, answers, broad_category)
         detailed = _pooled(looked_at, answers, lambda category: f"{DETAILED}{category}")
@@ -86,15 +93,21 @@ class DPGBench:
             metric(OVERALL, estimate(rows)),
         ]
 
-    def coverage(
+    def rows(
         self,
         prompts: Sequence[Prompt],
         wanted: Sequence[SampleKey],
         scores: Iterable[Score],
         scoring: str = "official",
-    ) -> Coverage:
-        """How many of the wanted images are decided, and why the others are not."""
-        return coverage_of(complete(self.pairs(prompts, wanted), scores))
+    ) -> list[Score]:
+        """One row a wanted image."""
+        return complete(self.pairs(prompts, wanted), scores)
+
+    def result_files(self, results: OfficialResults) -> Mapping[str, str]:
+        return result_files(results)
+
+    def prepare(self, mirror: Path | None = None) -> Sequence[str]:
+        return ()
 
 
 def _last_of_each(rows: Sequence[Score]) -> list[Score]:

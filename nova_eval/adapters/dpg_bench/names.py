@@ -12,25 +12,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar
 
-from nova_eval.adapters.names import Assignment, Claim, settled
+from nova_eval.adapters.names import SIDE, Assignment, Claim, settled
 from nova_eval.media import IMAGE_SUFFIXES
-from nova_eval.records import Part, Prompt, SampleKey
-
-SIDE = 2  # pictures a side of the official grid
+from nova_eval.records import Prompt, SampleKey
 
 _SEPARATE = re.compile(r"(.+)[-_]([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class DPGBenchLayout:
-    """The layout as ``adapters.layouts.Layout`` describes it. ``grid`` is the number of samples along a side of
-    ``{item}.png``: 1 where the picture is one sample. ``separate`` names one file a sample.
-    """
+class DPGBenchNames:
+    """``Names`` of one picture a prompt, with ``side`` samples along its side; with 1, of one picture a sample."""
 
-    suffixes: Collection[str] = IMAGE_SUFFIXES
-    grid: int = SIDE
-    separate: bool = False
+    endings: Collection[str] = IMAGE_SUFFIXES
+    side: int = SIDE
     pattern: ClassVar[str] = "'{item}.png' for a grid of four, or '{item}-{index}.png'"
+    folder: ClassVar[str] = "images"
+    read_officially: ClassVar[Collection[str]] = frozenset({".png"})
 
     def assign(self, prompts: Sequence[Prompt], paths: Iterable[str], folder: Path) -> Assignment:
         """A separate picture is believed before a grid; one whose samples are all there separately is not extra."""
@@ -41,7 +38,7 @@ class DPGBenchLayout:
         for path in paths:
             pure = PurePosixPath(path)
             numbered = _SEPARATE.fullmatch(pure.stem)
-            if pure.suffix.lower() not in self.suffixes:
+            if pure.suffix.lower() not in self.endings:
                 extra.append(path)
             elif pure.parent.name in items and pure.stem.isdecimal():
                 claims.append(Claim(SampleKey(items[pure.parent.name], int(pure.stem)), path))
@@ -49,8 +46,8 @@ class DPGBenchLayout:
                 claims.append(Claim(SampleKey(items[numbered[1]], int(numbered[2])), path))
             elif item_of(path) in items:
                 owner = items[item_of(path)]
-                claims += [Claim(SampleKey(owner, index), path, 1) for index in range(self.grid**2)]
-                grids += [path] if self.grid > 1 else []
+                claims += [Claim(SampleKey(owner, index), path, 1) for index in range(self.side**2)]
+                grids += [path] if self.side > 1 else []
             else:
                 extra.append(path)
         assigned = settled(claims, extra, grids)
@@ -59,14 +56,14 @@ class DPGBenchLayout:
         return replace(assigned, extra=tuple(path for path in assigned.extra if path not in spare))
 
     def _all_separate(self, prompt_id: str, assigned: Assignment) -> bool:
-        keys = [SampleKey(prompt_id, index) for index in range(self.grid**2)]
+        keys = [SampleKey(prompt_id, index) for index in range(self.side**2)]
         return all(key in assigned.files and assigned.grids.isdisjoint(assigned.files[key]) for key in keys)
 
-    def names(self, prompts: Sequence[Prompt], suffixes: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
+    def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         items = {prompt.id: item_name(prompt) for prompt in prompts}
         return {
-            key: official_name(f"{items[key.prompt_id]}-{key.index}" if self.separate else items[key.prompt_id], suffix)
-            for key, suffix in suffixes.items()
+            key: official_name(items[key.prompt_id] + (f"-{key.index}" if self.side == 1 else ""), ending)
+            for key, ending in endings.items()
         }
 
     def refusal(self, prompt: Prompt, index: int) -> str:
@@ -97,9 +94,3 @@ def item_of(path: str | PurePath) -> str:
 def item_name(prompt: Prompt) -> str:
     """The id under which the question table knows a prompt."""
     return str(prompt.reference.get("item", prompt.id.rpartition("/")[2]))
-
-
-def part_of_grid(width: int, height: int, index: int, side: int = SIDE) -> Part:
-    """Where sample ``index`` lies in a grid of ``width`` × ``height`` pixels: rows first."""
-    row, column = divmod(index, side)
-    return column * (width // side), row * (height // side), width // side, height // side

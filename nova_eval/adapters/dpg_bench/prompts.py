@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from nova_eval.adapters.sources import Source, files_of
+from nova_eval.adapters.suite import Find, Suite
 from nova_eval.records import Prompt
 
 ITEM = "item"
@@ -13,6 +15,14 @@ ITEM = "item"
 
 CATEGORIES = ("global", "entity", "attribute", "relation", "other")
 OVERALL = "overall"
+DETAILED = "L2 "
+"""What the names of detailed categories begin with: ``"L2 attribute - color"``."""
+
+
+def official(sources: Mapping[str, Source], find: Find) -> Suite:
+    """The pinned folder. The table of questions is no part of it: it decides scores, not pixels."""
+    source = sources["prompts"]
+    return Suite(source.benchmark, "official", tuple(prompts(find(file) for file in files_of(source))), str(source))
 
 
 def prompts(files: Iterable[Path]) -> Iterator[Prompt]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nova_eval.adapters.sources import load_sources, locate
+from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import digest
 from nova_eval.records import Prompt
@@ -89,7 +90,7 @@ class Table:
 def load_table(path: Path | None = None) -> Table:
     """The table at ``path``, by default the pinned one from the cache, checked; empty where there is none."""
     if path is None:
-        source = next(source for source in load_sources("dpg_bench") if source.role == "questions")
+        source = next(source for source in load_sources(facts_of("dpg_bench")) if source.role == "questions")
         try:
             path = locate(source, offline=True)
         except PrerequisiteError:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from nova_eval.adapters.dpg_bench.benchmark import DETAILED
-from nova_eval.adapters.dpg_bench.prompts import CATEGORIES, OVERALL
+from nova_eval.adapters.dpg_bench.prompts import CATEGORIES, DETAILED, OVERALL
 from nova_eval.adapters.results import OfficialResults
 from nova_eval.records import Score
 

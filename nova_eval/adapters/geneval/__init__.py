@@ -1,5 +1,5 @@
 """GenEval: are the objects of the prompt there, as many as asked, in their colours and places?"""
 
-from nova_eval.adapters.geneval.benchmark import CORRECTED, OFFICIAL, GenEval
+from nova_eval.adapters.geneval.benchmark import OFFICIAL, GenEval
 
-__all__ = ["CORRECTED", "OFFICIAL", "GenEval"]
+__all__ = ["OFFICIAL", "GenEval"]

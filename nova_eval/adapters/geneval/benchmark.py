@@ -2,57 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from nova_eval.adapters.compose import estimates
 from nova_eval.adapters.geneval.decision import image_score
-from nova_eval.adapters.geneval.prompts import TASKS
+from nova_eval.adapters.geneval.names import GenEvalNames
+from nova_eval.adapters.geneval.prompts import IMAGES, PROMPTS, TASKS
+from nova_eval.adapters.geneval.prompts import official as official_suite
+from nova_eval.adapters.geneval.results import result_files
+from nova_eval.adapters.names import SIDE
 from nova_eval.adapters.reduce import (
     complete,
-    coverage_of,
     estimate,
     metric,
+    pairs_of,
 )
-from nova_eval.adapters.rule import Ask, Rule, first_frame
-from nova_eval.config import load_benchmark_config
-from nova_eval.errors import unknown
+from nova_eval.adapters.results import OfficialResults
+from nova_eval.adapters.rule import Ask, Rule, first_frame, under
+from nova_eval.adapters.suite import Suite, read_suite
+from nova_eval.config import facts_of, read_benchmark
+from nova_eval.media import IMAGE_SUFFIXES
 from nova_eval.protocols import Scorer
-from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+from nova_eval.records import Metric, Prompt, SampleKey, Score
 
 OFFICIAL = tuple(
     Rule(task, "objects", partial(image_score, metric=task), asks=(Ask("detect", first_frame),)) for task in TASKS
 )
-
-CORRECTED = OFFICIAL
-"""No defect of the official rules is known, so both scorings are one and share their rows."""
-
-IMAGES, PROMPTS = "correct_images", "correct_prompts"
 
 
 class GenEval:
     """The benchmark as ``benchmarks/geneval/benchmark.toml`` describes it, or the part of it with ``tasks``."""
 
     def __init__(self, tasks: Sequence[str] = TASKS) -> None:
-        whole = load_benchmark_config("geneval")
+        self.facts = facts_of("geneval")
+        whole = read_benchmark(self.facts)
         self.config = whole.model_copy(update={"dimensions": {task: whole.dimensions[task] for task in tasks}})
         self.name = self.config.name
         self.version = self.config.version
         self.tasks = tuple(tasks)
 
+    def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
+        return read_suite(self.facts, variant, official_suite, mirror=mirror, offline=offline)
+
+    def names(self, endings: Collection[str] = IMAGE_SUFFIXES, side: int = SIDE) -> GenEvalNames:
+        return GenEvalNames(endings)
+
     def scorers(self, scoring: str) -> Sequence[Scorer]:
-        """One rule a task, the same under both scorings."""
-        sets = {"official": OFFICIAL, "corrected": CORRECTED}
-        if scoring not in sets:
-            raise unknown("scoring", scoring, sets)
-        return [rule for rule in sets[scoring] if rule.name in self.tasks]
+        """One rule a task, the same under both scorings: no defect of the official rules is known."""
+        return [rule for rule in under(scoring, OFFICIAL) if rule.name in self.tasks]
 
     def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[SampleKey, str]]:
         """Every (sample, task) pair; a prompt serves one task."""
-        tasks = {prompt.id: [task for task in self.tasks if task in prompt.tags] for prompt in prompts}
-        for key in wanted:
-            for task in tasks.get(key[0], ()):
-                yield SampleKey(*key), task
+        return pairs_of(prompts, wanted, lambda prompt: [task for task in self.tasks if task in prompt.tags])
 
     def reduce(
         self,
@@ -66,8 +69,7 @@ class GenEval:
         A task is the mean over its images. ``overall`` is the mean over *tasks* whatever their number of images, and is
         stated only when every image of every task is decided.
         """
-        self.scorers(scoring)
-        rows = complete(self.pairs(prompts, wanted), scores)
+        rows = self.rows(prompts, wanted, scores, scoring)
         parts = {task: estimate([row for row in rows if row.metric == task]) for task in self.tasks}
         return [
             *(metric(task, part) for task, part in parts.items()),
@@ -76,16 +78,22 @@ class GenEval:
             *(metric(name, part) for name, part in estimates(self.config, parts).items()),
         ]
 
-    def coverage(
+    def rows(
         self,
         prompts: Sequence[Prompt],
         wanted: Sequence[SampleKey],
         scores: Iterable[Score],
         scoring: str = "official",
-    ) -> Coverage:
-        """How many of the wanted images are decided, and why the others are not."""
+    ) -> list[Score]:
+        """One row a wanted image."""
         self.scorers(scoring)
-        return coverage_of(complete(self.pairs(prompts, wanted), scores))
+        return complete(self.pairs(prompts, wanted), scores)
+
+    def result_files(self, results: OfficialResults) -> Mapping[str, str]:
+        return result_files(results)
+
+    def prepare(self, mirror: Path | None = None) -> Sequence[str]:
+        return ()
 
 
 def _best_by_prompt(rows: Sequence[Score]) -> list[Score]:

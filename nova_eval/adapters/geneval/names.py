@@ -19,11 +19,14 @@ _ORDER = ("class", "count", "color", "position")
 
 
 @dataclass(frozen=True, slots=True)
-class GenEvalLayout:
-    """The layout as ``nova_eval.adapters.layouts.Layout`` describes it."""
+class GenEvalNames:
+    """``Names`` of one folder a prompt."""
 
-    suffixes: Collection[str] = IMAGE_SUFFIXES
+    endings: Collection[str] = IMAGE_SUFFIXES
     pattern: ClassVar[str] = "'{prompt, 5 digits}/samples/{index, 5 digits}.png'"
+    side: ClassVar[int] = 1
+    folder: ClassVar[str] = "images"
+    read_officially: ClassVar[Collection[str]] = frozenset({".png"})
 
     def assign(self, prompts: Sequence[Prompt], paths: Iterable[str], folder: Path) -> Assignment:
         """A folder's metadata.jsonl decides which prompt it is, as for the official evaluator; without one its number.
@@ -38,7 +41,7 @@ class GenEvalLayout:
         extra: list[str] = []
         for path in listed:
             name = _SAMPLE.fullmatch(path)
-            if name is None or name[4].lower() not in self.suffixes:
+            if name is None or name[4].lower() not in self.endings:
                 extra += [] if _BESIDE.fullmatch(path) else [path]
                 continue
             if name[1] not in owners:
@@ -53,9 +56,9 @@ class GenEvalLayout:
                 claims.append(Claim(SampleKey(owner, int(name[3])), path))
         return settled(claims, extra)
 
-    def names(self, prompts: Sequence[Prompt], suffixes: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
+    def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         places = {prompt.id: place for place, prompt in enumerate(prompts)}
-        return {key: official_name(places[key.prompt_id], key.index, suffix) for key, suffix in suffixes.items()}
+        return {key: official_name(places[key.prompt_id], key.index, ending) for key, ending in endings.items()}
 
     def refusal(self, prompt: Prompt, index: int) -> str:
         return ""

@@ -12,10 +12,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from nova_eval.adapters.sources import Source
+from nova_eval.adapters.suite import Find, Suite
 from nova_eval.records import Prompt
 
 Metadata: TypeAlias = dict[str, Any]  # tag, include, maybe exclude, prompt: in this order
 
+IMAGES, PROMPTS = "correct_images", "correct_prompts"  # metrics over all tasks
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 RELATIONS = ("left of", "right of", "above", "below")
@@ -125,6 +128,11 @@ def prompts() -> Iterator[Prompt]:
     for place, metadata in enumerate(draw_suite()):
         reference = {key: value for key, value in metadata.items() if key in {"include", "exclude"}}
         yield Prompt(f"geneval/{place:04d}", metadata["prompt"], (metadata["tag"],), reference)
+
+
+def official(sources: Mapping[str, Source], find: Find) -> Suite:
+    """The draw that was released, made anew."""
+    return Suite("geneval", "official", tuple(prompts()), "generated as djghosh13/geneval@af4902f does")
 
 
 def _metadata(tag: str, text: str, include: list[Any], exclude: list[Any] | None = None) -> Metadata:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from nova_eval.adapters.geneval.benchmark import IMAGES, PROMPTS
 from nova_eval.adapters.geneval.names import official_metadata
-from nova_eval.adapters.geneval.prompts import OBJECTS, TASKS
+from nova_eval.adapters.geneval.prompts import IMAGES, OBJECTS, PROMPTS, TASKS
 from nova_eval.adapters.results import OfficialResults
 from nova_eval.records import Metric, Prompt, Score
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
+from nova_eval.adapters.names import SIDE
 from nova_eval.adapters.reduce import (
     NOT_SCORED,
     complete,
-    coverage_of,
     estimate,
     metric,
+    pairs_of,
 )
-from nova_eval.adapters.rule import Ask, Rule, corrected, first_frame
+from nova_eval.adapters.results import OfficialResults
+from nova_eval.adapters.rule import Ask, Rule, first_frame, under
+from nova_eval.adapters.suite import Suite, read_suite
 from nova_eval.adapters.t2i_compbench.attributes import asked, attribute_binding
 from nova_eval.adapters.t2i_compbench.frames import detector_frame
+from nova_eval.adapters.t2i_compbench.names import T2ICompBenchNames
 from nova_eval.adapters.t2i_compbench.numeracy import numeracy
-from nova_eval.adapters.t2i_compbench.parses import Parses, load_parses
+from nova_eval.adapters.t2i_compbench.parses import Parses, bring_parses, load_parses
 from nova_eval.adapters.t2i_compbench.positions import position_2d, position_3d
 from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES, KIND
+from nova_eval.adapters.t2i_compbench.prompts import official as official_suite
+from nova_eval.adapters.t2i_compbench.results import result_files
 from nova_eval.adapters.t2i_compbench.similarity import action_text, complex_action, non_spatial, whole_prompt
 from nova_eval.adapters.t2i_compbench.spatial import (
     complex_spatial,
@@ -29,10 +36,10 @@ from nova_eval.adapters.t2i_compbench.spatial import (
     spatial_2d,
     spatial_3d,
 )
-from nova_eval.config import load_benchmark_config
-from nova_eval.errors import unknown
+from nova_eval.config import facts_of, read_benchmark
+from nova_eval.media import IMAGE_SUFFIXES
 from nova_eval.protocols import Scorer
-from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+from nova_eval.records import Metric, Prompt, SampleKey, Score
 
 COMPLEX_PARTS: Mapping[str, tuple[str, ...]] = {
     "spatial": ("complex_attribute", "complex_spatial"),
@@ -93,7 +100,8 @@ class T2ICompBench:
     """The benchmark as ``benchmarks/t2i_compbench/benchmark.toml`` describes it."""
 
     def __init__(self, parses: Parses | None = None) -> None:
-        self.config = load_benchmark_config("t2i_compbench")
+        self.facts = facts_of("t2i_compbench")
+        self.config = read_benchmark(self.facts)
         self.name = self.config.name
         self.version = self.config.version
         self._given = parses
@@ -103,19 +111,19 @@ class T2ICompBench:
         """The readings of the prompts that the rules go by."""
         return self._given if self._given is not None else load_parses()
 
+    def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
+        return read_suite(self.facts, variant, official_suite, mirror=mirror, offline=offline)
+
+    def names(self, endings: Collection[str] = IMAGE_SUFFIXES, side: int = SIDE) -> T2ICompBenchNames:
+        return T2ICompBenchNames(endings)
+
     def scorers(self, scoring: str) -> Sequence[Scorer]:
         """Seven categories and the three parts of the eighth, under ``"official"`` or ``"corrected"`` scoring."""
-        if scoring not in {"official", "corrected"}:
-            raise unknown("scoring", scoring, ["official", "corrected"])
-        rules = official(self.parses)
-        return rules if scoring == "official" else corrected(rules, _REPAIRS)
+        return under(scoring, official(self.parses), _REPAIRS)
 
     def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[SampleKey, str]]:
         """Every (sample, scorer) pair that the metrics need; complex prompts need two or three."""
-        names = {prompt.id: _needed(prompt) for prompt in prompts}
-        for key in wanted:
-            for name in names.get(key[0], ()):
-                yield SampleKey(*key), name
+        return pairs_of(prompts, wanted, _needed)
 
     def reduce(
         self,
@@ -128,17 +136,13 @@ class T2ICompBench:
         rows = self.rows(prompts, wanted, scores)
         return [metric(name, estimate([row for row in rows if row.metric == name])) for name in CATEGORIES]
 
-    def coverage(
+    def rows(
         self,
         prompts: Sequence[Prompt],
         wanted: Sequence[SampleKey],
         scores: Iterable[Score],
         scoring: str = "official",
-    ) -> Coverage:
-        """How many of the wanted (image, category) pairs are decided; a complex image is when all its parts are."""
-        return coverage_of(self.rows(prompts, wanted, scores))
-
-    def rows(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score]) -> list[Score]:
+    ) -> list[Score]:
         """One row a wanted image and category, the parts of complex images put together."""
         kinds = {prompt.id: prompt.reference.get(KIND) for prompt in prompts}
         rows: list[Score] = []
@@ -155,6 +159,13 @@ class T2ICompBench:
             for key, found in parts.items()
         ]
         return rows
+
+    def result_files(self, results: OfficialResults) -> Mapping[str, str]:
+        return result_files(results)
+
+    def prepare(self, mirror: Path | None = None) -> Sequence[str]:
+        """The rules ask about what a parser read in the prompts."""
+        return (bring_parses(mirror),)
 
 
 def _needed(prompt: Prompt) -> tuple[str, ...]:

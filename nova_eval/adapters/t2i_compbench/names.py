@@ -17,11 +17,14 @@ OFFICIAL_SAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class T2ICompBenchLayout:
-    """The layout as ``nova_eval.adapters.layouts.Layout`` describes it: ``color/samples/a red cup_000012.png``."""
+class T2ICompBenchNames:
+    """``Names`` of one folder a category: ``color/samples/a red cup_000012.png``."""
 
-    suffixes: Collection[str] = IMAGE_SUFFIXES
+    endings: Collection[str] = IMAGE_SUFFIXES
     pattern: ClassVar[str] = "'{category}/samples/{prompt}_{number, 6 digits}.png'"
+    side: ClassVar[int] = 1
+    folder: ClassVar[str] = ""  # a category's result files lie beside its samples
+    read_officially: ClassVar[Collection[str]] = frozenset({".png"})
 
     def assign(self, prompts: Sequence[Prompt], paths: Iterable[str], folder: Path) -> Assignment:
         """The text states the prompt, whatever the folder; the running number states which of its samples.
@@ -34,7 +37,7 @@ class T2ICompBenchLayout:
         extra: list[str] = []
         for path in paths:
             prompt, number = texts.find(prompt_of(path)), _number(path)
-            if prompt is None or number is None or PurePosixPath(path).suffix.lower() not in self.suffixes:
+            if prompt is None or number is None or PurePosixPath(path).suffix.lower() not in self.endings:
                 extra.append(path)
             else:
                 found.setdefault(places[prompt[0]][0], []).append((*prompt, number, path))
@@ -47,15 +50,15 @@ class T2ICompBenchLayout:
             ]
         return settled(claims, extra)
 
-    def names(self, prompts: Sequence[Prompt], suffixes: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
+    def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         """UsageError for a prompt that no file can be named after."""
         texts, places = {prompt.id: prompt.text for prompt in prompts}, _places(prompts)
-        samples = max([OFFICIAL_SAMPLES, *(key.index + 1 for key in suffixes)])
+        samples = max([OFFICIAL_SAMPLES, *(key.index + 1 for key in endings)])
         names = {}
-        for key, suffix in suffixes.items():
+        for key, ending in endings.items():
             category, place = places[key.prompt_id]
             name = official_name(texts[key.prompt_id], place, key.index, samples)
-            names[key] = f"{category}/samples/{name.removesuffix('.png')}{suffix}"
+            names[key] = f"{category}/samples/{name.removesuffix('.png')}{ending}"
         return names
 
     def refusal(self, prompt: Prompt, index: int) -> str:

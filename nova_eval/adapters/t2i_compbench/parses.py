@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from nova_eval import files
 from nova_eval.adapters.sources import cache_folder
-from nova_eval.config import data_folder
+from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import digest
 from nova_eval.records import Prompt
@@ -93,7 +93,7 @@ class Parses:
 
 def load_parses(path: Path | None = None) -> Parses:
     """The table at ``path``, by default the cache's or the one beside ``benchmark.toml``; empty where there is none."""
-    places = [path] if path else [table_path(), data_folder("benchmarks") / "t2i_compbench" / FILE_NAME]
+    places = [path] if path else [table_path(), facts_of("t2i_compbench").benchmark / FILE_NAME]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         return Parses()
@@ -145,12 +145,12 @@ def _read_by(python: str, texts: list[str], model: str) -> Any:
 
 def bring_parses(mirror: Path | None = None) -> str:
     """Sees to it that there is a table of the official prompts, and says in one line which, or why there is none."""
-    from nova_eval.adapters.suite import load_suite
+    from nova_eval.adapters import load_benchmark
 
     try:
         found = load_parses()
         if not found:
-            suite = load_suite("t2i_compbench", "official", mirror=mirror, offline=True)
+            suite = load_benchmark("t2i_compbench").suite("official", mirror=mirror, offline=True)
             found = load_parses(write_parses(prompt.text for prompt in suite.prompts))
     except PrerequisiteError as error:
         return f"the prompts are not parsed: {error}"
@@ -163,11 +163,12 @@ def _parse(entry: Mapping[str, Any]) -> Parse:
 
 
 if __name__ == "__main__":
-    from nova_eval.adapters.suite import load_suite
+    from nova_eval.adapters import load_benchmark
     from nova_eval.errors import NovaEvalError
 
     try:
-        suite = load_suite("t2i_compbench", "official", mirror=Path(sys.argv[1]) if sys.argv[1:] else None)
+        mirror = Path(sys.argv[1]) if sys.argv[1:] else None
+        suite = load_benchmark("t2i_compbench").suite("official", mirror=mirror)
         print(write_parses(prompt.text for prompt in suite.prompts))
         print(bring_parses(), file=sys.stderr)
     except NovaEvalError as error:

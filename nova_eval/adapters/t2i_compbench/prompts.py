@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from nova_eval.adapters.sources import Source
+from nova_eval.adapters.suite import Find, Suite
+from nova_eval.errors import PrerequisiteError
 from nova_eval.records import Prompt
 
 CATEGORIES = ("color", "shape", "texture", "spatial_2d", "spatial_3d", "numeracy", "non_spatial", "complex")
@@ -12,6 +15,21 @@ COMPLEX_LISTS = ("complex_spatial", "complex_action")
 
 KIND = "kind"
 """The key of a complex prompt's reference: ``"spatial"``, ``"action"`` or ``"both"``."""
+
+
+def official(sources: Mapping[str, Source], find: Find) -> Suite:
+    """Without the lists of complex prompts, as in a mirror that lacks them, a note says what that costs."""
+    found = {category: find(sources[category]) for category in CATEGORIES}
+    notes: tuple[str, ...] = ()
+    kinds = None
+    try:
+        spatial, action = (lines(find(sources[role])) for role in COMPLEX_LISTS)
+        kinds = (spatial, action)
+    except PrerequisiteError:
+        notes = ("complex prompts stay unscored: the lists of spatial and of action prompts are not at hand",)
+    read = tuple(prompt for category, path in found.items() for prompt in prompts(category, path, kinds))
+    source = sources["color"]
+    return Suite(source.benchmark, "official", read, f"{source.repository}@{source.commit[:7]}", notes)
 
 
 def prompts(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from nova_eval.adapters.compose import estimates
+from nova_eval.adapters.names import SIDE
 from nova_eval.adapters.reduce import (
     complete,
-    coverage_of,
     estimate,
     metric,
 )
+from nova_eval.adapters.results import OfficialResults
+from nova_eval.adapters.rule import under
+from nova_eval.adapters.suite import Suite, read_suite
 from nova_eval.adapters.vbench import static
 from nova_eval.adapters.vbench.action import human_action
 from nova_eval.adapters.vbench.color import color
@@ -21,15 +25,18 @@ from nova_eval.adapters.vbench.detection import multiple_objects, object_class
 from nova_eval.adapters.vbench.flicker import temporal_flickering
 from nova_eval.adapters.vbench.flow import dynamic_degree, static_filter
 from nova_eval.adapters.vbench.interpolation import motion_smoothness
+from nova_eval.adapters.vbench.names import VBenchNames
+from nova_eval.adapters.vbench.prompts import official as official_suite
 from nova_eval.adapters.vbench.quality import aesthetic_quality, imaging_quality
+from nova_eval.adapters.vbench.results import result_files
 from nova_eval.adapters.vbench.rule import Ask, Rule, corrected
 from nova_eval.adapters.vbench.scene import scene
 from nova_eval.adapters.vbench.spatial import spatial_relationship
 from nova_eval.adapters.vbench.text import appearance_style, style, video_text
-from nova_eval.config import load_benchmark_config
-from nova_eval.errors import unknown
+from nova_eval.config import facts_of, read_benchmark
+from nova_eval.media import VIDEO_SUFFIXES
 from nova_eval.protocols import Scorer
-from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+from nova_eval.records import Metric, Prompt, SampleKey, Score
 
 OFFICIAL = (
     Rule(
@@ -81,17 +88,21 @@ class VBench:
     """The benchmark as ``benchmarks/vbench/benchmark.toml`` describes it."""
 
     def __init__(self) -> None:
-        self.config = load_benchmark_config("vbench")
+        self.facts = facts_of("vbench")
+        self.config = read_benchmark(self.facts)
         self.name = self.config.name
         self.version = self.config.version
         self.dimensions = self.config.dimensions
 
+    def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
+        return read_suite(self.facts, variant, official_suite, mirror=mirror, offline=offline)
+
+    def names(self, endings: Collection[str] = VIDEO_SUFFIXES, side: int = SIDE) -> VBenchNames:
+        return VBenchNames(endings)
+
     def scorers(self, scoring: str) -> Sequence[Scorer]:
         """Sixteen rules and the static filter, under ``"official"`` or ``"corrected"`` scoring."""
-        sets = {"official": OFFICIAL, "corrected": CORRECTED}
-        if scoring not in sets:
-            raise unknown("scoring", scoring, sets)
-        return sets[scoring]
+        return under(scoring, OFFICIAL, _REPAIRS)
 
     def metrics_of(self, prompt: Prompt) -> tuple[str, ...]:
         """The dimensions that a prompt serves."""
@@ -125,18 +136,12 @@ class VBench:
         metrics = [metric(name, part, self.dimensions[name].higher_is_better) for name, part in parts.items()]
         return [*metrics, *(metric(name, part) for name, part in estimates(self.config, parts).items())]
 
-    def coverage(
+    def rows(
         self,
         prompts: Sequence[Prompt],
         wanted: Sequence[SampleKey],
         scores: Iterable[Score],
         scoring: str = "official",
-    ) -> Coverage:
-        """How many of the wanted (sample, dimension) pairs are decided; the static filter counts as its dimension."""
-        return coverage_of(self.rows(prompts, wanted, scores, scoring))
-
-    def rows(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
     ) -> list[Score]:
         """One row a wanted (sample, dimension) pair, those that the static filter does not keep left out by rule."""
         self.scorers(scoring)
@@ -150,6 +155,12 @@ class VBench:
         for group in flickering.values():
             kept += static.filtered(group, verdicts, by_path=scoring == "official")
         return kept
+
+    def result_files(self, results: OfficialResults) -> Mapping[str, str]:
+        return result_files(results)
+
+    def prepare(self, mirror: Path | None = None) -> Sequence[str]:
+        return ()
 
 
 def _by_prompt(prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[Prompt, list[SampleKey]]]:

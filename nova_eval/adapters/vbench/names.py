@@ -13,13 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar
 
-from nova_eval.adapters.names import (
-    Assignment,
-    Claim,
-    Texts,
-    folded,
-    settled,
-)
+from nova_eval.adapters.names import Assignment, Claim, Texts, settled
 from nova_eval.errors import UsageError
 from nova_eval.media import VIDEO_SUFFIXES
 from nova_eval.records import Prompt, SampleKey
@@ -30,22 +24,25 @@ _LOOKED_AT = 3  # names that the hint for a foreign folder tries
 
 
 @dataclass(frozen=True, slots=True)
-class VBenchLayout:
-    """The layout as ``adapters.layouts.Layout`` describes it; of images too, where ``suffixes`` are theirs."""
+class VBenchNames:
+    """``Names`` of videos, or of images where ``endings`` are theirs."""
 
-    suffixes: Collection[str] = VIDEO_SUFFIXES
+    endings: Collection[str] = VIDEO_SUFFIXES
     pattern: ClassVar[str] = "'{prompt}-{index}.mp4'"
+    side: ClassVar[int] = 1
+    folder: ClassVar[str] = "videos"
+    read_officially: ClassVar[Collection[str]] = frozenset({".mp4", ".gif"})
 
     def assign(self, prompts: Sequence[Prompt], paths: Iterable[str], folder: Path) -> Assignment:
-        return assign(prompts, paths, self.suffixes)
+        return assign(prompts, paths, self.endings)
 
-    def names(self, prompts: Sequence[Prompt], suffixes: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
+    def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         """UsageError for a prompt that no file can be named after."""
         texts = {prompt.id: prompt.text for prompt in prompts}
-        return {key: official_name(texts[key.prompt_id], key.index, suffix) for key, suffix in suffixes.items()}
+        return {key: official_name(texts[key.prompt_id], key.index, ending) for key, ending in endings.items()}
 
     def refusal(self, prompt: Prompt, index: int) -> str:
-        return "" if storable(prompt.text, index) else f"a slash, or a name over {NAME_BYTES} bytes"
+        return "" if storable(prompt.text, index) else f"a slash, or over {NAME_BYTES} bytes"
 
     def beside(self, prompts: Sequence[Prompt], keys: Iterable[SampleKey]) -> dict[str, bytes]:
         return {}
@@ -57,7 +54,7 @@ class VBenchLayout:
     def hint(self, prompts: Sequence[Prompt], paths: Sequence[str]) -> str:
         texts = [prompt.text for prompt in prompts]
         for path in paths[:_LOOKED_AT]:
-            text, _ = parse_name(path, self.suffixes) or (PurePosixPath(path).stem, 0)
+            text, _ = parse_name(path, self.endings) or (PurePosixPath(path).stem, 0)
             if near := get_close_matches(text, texts, n=1, cutoff=0.5):
                 return f"{path!r} is nearest to {_expected(near[0], path)!r}"
         return f"found {paths[0]!r}, expected names such as {_expected(texts[0], paths[0])!r}" if texts else ""
@@ -71,7 +68,7 @@ def official_name(text: str, index: int, suffix: str = ".mp4") -> str:
         raise UsageError(f"the prompt {text!r} cannot be a file name: it contains a slash")
     if length > NAME_BYTES:
         raise UsageError(
-            f"the file name of the prompt {text[:60]!r}… has {length} bytes; the official layout allows {NAME_BYTES}",
+            f"the file name of the prompt {text[:60]!r}… has {length} bytes; official names allow {NAME_BYTES}",
             remedy="leave this prompt out of the export: official tools cannot store it under its text",
         )
     return name
@@ -83,29 +80,6 @@ def storable(text: str, index: int) -> bool:
         return bool(official_name(text, index))
     except UsageError:
         return False
-
-
-def export_names(prompts: Iterable[Prompt], keys: Iterable[SampleKey], suffix: str = ".mp4") -> dict[SampleKey, str]:
-    """The official file name of every sample, for one flat folder. No two are equal."""
-    texts = {prompt.id: prompt.text for prompt in prompts}
-    names = {key: official_name(texts[key.prompt_id], key.index, suffix) for key in keys}
-    owners: dict[str, SampleKey] = {}
-    for key, name in names.items():
-        other = owners.setdefault(name, key)
-        if other != key:
-            raise UsageError(f"the prompts {other.prompt_id!r} and {key.prompt_id!r} share the file name {name!r}")
-    return names
-
-
-def case_collisions(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of names that are one file where the file system ignores case, as on most macOS and Windows disks."""
-    first: dict[str, str] = {}
-    pairs = []
-    for name in sorted(names):
-        other = first.setdefault(folded(name), name)
-        if other != name:
-            pairs.append((other, name))
-    return pairs
 
 
 def parse_name(path: str | PurePath, suffixes: Collection[str] = VIDEO_SUFFIXES) -> tuple[str, int] | None:

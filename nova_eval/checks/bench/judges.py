@@ -17,6 +17,7 @@ from typing import Any
 
 from nova_eval import environment as machine
 from nova_eval import media, weights
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.vbench import OFFICIAL
 from nova_eval.checks.crosscheck.crosscheck import environment, weights_in
 from nova_eval.checks.crosscheck.installation import Environment
@@ -31,7 +32,6 @@ from nova_eval.checks.crosscheck.official import (
 )
 from nova_eval.checks.parity.procedural import moving_shapes, pan
 from nova_eval.checks.parity.weight_files import STAND_INS, write
-from nova_eval.config import load_benchmark_config
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.judges import JUDGES
@@ -236,7 +236,7 @@ class _OurSide:
         self._items: dict[int, Item] = {}
         self._rules = {rule.name: rule for rule in OFFICIAL}
         self._judges: dict[str, Any] = {}
-        config = load_benchmark_config("vbench")
+        config = load_benchmark("vbench").config
         roles = {name: config.dimensions[name].role for name in DIMENSIONS}
         self._judge_of = {name: config.judges["official"][role] if role else "" for name, role in roles.items()}
 

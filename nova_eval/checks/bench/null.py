@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from nova_eval.adapters.reduce import complete
 from nova_eval.protocols import Frames, Item, SamplerInfo, Scorer
-from nova_eval.records import Coverage, Metric, Prompt, SampleKey, Score
+from nova_eval.records import Metric, Prompt, SampleKey, Score
 
 _PIXEL = np.zeros((1, 1, 1, 3), np.uint8)
 
@@ -37,7 +38,7 @@ class NullScorer:
 
 
 class NullBenchmark:
-    """The mean of ones."""
+    """The mean of ones, with as much of a benchmark as a run that is there already asks for."""
 
     name, version = "null", "1"
 
@@ -53,7 +54,7 @@ class NullBenchmark:
         values = [score.value for score in scores if score.value is not None]
         return [Metric("null", sum(values) / len(values) if values else None, samples=len(values))]
 
-    def coverage(
+    def rows(
         self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
-    ) -> Coverage:
-        return Coverage(len(wanted), sum(score.value is not None for score in scores), 0)
+    ) -> list[Score]:
+        return complete(self.pairs(prompts, wanted), scores)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nova_eval.config import load_benchmark_config
+from nova_eval.adapters import load_benchmark
 from nova_eval.errors import PrerequisiteError
 
 
@@ -29,7 +29,7 @@ def measure(
 
     settings: dict[str, Any] = {"config": bench.MID, "ar_steps": 32, "latent_frames": 3}
     if model == "paper":
-        paper = load_benchmark_config("vbench").profiles["paper"].sampler
+        paper = load_benchmark("vbench").config.profiles["paper"].sampler
         settings = {
             "config": RELEASED["nova-d48w1024-osp480"],
             "ar_steps": paper["ar_steps"],

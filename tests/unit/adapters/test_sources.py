@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.adapters import sources
+from nova_eval.adapters import load_benchmark, sources
 from nova_eval.adapters.sources import fetch, load_sources, locate, verify
+from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
 
 BODIES = {
@@ -29,12 +30,13 @@ PINNED = tuple(
     for role, body in BODIES.items()
 )  # fmt: skip
 SUITE, LABELS = PINNED
+FACTS = facts_of("vbench")
 
 
 @pytest.fixture(autouse=True)
 def pinned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Two small pinned files and an empty cache."""
-    monkeypatch.setattr(sources, "load_sources", lambda benchmark: PINNED)
+    monkeypatch.setattr(sources, "load_sources", lambda facts: PINNED)
     monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path / "cache"))
     for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
@@ -103,12 +105,12 @@ def cache_files(root: Path) -> list[str]:
 class TestDownload:
     def test_fetch_brings_every_file_once(self, server, pinned):
         lines: list[str] = []
-        paths = fetch("vbench", progress=lines.append)
+        paths = fetch(FACTS, progress=lines.append)
         assert [path.read_bytes() for path in paths] == list(BODIES.values())
         assert paths[0] == pinned / "cache" / "prompts" / SUITE.place
         assert server.asked[0] == f"/owner/repo/{SUITE.commit}/some%20folder/suite.bin"
         assert len(lines) == 2
-        assert fetch("vbench") == paths
+        assert fetch(FACTS) == paths
         assert len(server.asked) == 2
         assert cache_files(pinned) == ["labels.bin", "suite.bin"]
 
@@ -162,7 +164,7 @@ class TestDownload:
     def test_not_found_is_said_at_once(self, server, pinned):
         server.answer = lambda request, body: request.send_error(404)
         with pytest.raises(PrerequisiteError, match=r"suite.bin \(HTTP 404\)"):
-            fetch("vbench")
+            fetch(FACTS)
         assert len(server.asked) == 1
         assert cache_files(pinned) == []
 
@@ -215,7 +217,7 @@ class TestOffline:
             locate(SUITE, offline=True)
         assert "`python -m nova_eval prompts fetch vbench`" in str(e.value)
         with pytest.raises(PrerequisiteError):
-            fetch("vbench", offline=True)
+            fetch(FACTS, offline=True)
 
     def test_the_mirror_comes_before_the_cache(self, pinned):
         in_cache = put(pinned / "cache" / "prompts", SUITE, BODIES["suite"])
@@ -251,24 +253,24 @@ class TestOffline:
         for source in PINNED:
             put(pinned / "mirror", source, BODIES[source.role])
         put(pinned / "cache" / "prompts", SUITE, b"damaged")
-        paths = fetch("vbench", mirror=pinned / "mirror")
+        paths = fetch(FACTS, mirror=pinned / "mirror")
         assert [path.read_bytes() for path in paths] == list(BODIES.values())
         assert all(path.is_relative_to(pinned / "cache") for path in paths)
 
     def test_fetch_from_an_incomplete_mirror_names_the_file(self, pinned):
         put(pinned / "mirror", SUITE, BODIES["suite"])
         with pytest.raises(PrerequisiteError, match=r"does not hold owner/repo/c0ffee\w+/some folder/labels.bin"):
-            fetch("vbench", mirror=pinned / "mirror")
+            fetch(FACTS, mirror=pinned / "mirror")
 
     def test_verify_reports_and_changes_nothing(self, pinned):
         put(pinned / "cache" / "prompts", SUITE, b"damaged")
-        checks = verify("vbench")
+        checks = verify(FACTS)
         assert [check.source for check in checks] == list(PINNED)
         assert "found " + hashlib.sha256(b"damaged").hexdigest() in checks[0].problem
         assert (checks[1].path, checks[1].problem) == (None, f"not in {pinned / 'cache' / 'prompts'}")
         assert cache_files(pinned) == ["suite.bin"]
         put(pinned / "mirror", SUITE, BODIES["suite"])
-        assert verify("vbench", mirror=pinned / "mirror")[0].problem == ""
+        assert verify(FACTS, mirror=pinned / "mirror")[0].problem == ""
 
 
 def test_a_damaged_cache_heals_where_there_is_a_network(server, pinned):
@@ -278,7 +280,7 @@ def test_a_damaged_cache_heals_where_there_is_a_network(server, pinned):
 
 class TestPins:
     def test_every_pin_is_complete(self):
-        pins = load_sources("vbench")
+        pins = load_sources(FACTS)
         assert [pin.role for pin in pins] == ["suite", "rewritten", "labels"]
         for pin in pins:
             assert len(pin.commit) == 40
@@ -289,9 +291,9 @@ class TestPins:
 
     def test_a_benchmark_without_pins_is_suggested(self):
         with pytest.raises(UsageError, match="unknown benchmark 'vbenc'; did you mean 'vbench'"):
-            load_sources("vbenc")
+            load_benchmark("vbenc")
 
     def test_the_mirror_holds_what_is_pinned(self, mirror):
-        for pin in load_sources("vbench"):
+        for pin in load_sources(FACTS):
             path = locate(pin, mirror=mirror, offline=True)
             assert path.stat().st_size == pin.bytes

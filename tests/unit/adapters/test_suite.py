@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters import suite as suite_module
 from nova_eval.adapters.selection import select
-from nova_eval.adapters.sources import Source
-from nova_eval.adapters.suite import load_labels, load_prompt_file, load_suite, suite_digest
+from nova_eval.adapters.sources import Source, load_sources, locate
+from nova_eval.adapters.suite import load_prompt_file, suite_digest
+from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Prompt
 
@@ -56,7 +58,7 @@ def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path, content)
             sources.append(dataclasses.replace(source, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
-        monkeypatch.setattr(suite_module, "load_sources", lambda benchmark: tuple(sources))
+        monkeypatch.setattr(suite_module, "load_sources", lambda facts: tuple(sources))
         return tmp_path / "mirror"
 
     return install
@@ -76,28 +78,28 @@ ROWS = [
 
 class TestOfficialFileBecomesASuite:
     def test_repetitions_unite_and_ids_stay_the_first_row(self, pinned):
-        suite = load_suite("vbench", "official", mirror=pinned(suite=ROWS), offline=True)
+        suite = load_benchmark("vbench").suite("official", mirror=pinned(suite=ROWS), offline=True)
         assert [prompt.id for prompt in suite.prompts] == ["vbench/0000", "vbench/0001", "vbench/0003"]
         assert suite.prompts[0].tags == ("color", "object_class")
         assert suite.prompts[0].reference == {"color": {"color": "red"}, "object_class": {"object": "car"}}
         assert suite.prompts[0].sampling_text == "a red car"
 
     def test_texts_that_differ_in_case_stay_apart(self, pinned):
-        suite = load_suite("vbench", "official", mirror=pinned(suite=ROWS), offline=True)
+        suite = load_benchmark("vbench").suite("official", mirror=pinned(suite=ROWS), offline=True)
         assert [prompt.text for prompt in suite.prompts[1:]] == ["A Fantasy landscape", "a Fantasy landscape"]
 
     def test_repetition_with_another_reference_is_an_error(self, pinned):
         rows = [ROWS[0], {**ROWS[0], "auxiliary_info": {"color": {"color": "blue"}}}]
         with pytest.raises(UsageError, match=r"suite.json, entry 1: .*'vbench/0000'.*'color'"):
-            load_suite("vbench", "official", mirror=pinned(suite=rows), offline=True)
+            load_benchmark("vbench").suite("official", mirror=pinned(suite=rows), offline=True)
 
     def test_unknown_variant_is_suggested(self):
         with pytest.raises(UsageError, match="did you mean 'official'"):
-            load_suite("vbench", "offical")
+            load_benchmark("vbench").suite("offical")
 
     def test_unknown_benchmark_is_suggested(self):
         with pytest.raises(UsageError, match="did you mean 'vbench'"):
-            load_suite("vbnech", "official")
+            load_benchmark("vbnech").suite("official")
 
 
 class TestRewrittenSuite:
@@ -106,7 +108,7 @@ class TestRewrittenSuite:
 
     def test_samples_from_the_rewrite_and_scores_the_official_text(self, pinned):
         rows = self.dense("a Fantasy landscape", "A Fantasy landscape", "a red car")
-        suite = load_suite("vbench", "rewritten", mirror=pinned(suite=ROWS, rewritten=rows), offline=True)
+        suite = load_benchmark("vbench").suite("rewritten", mirror=pinned(suite=ROWS, rewritten=rows), offline=True)
         for prompt in suite.prompts:
             assert prompt.sampling_text == prompt.rewritten == f"{prompt.text}, at length"
         assert suite.notes == ()
@@ -114,7 +116,7 @@ class TestRewrittenSuite:
     def test_the_first_of_two_rewrites_is_used_and_noted(self, pinned):
         rows = self.dense("a Fantasy landscape", "A Fantasy landscape", "a red car")
         rows.append({"prompt": "a red car", "dense_prompt": "another"})
-        suite = load_suite("vbench", "rewritten", mirror=pinned(suite=ROWS, rewritten=rows), offline=True)
+        suite = load_benchmark("vbench").suite("rewritten", mirror=pinned(suite=ROWS, rewritten=rows), offline=True)
         assert suite.prompts[0].rewritten == "a red car, at length"
         assert len(suite.notes) == 1
         assert "'a red car'" in suite.notes[0]
@@ -122,7 +124,7 @@ class TestRewrittenSuite:
     def test_a_prompt_without_rewrite_is_an_error(self, pinned):
         mirror = pinned(suite=ROWS, rewritten=self.dense("a red car", "A Fantasy landscape"))
         with pytest.raises(PrerequisiteError, match="no rewritten text for 1 of 3 prompts, such as 'a Fantasy landsc"):
-            load_suite("vbench", "rewritten", mirror=mirror, offline=True)
+            load_benchmark("vbench").suite("rewritten", mirror=mirror, offline=True)
 
 
 class TestDigest:
@@ -237,7 +239,7 @@ class TestSelect:
 
 class TestPinnedVBench:
     def test_946_entries_are_944_prompts_and_1362_pairs(self, mirror):
-        suite = load_suite("vbench", "official", mirror=mirror, offline=True)
+        suite = load_benchmark("vbench").suite("official", mirror=mirror, offline=True)
         rows = json.loads((mirror / suite_path()).read_text(encoding="utf-8"))
         assert (len(rows), len(suite.prompts)) == (946, 944)
         counts: dict[str, int] = {}
@@ -249,7 +251,7 @@ class TestPinnedVBench:
         assert sum(counts.values()) == 1362
 
     def test_the_two_repeated_prompts_serve_four_dimensions(self, mirror):
-        suite = load_suite("vbench", "official", mirror=mirror, offline=True)
+        suite = load_benchmark("vbench").suite("official", mirror=mirror, offline=True)
         four = {prompt.text: prompt for prompt in suite.prompts if len(prompt.tags) == 4}
         beach = "A beautiful coastal beach in spring, waves lapping on sand by Hokusai, in the style of Ukiyo"
         assert set(four) == {beach, "The bund Shanghai, oil painting"}
@@ -259,8 +261,8 @@ class TestPinnedVBench:
         assert four[beach].reference == {"appearance_style": {"appearance_style": "by Hokusai, in the style of Ukiyo"}}
 
     def test_every_prompt_has_a_rewrite(self, mirror):
-        official = load_suite("vbench", "official", mirror=mirror, offline=True)
-        rewritten = load_suite("vbench", "rewritten", mirror=mirror, offline=True)
+        official = load_benchmark("vbench").suite("official", mirror=mirror, offline=True)
+        rewritten = load_benchmark("vbench").suite("rewritten", mirror=mirror, offline=True)
         assert [prompt.text for prompt in rewritten.prompts] == [prompt.text for prompt in official.prompts]
         assert all(len(prompt.sampling_text) > len(prompt.text) for prompt in rewritten.prompts)
         assert len(rewritten.notes) == 2
@@ -269,7 +271,7 @@ class TestPinnedVBench:
     def test_digests_are_recorded(self, mirror):
         """A change here renames every run."""
         digests = {
-            variant: load_suite("vbench", variant, mirror=mirror, offline=True).digest
+            variant: load_benchmark("vbench").suite(variant, mirror=mirror, offline=True).digest
             for variant in ("official", "rewritten")
         }
         assert digests == {
@@ -278,20 +280,20 @@ class TestPinnedVBench:
         }
 
     def test_eleven_prompts_touch_all_sixteen_dimensions(self, mirror):
-        prompts = load_suite("vbench", "official", mirror=mirror, offline=True).prompts
+        prompts = load_benchmark("vbench").suite("official", mirror=mirror, offline=True).prompts
         assert {tag for prompt in select(prompts, 11) for tag in prompt.tags} == set(DIMENSIONS)
         shuffled = list(prompts)
         random.Random(0).shuffle(shuffled)
         assert {tag for prompt in select(shuffled, 16) for tag in prompt.tags} == set(DIMENSIONS)
 
     def test_labels_are_the_400_of_kinetics_in_order(self, mirror):
-        labels = load_labels("vbench", mirror=mirror, offline=True)
+        pinned = next(source for source in load_sources(facts_of("vbench")) if source.role == "labels")
+        lines = locate(pinned, mirror=mirror, offline=True).read_text(encoding="utf-8").splitlines()
+        labels = tuple(line.partition("\t")[0] for line in lines)
         assert (len(labels), len(set(labels)), labels[:2], labels[-1]) == (
             400, 400, ("riding a bike", "marching"), "playing badminton",
         )  # fmt: skip
 
 
 def suite_path() -> Path:
-    from nova_eval.adapters.sources import load_sources
-
-    return next(source.place for source in load_sources("vbench") if source.role == "suite")
+    return next(source.place for source in load_sources(facts_of("vbench")) if source.role == "suite")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nova_eval import weights
-from nova_eval.config import load_benchmark_config
+from nova_eval.adapters import load_benchmark
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES
 from nova_eval.judges.aesthetic import LaionAesthetic
@@ -67,7 +67,7 @@ def ask(judge: Any) -> np.ndarray:
 
 class TestTheRegistry:
     def test_every_role_of_the_official_set_has_a_judge(self) -> None:
-        for name in load_benchmark_config("vbench").judges["official"].values():
+        for name in load_benchmark("vbench").config.judges["official"].values():
             assert name in JUDGES
 
     @pytest.mark.parametrize("name", FRAME_JUDGES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.config import load_benchmark_config
+from nova_eval.adapters import load_benchmark
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.report.baselines import contradictions, load_baselines, recompute, select_baselines
 
@@ -17,7 +17,7 @@ HEADER = "model,sharp,steady,color,quality,semantic,total,rewriter,source,verifi
 
 @pytest.fixture(scope="module")
 def vbench():
-    return load_benchmark_config("vbench")
+    return load_benchmark("vbench").config
 
 
 @pytest.fixture(scope="module")

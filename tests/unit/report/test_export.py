@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from nova_eval.config import BenchmarkConfig, load_benchmark_config
+from nova_eval.adapters import load_benchmark
+from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.report.export import to_json, write_latency, write_tables
 
@@ -86,7 +87,7 @@ class TestJson:
 
 class TestConfig:
     def test_vbench_as_its_file_says(self):
-        config = load_benchmark_config("vbench")
+        config = load_benchmark("vbench").config
         assert len(config.dimensions) == 16
         assert config.metrics[-3:] == ("quality", "semantic", "total")
         assert dict(config.groups) == {"quality": 4, "semantic": 1}

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from nova_eval import media
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.geneval.prompts import TASKS
 from nova_eval.adapters.t2i_compbench.names import running_number
 from nova_eval.adapters.vbench.final import official_final_score, official_submission
 from nova_eval.cli import app
-from nova_eval.config import load_benchmark_config
 from nova_eval.errors import UsageError
 from nova_eval.records import RunSummary, SampleKey
 from nova_eval.report.tables import run_title
@@ -62,7 +62,7 @@ def exported(sampled: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
 
 def brought_in(benchmark: str, folder: Path, results: Path, *, copy: bool = False, **flags: Any) -> Run:
     asked = opened(benchmark, results, sampler="imported:again", scoring="official", **flags)
-    import_folder(asked, FolderSampler(folder, layout=benchmark), copy=copy)
+    import_folder(asked, FolderSampler(folder, names=benchmark), copy=copy)
     return asked
 
 
@@ -148,13 +148,13 @@ class TestSeparateImages:
 
     def test_dpg_bench_keeps_every_byte(self, sampled: dict[str, Path], tmp_path: Path) -> None:
         first = reopen(sampled["dpg_bench"])
-        export_run(first, tmp_path / "out", layout="separate")
+        export_run(first, tmp_path / "out", names="separate")
         assert digests(brought_in("dpg_bench", tmp_path / "out", tmp_path)) == digests(first)
 
     def test_an_imported_grid_can_be_taken_apart(self, exported: dict[str, Path], tmp_path: Path) -> None:
         grids = brought_in("dpg_bench", exported["dpg_bench"] / "images", tmp_path / "a")
         assert all(sample.part for sample in grids.store.samples()[0].values())
-        export_run(reopen(grids.store.folder), tmp_path / "out", layout="separate")
+        export_run(reopen(grids.store.folder), tmp_path / "out", names="separate")
         alone = brought_in("dpg_bench", tmp_path / "out", tmp_path / "b")
         for key in digests(grids):
             assert np.array_equal(pixels(grids, key), pixels(alone, key))
@@ -165,12 +165,12 @@ class TestSeparateImages:
         )
         assert any("a grid takes four images" in line for line in export_run(one, tmp_path / "grids"))
         assert not (tmp_path / "grids" / "images").exists()
-        export_run(one, tmp_path / "alone", layout="separate")
+        export_run(one, tmp_path / "alone", names="separate")
         assert len(list((tmp_path / "alone").rglob("*-0.png"))) == len({key.prompt_id for key in one.wanted})
 
-    def test_other_benchmarks_have_one_layout(self, sampled: dict[str, Path], tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="unknown layout of geneval 'separate'"):
-            export_run(reopen(sampled["geneval"]), tmp_path / "out", layout="separate")
+    def test_other_benchmarks_have_one_kind_of_names(self, sampled: dict[str, Path], tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="unknown names of geneval 'separate'"):
+            export_run(reopen(sampled["geneval"]), tmp_path / "out", names="separate")
 
 
 class TestImport:
@@ -218,7 +218,6 @@ class TestImport:
             opened("geneval", tmp_path, sampler="imported:..")
 
     def test_official_counts_are_the_benchmarks_own_and_the_table_says_so(self, tmp_path: Path) -> None:
-        from nova_eval.config import load_benchmark_config
 
         asked = opened("vbench", tmp_path, sampler="imported:x", samples_per_prompt="official", limit=None)
         per_prompt: dict[str, int] = {}
@@ -228,7 +227,7 @@ class TestImport:
         assert {per_prompt[key] for key in flickering} == {25}
         assert {number for key, number in per_prompt.items() if key not in flickering} == {5}
         summary: RunSummary = summarise(asked).summary
-        assert "samples per prompt: official" in run_title(summary, load_benchmark_config("vbench"))
+        assert "samples per prompt: official" in run_title(summary, load_benchmark("vbench").config)
         assert (
             resolve("geneval", {"sampler": "imported:x"})[1].samples_per_prompt == 4
         )  # the profile's count is its own
@@ -312,7 +311,7 @@ class TestOfficialResults:
         folder, values = exported["vbench"], _values(sampled["vbench"])
         (path,) = folder.glob("*_eval_results.json")
         content = json.loads(path.read_text())
-        config = load_benchmark_config("vbench")
+        config = load_benchmark("vbench").config
         raw = official_submission(config, [(path.name, content)])
         known = {name: value for name, value in values.items() if name in config.dimensions and value is not None}
         assert {name: raw[name] for name in known} == pytest.approx(known)
@@ -342,7 +341,7 @@ class TestWhatCannotBeExported:
 
     def test_grids_of_three_images_are_left_out_and_said(self, exported: dict[str, Path], tmp_path: Path) -> None:
         asked = brought_in("dpg_bench", exported["dpg_bench"], tmp_path, samples_per_prompt="3")
-        export_run(reopen(asked.store.folder), tmp_path / "alone", layout="separate")
+        export_run(reopen(asked.store.folder), tmp_path / "alone", names="separate")
         three = brought_in("dpg_bench", tmp_path / "alone", tmp_path / "b", samples_per_prompt="3")
         lines = export_run(reopen(three.store.folder), tmp_path / "out")
         assert any("only: a grid takes four images of one size" in line for line in lines)

@@ -27,7 +27,7 @@ def test_flags_win_over_sets_and_sets_over_the_file(tmp_path: Path) -> None:
 
 def test_a_folder_is_held_against_the_official_suite_unless_told_otherwise(tmp_path: Path) -> None:
     spec, options, _ = resolve("vbench", {"sampler": f"folder:{tmp_path}"})
-    assert spec.sampler.settings == {"folder": str(tmp_path), "layout": "vbench", "modality": "video"}
+    assert spec.sampler.settings == {"folder": str(tmp_path), "names": "vbench", "modality": "video"}
     assert (spec.variant, options.scoring) == ("official", "official")
     spec, _, _ = resolve("vbench", {"sampler": f"folder:{tmp_path}", "variant": "sprites"})
     assert spec.variant == "sprites"

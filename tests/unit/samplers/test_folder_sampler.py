@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nova_eval import media
-from nova_eval.adapters.suite import load_suite
-from nova_eval.adapters.vbench.names import export_names
+from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.vbench.names import VBenchNames
 from nova_eval.errors import UsageError
 from nova_eval.protocols import MediaSource
 from nova_eval.records import Prompt, SampleKey
@@ -33,7 +33,7 @@ def videos() -> list[bytes]:
 @pytest.fixture
 def complete(tmp_path: Path, videos: list[bytes]) -> Path:
     """A folder that holds all ten wanted samples."""
-    for name in export_names(PROMPTS, WANTED).values():
+    for name in VBenchNames().official(PROMPTS, dict.fromkeys(WANTED, ".mp4")).values():
         (tmp_path / name).write_bytes(videos[0])
     return tmp_path
 
@@ -59,7 +59,7 @@ class TestCompleteFolder:
     def test_decomposed_unicode_and_sub_folders_are_found(self, tmp_path, videos):
         inside = tmp_path / "scene" / "deep"
         inside.mkdir(parents=True)
-        for name in export_names(PROMPTS, WANTED).values():
+        for name in VBenchNames().official(PROMPTS, dict.fromkeys(WANTED, ".mp4")).values():
             (inside / normalize("NFD", name)).write_bytes(videos[0])
         assert len(locate(tmp_path).found) == 10
 
@@ -240,9 +240,9 @@ class TestSpeed:
         assert looked[10:] == ["a cat-0.mp4"]
 
     def test_4720_names_are_listed_in_a_second(self, tmp_path, mirror):
-        prompts = load_suite("vbench", "official", mirror=mirror, offline=True).prompts
+        prompts = load_benchmark("vbench").suite("official", mirror=mirror, offline=True).prompts
         keys = [SampleKey(prompt.id, index) for prompt in prompts for index in range(5)]
-        for name in export_names(prompts, keys).values():
+        for name in VBenchNames().official(prompts, dict.fromkeys(keys, ".mp4")).values():
             (tmp_path / name).touch()
         started = time.process_time()
         listing = FolderSampler(tmp_path).locate(prompts, keys, decode=False)

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from nova_eval import media
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.geneval.names import official_metadata
-from nova_eval.adapters.layouts import LAYOUTS
-from nova_eval.adapters.suite import load_suite
 from nova_eval.cli import app
 from nova_eval.errors import INCOMPLETE, UsageError
 from nova_eval.protocols import Listing
@@ -46,13 +45,13 @@ def picture(seed: int, height: int = 16, width: int = 16) -> np.ndarray:
 def fill(folder: Path, benchmark: str, number: int = 4, **settings: object) -> list[SampleKey]:
     """Writes every sample under its official name; a DPG-Bench grid is one picture of twice the size."""
     prompts = SUITES[benchmark]
-    layout = LAYOUTS.get(benchmark)(**settings)
+    names_of = load_benchmark(benchmark).names(**settings)
     wanted = keys(prompts, number)
-    names = layout.names(prompts, dict.fromkeys(wanted, ".png"))
+    names = names_of.official(prompts, dict.fromkeys(wanted, ".png"))
     for seed, name in enumerate(dict.fromkeys(names.values())):
         shared = list(names.values()).count(name) > 1
         write(folder / name, picture(seed, *((32, 32) if shared else (16, 16))))
-    for name, data in layout.beside(prompts, wanted).items():
+    for name, data in names_of.beside(prompts, wanted).items():
         (folder / name).write_bytes(data)
     return wanted
 
@@ -63,7 +62,7 @@ def write(path: Path, pixels: np.ndarray) -> None:
 
 
 def look(folder: Path, benchmark: str, wanted: Sequence[SampleKey], **settings: object) -> tuple[Listing, list[str]]:
-    sampler = FolderSampler(folder, layout=benchmark, **settings)
+    sampler = FolderSampler(folder, names=benchmark, **settings)
     listing = sampler.locate(SUITES[benchmark], wanted)
     return listing, sampler.describe(listing, SUITES[benchmark])
 
@@ -249,7 +248,7 @@ class TestDPGBench:
 class TestOtherNames:
     def test_vbench_names_of_images(self, tmp_path: Path) -> None:
         write(tmp_path / "a photo of a dog-2.PNG", picture(0))
-        sampler = FolderSampler(tmp_path, layout="vbench", modality="image")
+        sampler = FolderSampler(tmp_path, names="vbench", modality="image")
         assert list(sampler.locate(GENEVAL, keys(GENEVAL)).found) == [SampleKey("geneval/0001", 2)]
         assert sampler.info.modality == "image"
 
@@ -268,18 +267,18 @@ class TestOtherNames:
         assert list(listing.unreadable) == [SampleKey("geneval/0000", 1)]
 
     def test_what_makes_a_folder_another_sampler(self, tmp_path: Path) -> None:
-        assert FolderSampler(tmp_path, layout="geneval").info.settings == {
+        assert FolderSampler(tmp_path, names="geneval").info.settings == {
             "folder": str(tmp_path.resolve()),
             "layout": "geneval",
         }
-        assert FolderSampler(tmp_path, layout="dpg_bench", tile=512).info.settings["tile"] == 512
+        assert FolderSampler(tmp_path, names="dpg_bench", tile=512).info.settings["tile"] == 512
 
     @pytest.mark.parametrize(
         ("settings", "line"),
         [
-            ({"layout": "genevall"}, "unknown layout 'genevall'; did you mean 'geneval'"),
+            ({"names": "genevall"}, "unknown benchmark 'genevall'; did you mean 'geneval'"),
             ({"modality": "sound"}, "unknown modality 'sound'"),
-            ({"layout": "dpg_bench", "grid": 0}, "grid 0 or tile 0 is too small"),
+            ({"names": "dpg_bench", "grid": 0}, "grid 0 or tile 0 is too small"),
         ],
     )
     def test_settings_that_cannot_be_are_one_line(self, tmp_path: Path, settings: dict[str, object], line: str) -> None:
@@ -299,7 +298,7 @@ class TestRuns:
     def test_a_tile_of_a_grid_scores_as_it_does_alone(self, tmp_path: Path) -> None:
         from nova_eval.samplers.sprites import OracleSampler
 
-        prompts = load_suite("dpg_bench", "sprites").prompts
+        prompts = load_benchmark("dpg_bench").suite("sprites").prompts
         oracle = OracleSampler(frames=1)
         for prompt in prompts[:40]:
             item = str(prompt.reference.get("item", prompt.id.rpartition("/")[2]))
@@ -317,7 +316,7 @@ class TestRuns:
         assert any(value is not None for value, _ in values["grids"].values())
 
     def test_a_run_decodes_every_picture_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        for prompt in load_suite("dpg_bench", "sprites").prompts:
+        for prompt in load_benchmark("dpg_bench").suite("sprites").prompts:
             item = str(prompt.reference.get("item", prompt.id.rpartition("/")[2]))
             write(tmp_path / "grids" / f"{item}.png", picture(0, 128, 128))
         decoded: list[str] = []
@@ -333,7 +332,7 @@ class TestRuns:
         assert len(decoded) == len(set(decoded)) == 2
 
     def test_what_is_wrong_is_unscored_with_its_reason(self, tmp_path: Path) -> None:
-        prompts = load_suite("geneval", "sprites").prompts
+        prompts = load_benchmark("geneval").suite("sprites").prompts
         spec, options, config = resolve(
             "geneval", {"sampler": "oracle", "limit": 2, "samples_per_prompt": "4", "results": tmp_path / "r"}
         )

@@ -10,8 +10,6 @@ import pytest
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.selection import select
-from nova_eval.adapters.suite import load_suite
-from nova_eval.config import load_benchmark_config
 from nova_eval.engines.questions import scores_of
 from nova_eval.judges import JUDGES
 from nova_eval.media import Clip
@@ -36,8 +34,8 @@ DIMENSIONS = sorted({(benchmark, dimension) for benchmark, _, dimension in ATTAC
 def values(name: str, corruption: str = "none") -> dict[str, float]:
     """Every metric over one image a prompt, under the corrected rules and the judges of the embedded world."""
     sampler = NoiseSampler(frames=1) if corruption == "noise" else OracleSampler(frames=1, corruption=corruption)
-    benchmark, judges = load_benchmark(name), load_benchmark_config(name).judges["sprites"]
-    prompts = select(load_suite(name, "sprites").prompts, PROMPTS[name])
+    benchmark, judges = load_benchmark(name), load_benchmark(name).config.judges["sprites"]
+    prompts = select(load_benchmark(name).suite("sprites").prompts, PROMPTS[name])
     wanted = [SampleKey(prompt.id, 0) for prompt in prompts]
     items = {}
     for seed, prompt in enumerate(prompts):
@@ -72,7 +70,7 @@ def test_shuffled_prompts_lower_everything(benchmark, dimension):
 @pytest.mark.parametrize("benchmark", IMAGE_ATTACKS)
 def test_every_dimension_is_attacked_by_known_corruptions(benchmark):
     attacked = {dimension for name, _, dimension in ATTACKS if name == benchmark}
-    assert attacked == set(load_benchmark_config(benchmark).dimensions)
+    assert attacked == set(load_benchmark(benchmark).config.dimensions)
     assert set(IMAGE_ATTACKS[benchmark]) <= set(CORRUPTIONS)
 
 
@@ -96,6 +94,6 @@ def test_what_is_not_attacked_stays(benchmark, corruption, untouched):
 @pytest.mark.parametrize("benchmark", IMAGE_ATTACKS)
 def test_every_prompt_is_shuffled_to_another(benchmark):
     rng = np.random.default_rng(0)
-    for prompt in load_suite(benchmark, "sprites").prompts:
+    for prompt in load_benchmark(benchmark).suite("sprites").prompts:
         scene = parse(prompt.text)
         assert shuffled_prompts(scene, rng) != scene

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.dpg_bench.questions import broad_category, category_of, own_questions
 from nova_eval.adapters.geneval.prompts import COLORS, TASKS
-from nova_eval.adapters.suite import load_suite
 from nova_eval.adapters.t2i_compbench.numeracy import read_counts
 from nova_eval.adapters.t2i_compbench.parses import Parses
 from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES
@@ -22,9 +22,9 @@ from nova_eval.sprites.phrases import reading_of
 from nova_eval.sprites.vocabulary import DEPTHS
 
 TEXTS = suite_texts()
-GENEVAL = load_suite("geneval", "sprites").prompts
-COMPBENCH = load_suite("t2i_compbench", "sprites").prompts
-DPG = load_suite("dpg_bench", "sprites").prompts
+GENEVAL = load_benchmark("geneval").suite("sprites").prompts
+COMPBENCH = load_benchmark("t2i_compbench").suite("sprites").prompts
+DPG = load_benchmark("dpg_bench").suite("sprites").prompts
 
 
 def ids(prompt):
@@ -39,7 +39,7 @@ class TestEverySuite:
     def test_no_prompt_occurs_twice(self, benchmark):
         texts = [entry["prompt_en"] for entry in json.loads(TEXTS[benchmark])]
         assert len(set(texts)) == len(texts)
-        assert len(load_suite(benchmark, "sprites").prompts) == len(texts)
+        assert len(load_benchmark(benchmark).suite("sprites").prompts) == len(texts)
 
     def test_every_prompt_is_a_sentence_of_the_language(self, benchmark):
         for entry in json.loads(TEXTS[benchmark]):

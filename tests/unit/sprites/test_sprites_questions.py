@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nova_eval.adapters.suite import load_suite
+from nova_eval.adapters import load_benchmark
 from nova_eval.errors import UsageError
 from nova_eval.sprites.grammar import parse
 from nova_eval.sprites.judges import SpritesJudge, SpritesTextJudge
@@ -63,7 +63,7 @@ def test_yes_to_what_is_shown_and_no_to_what_is_not(text, right, wrong, size):
 def test_the_suite_is_answered_yes_where_it_is_drawn_and_no_in_noise():
     rng = np.random.default_rng(4)
     drawn, noise = [], []
-    for seed, prompt in enumerate(load_suite("dpg_bench", "sprites").prompts):
+    for seed, prompt in enumerate(load_benchmark("dpg_bench").suite("sprites").prompts):
         asked = [row["question_natural_language"] for row in prompt.reference["questions"]]
         drawn += JUDGE.answer(shown(prompt.text, seed), asked)[0]
         noise += JUDGE.answer(rng.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8), asked)[0]

@@ -12,9 +12,9 @@ from zlib import crc32
 import numpy as np
 
 from nova_eval.adapters.dpg_bench.answers import is_yes
-from nova_eval.adapters.dpg_bench.benchmark import DETAILED, DPGBench
+from nova_eval.adapters.dpg_bench.benchmark import DPGBench
 from nova_eval.adapters.dpg_bench.names import item_of
-from nova_eval.adapters.dpg_bench.prompts import ITEM, OVERALL
+from nova_eval.adapters.dpg_bench.prompts import DETAILED, ITEM, OVERALL
 from nova_eval.adapters.dpg_bench.questions import read_table
 from nova_eval.adapters.dpg_bench.tiles import tiles
 from nova_eval.checks.parity.rules.common import (

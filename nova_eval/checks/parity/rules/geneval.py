@@ -8,10 +8,12 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from nova_eval.adapters.geneval.benchmark import IMAGES, OFFICIAL, PROMPTS, GenEval
+from nova_eval.adapters.geneval.benchmark import OFFICIAL, GenEval
 from nova_eval.adapters.geneval.decision import Limits, image_score
 from nova_eval.adapters.geneval.geometry import iou, relative_position
 from nova_eval.adapters.geneval.prompts import (
+    IMAGES,
+    PROMPTS,
     TASKS,
     TEMPLATES,
     Metadata,

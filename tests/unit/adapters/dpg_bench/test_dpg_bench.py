@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nova_eval.adapters import sources
+from nova_eval.adapters import load_benchmark, sources
 from nova_eval.adapters.dpg_bench import DPGBench
 from nova_eval.adapters.dpg_bench.answers import is_yes, zeroed
 from nova_eval.adapters.dpg_bench.benchmark import DETAILED
@@ -27,9 +27,9 @@ from nova_eval.adapters.dpg_bench.questions import (
     read_table,
 )
 from nova_eval.adapters.dpg_bench.tiles import tiles
+from nova_eval.adapters.reduce import coverage_of
 from nova_eval.adapters.rule import Rule
-from nova_eval.adapters.suite import load_suite
-from nova_eval.config import data_folder, load_benchmark_config
+from nova_eval.config import facts_of
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Metric, Prompt, SampleKey, Score
@@ -252,7 +252,7 @@ class TestCategories:
     def test_what_is_undecided_lowers_coverage_of_every_category(self) -> None:
         metrics = named(DPGBench(TABLE).reduce([self.PROMPT], self.KEYS, [answered(self.KEYS[0], [1])]))
         assert {metrics[name].unscored for name in (*CATEGORIES, OVERALL)} == {1}
-        assert DPGBench(TABLE).coverage([self.PROMPT], self.KEYS, []).unscored == 2
+        assert coverage_of(DPGBench(TABLE).rows([self.PROMPT], self.KEYS, [])).unscored == 2
 
     def test_a_dropped_image_costs_nothing_officially(self) -> None:
         rows = [answered(self.KEYS[0], [1, 0]), Score(self.KEYS[1], OVERALL, None, 0.0, "dropped")]
@@ -291,27 +291,27 @@ class TestGrids:
 
 class TestSources:
     def test_the_suite_is_the_1065_pinned_files(self, mirror: Path) -> None:
-        suite = load_suite("dpg_bench", "official", mirror=mirror, offline=True)
+        suite = load_benchmark("dpg_bench").suite("official", mirror=mirror, offline=True)
         assert len(suite.prompts) == len({prompt.text for prompt in suite.prompts}) == 1065
         assert [prompt.id for prompt in suite.prompts[:3]] == ["dpg_bench/0", "dpg_bench/1", "dpg_bench/2"]
         assert suite.prompts[-1].reference == {ITEM: suite.prompts[-1].id.removeprefix("dpg_bench/")}
         assert not any(prompt.text.endswith("\n") for prompt in suite.prompts)
-        config = load_benchmark_config("dpg_bench")
+        config = load_benchmark("dpg_bench").config
         assert {config.samples_of(prompt.tags, "official") for prompt in suite.prompts} == {4}
 
     def test_one_changed_file_is_noticed(self, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
-        (folder, table) = sources.load_sources("dpg_bench")
+        (folder, table) = sources.load_sources(facts_of("dpg_bench"))
         for file in sources.files_of(folder):
             place = sources.cache_folder() / file.place
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes((mirror / file.place).read_bytes())
-        assert [check.problem == "" for check in sources.verify("dpg_bench")] == [True, False]
+        assert [check.problem == "" for check in sources.verify(facts_of("dpg_bench"))] == [True, False]
         (sources.cache_folder() / sources.files_of(folder)[500].place).write_text("another prompt")
-        check = sources.verify("dpg_bench")[0]
+        check = sources.verify(facts_of("dpg_bench"))[0]
         assert "is not the pinned" in check.problem
         with pytest.raises(PrerequisiteError, match="is not the pinned"):
-            load_suite("dpg_bench", "official", offline=True)
+            load_benchmark("dpg_bench").suite("official", offline=True)
         assert table.git_blob
 
     def test_a_file_can_be_pinned_by_its_git_blob(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,8 +334,8 @@ class TestSources:
 
 
 def test_published_rows_are_the_printed_digits(baselines: Path) -> None:
-    config = load_benchmark_config("dpg_bench")
-    rows = load_baselines(data_folder("benchmarks") / "dpg_bench" / "baselines.csv", config)
+    config = load_benchmark("dpg_bench").config
+    rows = load_baselines(load_benchmark("dpg_bench").facts.benchmark / "baselines.csv", config)
     given = list(csv.DictReader((baselines / "dpg_bench.csv").open()))
     assert [{n: str(row.values[n]) if n in row.values else "" for n in config.metrics} for row in rows] == [
         {name: row[name] for name in config.metrics} for row in given

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nova_eval.adapters.geneval import CORRECTED, OFFICIAL, GenEval
+from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.geneval import OFFICIAL, GenEval
 from nova_eval.adapters.geneval.names import official_metadata, official_name
 from nova_eval.adapters.geneval.prompts import TASKS, prompts
-from nova_eval.config import BenchmarkConfig, data_folder, load_benchmark_config
+from nova_eval.adapters.reduce import coverage_of
+from nova_eval.config import BenchmarkConfig
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Detection
@@ -35,7 +37,7 @@ class TestScorers:
     def test_one_rule_a_task_and_one_judge(self) -> None:
         assert [rule.name for rule in OFFICIAL] == list(TASKS) == list(GENEVAL.config.dimensions)
         assert {rule.role for rule in OFFICIAL} == {"objects"}
-        assert list(GENEVAL.scorers("corrected")) == list(CORRECTED) == list(OFFICIAL)
+        assert list(GENEVAL.scorers("corrected")) == list(OFFICIAL)
         with pytest.raises(UsageError, match="did you mean 'official'"):
             GENEVAL.scorers("offical")
 
@@ -89,7 +91,7 @@ class TestOverall:
         assert metrics["overall"].value is None
         assert "single_object" in metrics["overall"].reason
         assert (metrics["single_object"].value, metrics["single_object"].unscored) == (1.0, 1)
-        assert GENEVAL.coverage(made, wanted, rows).unscored == 1
+        assert coverage_of(GENEVAL.rows(made, wanted, rows)).unscored == 1
 
     def test_it_is_not_stated_without_a_task(self) -> None:
         made, wanted = [Prompt("t/a", "", ("colors",))], [SampleKey("t/a", 0)]
@@ -118,7 +120,7 @@ class TestOverall:
 
 class TestConfiguration:
     def test_official_counts_are_four_a_prompt(self) -> None:
-        config = load_benchmark_config("geneval")
+        config = load_benchmark("geneval").config
         assert {config.samples_of(prompt.tags, "official") for prompt in prompts()} == {4}
         assert list(config.variants) == ["official", "rewritten", "sprites"]
         assert list(config.profiles) == ["mini", "paper"]
@@ -131,12 +133,12 @@ class TestConfiguration:
 
 @pytest.fixture(scope="module")
 def config() -> BenchmarkConfig:
-    return load_benchmark_config("geneval")
+    return load_benchmark("geneval").config
 
 
 @pytest.fixture(scope="module")
 def rows(config: BenchmarkConfig) -> tuple[BaselineRow, ...]:
-    return load_baselines(data_folder("benchmarks") / "geneval" / "baselines.csv", config)
+    return load_baselines(load_benchmark("geneval").facts.benchmark / "baselines.csv", config)
 
 
 class TestPublishedRows:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.geneval.prompts import (
     COLORS,
     OBJECTS,
@@ -17,7 +18,6 @@ from nova_eval.adapters.geneval.prompts import (
     prompt_file,
     prompts,
 )
-from nova_eval.adapters.suite import load_suite
 from nova_eval.errors import UsageError
 
 OFFICIAL_METADATA = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
@@ -36,23 +36,23 @@ def test_it_equals_the_official_files(mirror: Path) -> None:
 
 
 def test_the_suite_needs_no_file() -> None:
-    suite = load_suite("geneval", "official", offline=True)
+    suite = load_benchmark("geneval").suite("official", offline=True)
     assert len(suite.prompts) == len({prompt.text for prompt in suite.prompts}) == 553
     counts = [sum(prompt.tags == (task,) for prompt in suite.prompts) for task in TASKS]
     assert counts == [80, 99, 80, 94, 100, 100]
     assert suite.prompts[180].id == "geneval/0180"
-    assert suite.digest == load_suite("geneval", "official", offline=True).digest
+    assert suite.digest == load_benchmark("geneval").suite("official", offline=True).digest
 
 
 def test_rewritten_prompts_keep_the_official_text_and_clauses(mirror: Path) -> None:
-    suite = load_suite("geneval", "rewritten", mirror=mirror, offline=True)
+    suite = load_benchmark("geneval").suite("rewritten", mirror=mirror, offline=True)
     assert [(p.id, p.text, p.reference) for p in suite.prompts] == [(p.id, p.text, p.reference) for p in prompts()]
     assert all(len(prompt.sampling_text) > 2 * len(prompt.text) for prompt in suite.prompts)
 
 
 def test_there_is_no_other_variant() -> None:
     with pytest.raises(UsageError, match="unknown variant of geneval 'orignal'"):
-        load_suite("geneval", "orignal")
+        load_benchmark("geneval").suite("orignal")
 
 
 @pytest.mark.parametrize(

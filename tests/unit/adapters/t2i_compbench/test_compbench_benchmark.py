@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.adapters.suite import load_suite
+from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.reduce import coverage_of
 from nova_eval.adapters.t2i_compbench import T2ICompBench
 from nova_eval.adapters.t2i_compbench.numeracy import read_counts
 from nova_eval.adapters.t2i_compbench.parses import Parses, load_parses, write_parses
 from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES, KIND, complex_kind
-from nova_eval.config import data_folder, load_benchmark_config
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 from nova_eval.report.baselines import load_baselines, select_baselines
@@ -53,13 +53,13 @@ class TestComplex:
 
     def test_an_image_waits_for_all_its_parts(self) -> None:
         rows = [row for row in self.rows() if row.metric != "complex_action"]
-        coverage = BENCHMARK.coverage(PROMPTS, WANTED, rows)
+        coverage = coverage_of(BENCHMARK.rows(PROMPTS, WANTED, rows))
         assert (coverage.wanted, coverage.scored) == (3, 1)
         assert [(gap.count, gap.reason) for gap in coverage.missing] == [(2, "complex_action: not scored yet")]
 
     def test_without_the_lists_the_reason_names_them(self) -> None:
         prompt = complex_prompt("u", None)
-        coverage = BENCHMARK.coverage([prompt], [SampleKey(prompt.id, 0)], [])
+        coverage = coverage_of(BENCHMARK.rows([prompt], [SampleKey(prompt.id, 0)], []))
         (gap,) = coverage.missing
         assert "complex_val_spatial.txt" in gap.reason
 
@@ -106,34 +106,34 @@ class TestParses:
 
 class TestSuite:
     def test_300_prompts_a_category(self, mirror: Path) -> None:
-        suite = load_suite("t2i_compbench", "official", mirror=mirror, offline=True)
+        suite = load_benchmark("t2i_compbench").suite("official", mirror=mirror, offline=True)
         assert Counter(prompt.tags[0] for prompt in suite.prompts) == dict.fromkeys(CATEGORIES, 300)
         assert suite.prompts[0].id == "t2i_compbench/color/0000"
         assert suite.prompts[0].text == "a green bench and a blue bowl"
         assert len({prompt.id for prompt in suite.prompts}) == 2400
-        config = load_benchmark_config("t2i_compbench")
+        config = load_benchmark("t2i_compbench").config
         assert {config.samples_of(prompt.tags, "official") for prompt in suite.prompts} == {10}
 
     def test_every_numeracy_prompt_can_be_read(self, mirror: Path) -> None:
-        suite = load_suite("t2i_compbench", "official", mirror=mirror, offline=True)
+        suite = load_benchmark("t2i_compbench").suite("official", mirror=mirror, offline=True)
         counts = [read_counts(prompt.text) for prompt in suite.prompts if prompt.tags == ("numeracy",)]
         assert all(len(names) == len(numbers) for names, numbers in counts)
         assert Counter(len(names) for names, _ in counts) == {1: 91, 2: 89, 3: 48, 4: 37, 5: 35}
 
     def test_missing_lists_of_complex_prompts_are_a_note(self, mirror: Path, tmp_path, monkeypatch) -> None:
         monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
-        suite = load_suite("t2i_compbench", "official", mirror=mirror, offline=True)
+        suite = load_benchmark("t2i_compbench").suite("official", mirror=mirror, offline=True)
         kinds = {prompt.reference.get(KIND) for prompt in suite.prompts}
         assert bool(suite.notes) == (kinds == {None})
 
     def test_no_rewritten_prompts_exist(self) -> None:
         with pytest.raises(UsageError, match="unknown variant of t2i_compbench 'rewritten'"):
-            load_suite("t2i_compbench", "rewritten", offline=True)
+            load_benchmark("t2i_compbench").suite("rewritten", offline=True)
 
 
 def test_published_rows_are_the_printed_digits_and_say_which_code_they_rest_on(baselines: Path) -> None:
-    config = load_benchmark_config("t2i_compbench")
-    rows = load_baselines(data_folder("benchmarks") / "t2i_compbench" / "baselines.csv", config)
+    config = load_benchmark("t2i_compbench").config
+    rows = load_baselines(load_benchmark("t2i_compbench").facts.benchmark / "baselines.csv", config)
     given = list(csv.DictReader((baselines / "t2i_compbench.csv").open()))
     assert [{n: str(row.values[n]) if n in row.values else "" for n in CATEGORIES} for row in rows] == [
         {name: row[name] for name in CATEGORIES} for row in given

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nova_eval.adapters.compose import normalised
+from nova_eval.adapters.reduce import coverage_of
 from nova_eval.adapters.vbench import VBench
 from nova_eval.adapters.vbench.final import official_final_score, official_submission
 from nova_eval.adapters.vbench.results import official_record
@@ -156,7 +157,7 @@ class TestPooling:
         wanted = [SampleKey("t/a", index) for index in range(4)]
         rows = [Score(wanted[0], "scene", 1.0), Score(wanted[1], "scene", None, reason="torn file")]
         rows += [Score(wanted[0], "color", None, weight=0.0, reason="left out"), Score(wanted[1], "color", 0.5)]
-        coverage = VBENCH.coverage(prompts, wanted, rows)
+        coverage = coverage_of(VBENCH.rows(prompts, wanted, rows))
         assert (coverage.wanted, coverage.scored, coverage.excluded, coverage.unscored) == (8, 2, 1, 5)
         assert [(gap.metric, gap.count, gap.reason) for gap in coverage.missing] == [
             ("color", 2, "not scored yet"),
@@ -185,7 +186,7 @@ class TestStaticFilter:
         rows = [Score(key, "temporal_flickering", 1.0 + key.index) for key in wanted]
         rows += [Score(key, "static_filter", float(key.index in static)) for key in wanted]
         metrics = named(VBENCH.reduce(prompts, wanted, rows, scoring))
-        return metrics["temporal_flickering"], rows, VBENCH.coverage(prompts, wanted, rows, scoring)
+        return metrics["temporal_flickering"], rows, coverage_of(VBENCH.rows(prompts, wanted, rows, scoring))
 
     def test_five_samples_are_not_filtered_and_need_no_filter(self) -> None:
         metric, _, _ = self.run(5, static=())
@@ -224,7 +225,7 @@ class TestStaticFilter:
         wanted = [SampleKey("t/still", index) for index in range(7)]
         rows = [Score(key, "temporal_flickering", 0.9) for key in wanted]
         rows += [Score(key, "static_filter", 1.0) for key in wanted[1:]]
-        coverage = VBENCH.coverage(prompts, wanted, rows)
+        coverage = coverage_of(VBENCH.rows(prompts, wanted, rows))
         assert [(gap.metric, gap.count, gap.reason) for gap in coverage.missing] == [
             ("temporal_flickering", 1, "static filter: not scored yet")
         ]

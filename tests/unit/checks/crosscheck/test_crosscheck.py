@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nova_eval import media
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.vbench.flicker import temporal_flickering
 from nova_eval.checks.crosscheck.comparison import TOLERANCES, as_json, compare, lines
 from nova_eval.checks.crosscheck.crosscheck import crosscheck
@@ -23,7 +24,7 @@ from nova_eval.checks.crosscheck.official import (
 )
 from nova_eval.checks.parity.procedural import moving_shapes
 from nova_eval.cli import app
-from nova_eval.config import RunOptions, RunSpec, SamplerSpec, load_benchmark_config
+from nova_eval.config import RunOptions, RunSpec, SamplerSpec
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.store import RunStore
@@ -56,7 +57,7 @@ def _run(folder: Path, shift: float = 0.0) -> Path:
     samples.close()
     scores.close()
     store.write_prompts(prompts)
-    profile = load_benchmark_config("vbench").profiles["paper"]
+    profile = load_benchmark("vbench").config.profiles["paper"]
     store.write_manifest(
         {
             "spec": RunSpec(

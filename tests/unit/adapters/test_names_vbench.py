@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nova_eval.adapters.suite import load_suite
+from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.names import case_collisions, check_distinct
 from nova_eval.adapters.vbench.names import (
+    VBenchNames,
     assign,
-    case_collisions,
-    export_names,
     official_name,
     parse_name,
 )
@@ -32,6 +32,10 @@ def assigned(prompts: list[Prompt], *paths: str) -> dict[str, tuple[str, int]]:
     return {path: (texts[key.prompt_id], key.index) for key, found in files.items() for path in found}
 
 
+def official(prompts: list[Prompt], keys: list[SampleKey]) -> dict[SampleKey, str]:
+    return VBenchNames().official(prompts, dict.fromkeys(keys, ".mp4"))
+
+
 class TestNames:
     def test_official_form(self):
         assert official_name("a cat", 3) == "a cat-3.mp4"
@@ -39,7 +43,7 @@ class TestNames:
 
     def test_a_name_no_file_system_holds_is_an_error(self):
         assert len(official_name("x" * 249, 0)) == 255
-        with pytest.raises(UsageError, match="has 256 bytes; the official layout allows 255"):
+        with pytest.raises(UsageError, match="has 256 bytes; official names allow 255"):
             official_name("x" * 250, 0)
         with pytest.raises(UsageError, match="has 257 bytes"):
             official_name("ç" * 125 + "x", 0)
@@ -72,7 +76,7 @@ class TestNames:
     def test_export_refuses_two_prompts_with_one_name(self):
         prompts = [Prompt("s/a", "x"), Prompt("s/b", "x")]
         with pytest.raises(UsageError, match=r"'s/a' and 's/b' share the file name 'x-0.mp4'"):
-            export_names(prompts, [SampleKey("s/a", 0), SampleKey("s/b", 0)])
+            check_distinct(official(prompts, [SampleKey("s/a", 0), SampleKey("s/b", 0)]))
 
     def test_case_collisions_are_listed(self):
         assert case_collisions(["b-0.mp4", "a b-0.mp4", "A b-0.mp4"]) == [("A b-0.mp4", "a b-0.mp4")]
@@ -132,9 +136,9 @@ class TestAssignment:
 
 class TestWholeVBench:
     def test_4720_names_come_back_in_any_order_and_either_normalisation(self, mirror):
-        prompts = load_suite("vbench", "official", mirror=mirror, offline=True).prompts
+        prompts = load_benchmark("vbench").suite("official", mirror=mirror, offline=True).prompts
         keys = [SampleKey(prompt.id, index) for prompt in prompts for index in range(5)]
-        names = export_names(prompts, keys)
+        names = official(prompts, keys)
         assert len(set(names.values())) == 4720
         assert max(len(name.encode()) for name in names.values()) == 216
         folders = {prompt.id: prompt.tags[0] for prompt in prompts}
@@ -151,6 +155,6 @@ class TestWholeVBench:
                 assert result.extra == ()
 
     def test_the_only_case_collision_is_the_fantasy_landscape(self, mirror):
-        prompts = load_suite("vbench", "official", mirror=mirror, offline=True).prompts
-        names = export_names(prompts, [SampleKey(prompt.id, 0) for prompt in prompts])
+        prompts = load_benchmark("vbench").suite("official", mirror=mirror, offline=True).prompts
+        names = official(prompts, [SampleKey(prompt.id, 0) for prompt in prompts])
         assert case_collisions(names.values()) == [("A fantasy landscape-0.mp4", "a fantasy landscape-0.mp4")]

@@ -1,4 +1,4 @@
-"""Every layout: a sample's official name leads back to the sample, and no name whatever is a crash."""
+"""Every names_of: a sample's official name leads back to the sample, and no name whatever is a crash."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nova_eval.adapters.dpg_bench.names import part_of_grid
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.geneval.names import official_metadata
-from nova_eval.adapters.layouts import LAYOUTS
-from nova_eval.adapters.suite import load_suite
+from nova_eval.adapters.names import part_of_grid
 from nova_eval.records import Prompt, SampleKey
 
 BENCHMARKS = ("dpg_bench", "geneval", "t2i_compbench", "vbench")
@@ -44,14 +43,14 @@ class TestNames:
     @QUICK
     @given(texts=texts, number=st.integers(1, 12))
     def test_lead_back_to_their_samples(self, benchmark: str, texts: list[str], number: int, tmp_path: Path) -> None:
-        layout = LAYOUTS.get(benchmark)()
+        names_of = load_benchmark(benchmark).names()
         prompts = suite(texts)
         number = 4 if benchmark == "dpg_bench" else number
         keys = [SampleKey(prompt.id, index) for prompt in prompts for index in range(number)]
-        keys = [key for key in keys if not layout.refusal(prompts[int(key.prompt_id[6:])], key.index)]
+        keys = [key for key in keys if not names_of.refusal(prompts[int(key.prompt_id[6:])], key.index)]
         suffix = ".mp4" if benchmark == "vbench" else ".png"
-        given_names = layout.names(prompts, dict.fromkeys(keys, suffix))
-        assigned = layout.assign(prompts, dict.fromkeys(given_names.values()), tmp_path)
+        given_names = names_of.official(prompts, dict.fromkeys(keys, suffix))
+        assigned = names_of.assign(prompts, dict.fromkeys(given_names.values()), tmp_path)
         assert dict(assigned.files) == {key: (name,) for key, name in given_names.items()}
         assert assigned.extra == ()
 
@@ -59,8 +58,8 @@ class TestNames:
     @given(paths=st.lists(names, max_size=12, unique=True))
     def test_of_any_form_are_assigned_or_extra(self, benchmark: str, paths: list[str], tmp_path: Path) -> None:
         prompts = [*suite(["a cat", "a dog"]), Prompt("suite/7", "x", (), {"item": "7"})]
-        layout = LAYOUTS.get(benchmark)()
-        assigned = layout.assign(prompts, paths, tmp_path)
+        names_of = load_benchmark(benchmark).names()
+        assigned = names_of.assign(prompts, paths, tmp_path)
         used = {path for claimed in assigned.files.values() for path in claimed}
         assert used | set(assigned.extra) <= set(paths)
         assert not used & set(assigned.extra)
@@ -72,19 +71,19 @@ class TestNames:
 class TestOfficialSuites:
     @pytest.mark.parametrize("benchmark", BENCHMARKS)
     def test_all_official_prompts_can_be_exported(self, benchmark: str, mirror: Path, tmp_path: Path) -> None:
-        prompts = load_suite(benchmark, "official", mirror=mirror, offline=True).prompts
-        layout = LAYOUTS.get(benchmark)()
+        prompts = load_benchmark(benchmark).suite("official", mirror=mirror, offline=True).prompts
+        names_of = load_benchmark(benchmark).names()
         keys = [SampleKey(prompt.id, index) for prompt in prompts for index in range(4)]
-        assert not any(layout.refusal(prompt, 24) for prompt in prompts)
-        given_names = layout.names(prompts, dict.fromkeys(keys, ".mp4" if benchmark == "vbench" else ".png"))
-        assert set(layout.assign(prompts, dict.fromkeys(given_names.values()), tmp_path).files) == set(keys)
+        assert not any(names_of.refusal(prompt, 24) for prompt in prompts)
+        given_names = names_of.official(prompts, dict.fromkeys(keys, ".mp4" if benchmark == "vbench" else ".png"))
+        assert set(names_of.assign(prompts, dict.fromkeys(given_names.values()), tmp_path).files) == set(keys)
 
     def test_genevals_metadata_is_the_official_file_byte_for_byte(self, mirror: Path) -> None:
         found = sorted(mirror.rglob("evaluation_metadata.jsonl"))
         if not found:
             pytest.skip("the mirror holds no evaluation_metadata.jsonl")
-        prompts = load_suite("geneval", "official", mirror=mirror, offline=True).prompts
-        beside = LAYOUTS.get("geneval")().beside(prompts, [SampleKey(prompt.id, 0) for prompt in prompts])
+        prompts = load_benchmark("geneval").suite("official", mirror=mirror, offline=True).prompts
+        beside = load_benchmark("geneval").names().beside(prompts, [SampleKey(prompt.id, 0) for prompt in prompts])
         lines = found[0].read_bytes().splitlines()
         assert [beside[f"{place:05d}/metadata.jsonl"] for place in range(553)] == lines
 
