@@ -1,15 +1,14 @@
-"""What is run: RunSpec can change a pixel and names the run, RunOptions cannot; profiles come from TOML."""
+"""What is run, as far as it can change a pixel, and what a benchmark is; profiles come from TOML."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nova_eval.errors import PrerequisiteError, UsageError
 
@@ -59,38 +58,6 @@ class RunSpec(_Frozen):
     seed: int = Field(default=0, ge=0, lt=2**63)
     sampler: SamplerSpec
     codec: str = "h264"
-
-
-class RunOptions(_Frozen):
-    """Everything that cannot change a pixel: which part to do, how to score it, where to put it, how fast."""
-
-    profile: str
-    scoring: Literal["official", "corrected"]
-    samples_per_prompt: int | Literal["official"] = 5
-    limit: int | None = Field(default=None, ge=1)
-    metrics: tuple[str, ...] = ()
-    shard: tuple[int, int] | None = None
-    results: Path = Path("results")
-    mirror: Path | None = None
-    offline: bool = False
-    workers: int = Field(default=0, ge=0)
-    device: str = "auto"
-    batch: int = Field(default=8, ge=1)
-    order: str = "suite"
-
-    @field_validator("samples_per_prompt")
-    @classmethod
-    def _at_least_one(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and value < 1:
-            raise ValueError("must be 1 or more, or 'official'")
-        return value
-
-    @field_validator("order")
-    @classmethod
-    def _known_order(cls, value: str) -> str:
-        if value != "suite" and not re.fullmatch(r"shuffled:\d+", value):
-            raise ValueError("must be 'suite' or 'shuffled:<seed>'")
-        return value
 
 
 class Dimension(_Frozen):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from nova_eval.config import BenchmarkConfig, RunOptions
+from nova_eval.config import BenchmarkConfig
+from nova_eval.options import RunOptions
 from nova_eval.records import Prompt, SampleKey
 
 T = TypeVar("T")
@@ -31,10 +32,8 @@ def share(keys: Sequence[SampleKey], options: RunOptions) -> list[SampleKey]:
     places: dict[str, int] = {}
     for key in keys:
         places.setdefault(key.prompt_id, len(places))
-    names = list(places)
-    if options.shard is not None:
-        part, parts = options.shard
-        names = [name for name in names if places[name] % parts == part]
+    part, parts = options.part
+    names = [name for name in places if places[name] % parts == part]
     if options.order != "suite":
         random.Random(int(options.order.partition(":")[2])).shuffle(names)
     by_prompt: dict[str, list[SampleKey]] = {name: [] for name in names}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -95,7 +94,7 @@ def bench_sweep(
     from nova_eval.checks.bench import sweep
 
     def open_with(override: str) -> Any:
-        return open_run(benchmark, replace(flags, set=(*flags.set, override)))
+        return open_run(benchmark, flags.but(set=(*flags.set, override)))
 
     points = list(sweep.measure(over, open_with, talk))
     measured = list(dict.fromkeys(name for point in points for name, v in point.metrics.items() if v is not None))

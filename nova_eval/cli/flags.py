@@ -4,91 +4,83 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from cyclopts import Group, Parameter
 
 from nova_eval import errors
+from nova_eval.options import RunOptions
 
-_WHAT, _HOW, _WHERE = Group("What is sampled"), Group("Which part, and how it is scored"), Group("Where and how fast")
+if TYPE_CHECKING:
+    from nova_eval.runs.run import Run
+    from nova_eval.runs.summary import Outcome
+
+_WHAT, _HOW = (
+    Group("What is sampled", sort_key=1),
+    Group("Which part, how it is scored, where and how fast", sort_key=2),
+)
 
 
-@Parameter(name="*")
 @dataclass(frozen=True)
-class RunFlags:
-    """Options of every verb that works on a run. Unset ones come from the profile."""
+class RunFlags(RunOptions):
+    """Options of every verb that works on a run. Those not ``given`` come from the profile, whatever they are here."""
 
-    sampler: Annotated[str | None, Parameter(group=_WHAT)] = None
+    given: ClassVar[Mapping[str, Any]]
+
+    sampler: Annotated[str, Parameter(group=_WHAT)] = ""
     "What is under test: a name from `list samplers`, name:argument (folder:DIR, nova:CHECKPOINT), or file.py:Class."
-    profile: Annotated[str | None, Parameter(group=_WHAT)] = None
-    "Named defaults: mini (embedded world, minutes on two cores) or paper (the published protocol)."
-    variant: Annotated[str | None, Parameter(group=_WHAT)] = None
+    variant: Annotated[str, Parameter(group=_WHAT)] = ""
     "Which prompts: official, rewritten, or sprites (the embedded world's own)."
-    seed: Annotated[int | None, Parameter(group=_WHAT)] = None
+    seed: Annotated[int, Parameter(group=_WHAT)] = 0
     "Seed of the run; every sample's own seed follows from it, the prompt and the index."
-    scoring: Annotated[Literal["official", "corrected"] | None, Parameter(group=_HOW)] = None
-    "official reproduces published numbers with the official code's defects, corrected repairs them."
-    samples_per_prompt: Annotated[str | None, Parameter(group=_HOW)] = None
-    "A number (default 5), or official for the benchmark's own count."
-    limit: Annotated[int | None, Parameter(group=_HOW)] = None
-    "At most this many prompts, spread evenly over the dimensions."
-    metrics: Annotated[tuple[str, ...] | None, Parameter(group=_HOW, consume_multiple=True)] = None
+    metrics: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     "Only these dimensions."
-    shard: Annotated[str | None, Parameter(group=_WHERE)] = None
-    "Only part i of n, as i/n; parts share one results folder."
-    results: Annotated[Path | None, Parameter(group=_WHERE)] = None
-    "Folder that holds runs (default: results)."
-    workers: Annotated[int | None, Parameter(group=_WHERE)] = None
-    "Processes (default: one per device, or one per core for light samplers)."
-    device: Annotated[str | None, Parameter(group=_WHERE)] = None
-    "cpu, cuda, cuda:1 … (default: what is there)."
-    offline: Annotated[bool | None, Parameter(group=_WHERE)] = None
-    "Open no network connection."
-    mirror: Annotated[Path | None, Parameter(group=_WHERE)] = None
-    "Folder with official files as owner/repository/commit/path."
-    set: Annotated[tuple[str, ...], Parameter(group=_WHERE)] = ()
+    set: tuple[str, ...] = ()
     "Override any value: --set sampler.height=128. May be repeated."
-    config: Annotated[Path | None, Parameter(group=_WHERE)] = None
+    config: Path | None = None
     "TOML file with the same keys as these options and a [sampler] table."
 
+    def __new__(cls, **given: Any) -> RunFlags:
+        made = super().__new__(cls)
+        object.__setattr__(made, "given", given)
+        return made
 
-Flags = Annotated[RunFlags, Parameter(name="*")]
+    def but(self, **further: Any) -> RunFlags:
+        """These, and further ones given."""
+        return RunFlags(**{**self.given, **further})
+
+    def asked(self) -> tuple[dict[str, Any], tuple[str, ...], Path | None]:
+        """What was given, by key; the overrides; the file."""
+        keys = self.given.keys() - {"set", "config"}
+        return {key: self.given[key] for key in keys}, self.set, self.config
+
+
+Flags = Annotated[RunFlags, Parameter(name="*", group=_HOW, show_default=False)]
 UNSET = RunFlags()
 
 
-def open_run(benchmark: str, flags: RunFlags) -> Any:
-    from nova_eval.runs import opening
+def open_run(benchmark: str, flags: RunFlags) -> Run:
+    from nova_eval.runs import opening, options
 
-    spec, options, config = resolved(benchmark, flags)
-    return opening.open_run(spec, options, config, talk)
-
-
-def resolved(benchmark: str, flags: RunFlags) -> Any:
-    from nova_eval.runs import options as arguments
-
-    own = {name: value for name, value in vars(flags).items() if name not in ("set", "config")}
-    return arguments.resolve(benchmark, own, flags.set, flags.config)
+    return opening.open_run(*options.resolve(benchmark, *flags.asked()), talk)
 
 
-def reopen(name: str, flags: RunFlags) -> Any:
+def reopen(name: str, flags: RunFlags) -> Run | None:
     """The run that ``name`` names, ready to be scored; ``None`` where it is the name of a benchmark."""
     from nova_eval.adapters import benchmark_names
     from nova_eval.cli import show
-    from nova_eval.runs import opening
-    from nova_eval.runs import options as arguments
+    from nova_eval.runs import opening, options
 
-    folder = None if name in benchmark_names() else show.seek(name, flags.results or Path("results"))
+    folder = None if name in benchmark_names() else show.seek(name, flags.results)
     if folder is None:
         return None
-    own = {key: value for key, value in vars(flags).items() if key not in ("set", "config")}
-    return opening.reopen_to_score(
-        folder, lambda options: arguments.changed(options, own, flags.set, flags.config), talk
-    )
+    return opening.reopen_to_score(folder, lambda old: options.changed(old, *flags.asked()), talk)
 
 
-def finish(opened: Any, outcome: Any, *, json: bool) -> int:
+def finish(opened: Run, outcome: Outcome, *, json: bool) -> int:
     """Prints the result. Incomplete is exit code 3; a shard answers for its own part only."""
     from nova_eval.cli import show
 

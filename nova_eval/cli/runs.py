@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import app
-from nova_eval.cli.flags import UNSET, Flags, RunFlags, finish, open_run, print_json, reopen, resolved, talk
+from nova_eval.cli.flags import UNSET, Flags, finish, open_run, print_json, reopen, talk
 
 Format = Literal["terminal", "md", "csv", "tex", "html"]
 
@@ -72,12 +72,7 @@ def import_(
     grid: int = 2,
     tile: int = 0,
     copy: bool = False,
-    variant: str | None = None,
-    samples_per_prompt: str | None = None,
-    limit: int | None = None,
-    results: Path | None = None,
-    mirror: Path | None = None,
-    offline: bool | None = None,
+    flags: Flags = UNSET,
     json: bool = False,
 ) -> int:
     """Make a run of images or videos that somebody else made, named as the benchmark's own scripts name them.
@@ -100,24 +95,15 @@ def import_(
         Side of a sample within such a picture, in pixels.
     copy
         Copy files; otherwise they are hard-linked where that is possible.
-    samples_per_prompt
-        A number, or official for the benchmark's own count.
     json
         Print one JSON object instead of a line.
     """
     from nova_eval.runs import importing
     from nova_eval.samplers.folder import FolderSampler
 
-    asked = RunFlags(
-        sampler=f"imported:{model}",
-        variant=variant,
-        samples_per_prompt=samples_per_prompt,
-        limit=limit,
-        results=results,
-        mirror=mirror,
-        offline=offline,
-    )
-    opened = open_run(benchmark, asked)
+    if flags.sampler:
+        raise errors.UsageError("import makes no samples", remedy="leave --sampler out; --model says who made them")
+    opened = open_run(benchmark, flags.but(sampler=f"imported:{model}"))
     source = FolderSampler(
         folder, prefer, names=names or opened.spec.benchmark, modality=opened.config.modality, grid=grid, tile=tile
     )
@@ -171,9 +157,9 @@ def plan(
     json
         Print one JSON object instead of lines.
     """
-    from nova_eval.runs import forecast
+    from nova_eval.runs import forecast, options
 
-    found = forecast.forecast(*resolved(benchmark, flags), seconds=seconds_per_sample)
+    found = forecast.forecast(*options.resolve(benchmark, *flags.asked()), seconds=seconds_per_sample)
     if json:
         print_json(found)
     else:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec
+from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.environment import cpu_count
+from nova_eval.options import RunOptions
 from nova_eval.runs import cost
 from nova_eval.runs.opening import survey
 from nova_eval.runs.pipeline import outline

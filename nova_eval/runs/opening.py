@@ -9,20 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.selection import select
 from nova_eval.adapters.suite import Suite
-from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec
+from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.engines.worker import ScorerPlan
 from nova_eval.errors import CorruptStoreError, UsageError
 from nova_eval.identity import digest
+from nova_eval.options import RunOptions
 from nova_eval.plan import wanted_keys
 from nova_eval.protocols import ForetellsLight, MediaSource, SamplerInfo, is_light
 from nova_eval.records import Prompt
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.judging import Judging, Look, judging, made, named
+from nova_eval.runs.options import validated
 from nova_eval.runs.run import Run, Say
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import RunStore
@@ -93,12 +93,12 @@ def reopen(folder: Path) -> Run:
         raise UsageError(f"{folder} is not a run: it has no manifest.json", remedy="see `nova-eval list runs`")
     try:
         spec = RunSpec.model_validate(manifest["spec"])
-        options = RunOptions.model_validate(manifest["options"])
+        options = _options(manifest["options"])
         info = SamplerInfo(**manifest["sampler"])
         suite = tuple(_prompt(line) for line in (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines())
         plans = tuple(ScorerPlan(name, where, None) for name, where in manifest["scorers"].items())
         recorded = Judging(plans, manifest["unavailable"])
-    except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
+    except (OSError, KeyError, TypeError, ValueError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CorruptStoreError(f"{folder}: manifest.json or prompts.jsonl cannot be read ({reason})") from error
     config, facts = load_benchmark(spec.benchmark).config, manifest.get("suite", {})
@@ -202,6 +202,12 @@ def _facts(suite: Suite) -> dict[str, Any]:
 def _prompt(line: str) -> Prompt:
     row = json.loads(line)
     return Prompt(row["id"], row["text"], tuple(row["tags"]), row["reference"], row["rewritten"])
+
+
+def _options(record: Mapping[str, Any]) -> RunOptions:
+    """From ``RunOptions.record``."""
+    shard = record["shard"]
+    return validated(RunOptions, {**record, "shard": shard and "{}/{}".format(*shard)})
 
 
 def _folder(spec: RunSpec, options: RunOptions, info: SamplerInfo, identity: str) -> Path:

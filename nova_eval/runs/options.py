@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.config import (
     BenchmarkConfig,
     Profile,
-    RunOptions,
     RunSpec,
     SamplerSpec,
     read_toml,
 )
 from nova_eval.errors import UsageError, unknown
+from nova_eval.options import RunOptions
 from nova_eval.samplers import SAMPLERS
 
-_SHARD = re.compile(r"(\d+)/(\d+)")
-_SPEC_KEYS = ("variant", "seed", "codec")
+_SPEC_KEYS = tuple(key for key in RunSpec.model_fields if key not in ("benchmark", "sampler"))
+T = TypeVar("T")
+
 _FINISHED = ("folder", "imported")  # samplers of media that exist already, for which the profile's prompts say nothing
-_OPTION_KEYS = tuple(key for key in RunOptions.model_fields if key != "profile")
+_OPTION_KEYS = tuple(key for key in RunOptions.__dataclass_fields__ if key != "profile")
 
 
 def resolve(
@@ -34,8 +34,8 @@ def resolve(
     """Merges, weakest first: the profile, ``--config FILE``, ``--set a.b=c``, explicit flags.
 
     ``flags`` and both other sources use the same keys: those of RunSpec and RunOptions, ``sampler`` (``name`` or
-    ``name:argument``) and ``sampler.<setting>``. Settings of the profile's sampler that another sampler does not
-    take are dropped; settings asked for explicitly and not taken are an error.
+    ``name:argument``) and ``sampler.<setting>``; None is not asked for. Settings of the profile's sampler that another
+    sampler does not take are dropped; settings asked for explicitly and not taken are an error.
     """
     config = load_benchmark(benchmark).config
     chosen = _overrides(config_file, sets)
@@ -73,7 +73,7 @@ def resolve(
     options.setdefault("scoring", config.variants[variant_name].scoring)
     of_profile = None if sampler.name in _FINISHED else profile.samples_per_prompt
     options.setdefault("samples_per_prompt", of_profile or config.protocol.samples_per_prompt)
-    resolved = _validated(RunSpec, spec), _options(options), config
+    resolved = validated(RunSpec, spec), validated(RunOptions, options), config
     _known_codec(resolved[0].codec)
     return resolved
 
@@ -88,7 +88,7 @@ def changed(
     for key in chosen:
         if key not in _OPTION_KEYS:
             raise UsageError(f"{key} is part of what the run is", remedy="start another run to change it")
-    return _options(options.model_dump() | chosen)
+    return validated(RunOptions, vars(options) | chosen)
 
 
 def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> SamplerSpec:
@@ -162,13 +162,6 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def _shard(text: str) -> tuple[int, int]:
-    match = _SHARD.fullmatch(text)
-    if match is None or int(match[2]) < 1 or int(match[1]) > int(match[2]):
-        raise UsageError(f"shard {text!r} is not of the form i/n with 0 <= i <= n", remedy="for example --shard 1/4")
-    return int(match[1]) % int(match[2]), int(match[2])
-
-
 def _known_codec(codec: str) -> None:
     from nova_eval.media import CODECS
 
@@ -176,21 +169,11 @@ def _known_codec(codec: str) -> None:
         raise unknown("codec", codec, CODECS)
 
 
-def _options(values: Mapping[str, Any]) -> RunOptions:
-    options = dict(values)
-    if isinstance(options.get("shard"), str):
-        options["shard"] = _shard(options["shard"])
-    if isinstance(options["samples_per_prompt"], str) and options["samples_per_prompt"].isdigit():
-        options["samples_per_prompt"] = int(options["samples_per_prompt"])
-    valid: RunOptions = _validated(RunOptions, options)
-    return valid
-
-
-def _validated(model: type[Any], values: Mapping[str, Any]) -> Any:
+def validated(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A RunSpec or RunOptions of values as text or JSON have them. UsageError, in one line, for the first bad one."""
     try:
-        return model.model_validate(dict(values))
+        return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or model.__name__
-        got = first.get("input")
-        raise UsageError(f"{where.replace('_', '-')}: {first['msg']} (got {got!r})") from error
+        where = str(first["loc"][0]) if first["loc"] else kind.__name__
+        raise UsageError(f"{where.replace('_', '-')}: {first['msg']} (got {first.get('input')!r})") from error

@@ -207,7 +207,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "run": opened.name,
         "model": opened.model,
         "spec": opened.spec.model_dump(mode="json"),
-        "options": opened.options.model_dump(mode="json"),
+        "options": opened.options.record(),
         "sampler": asdict(opened.info),
         "suite": dict(opened.suite_facts),
         "benchmark": {"name": opened.benchmark.name, "version": opened.benchmark.version},

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nova_eval.config import BenchmarkConfig, RunOptions, RunSpec
+from nova_eval.config import BenchmarkConfig, RunSpec
+from nova_eval.options import RunOptions
 from nova_eval.protocols import Benchmark, SamplerInfo
 from nova_eval.records import Prompt, Sample, SampleKey
 from nova_eval.runs.external import ExternalMedia

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_eval.adapters import load_benchmark
-from nova_eval.config import RunOptions
 from nova_eval.identity import canonical_json, digest, sample_seed
+from nova_eval.options import RunOptions
 from nova_eval.plan import share, units, wanted_keys
 from nova_eval.records import Prompt, SampleKey
 
@@ -15,16 +17,16 @@ CONFIG = load_benchmark("vbench").config
 PROMPTS = [Prompt(f"vbench/{n:04}", str(n), ("temporal_flickering",) if n % 3 == 0 else ("scene",)) for n in range(17)]
 
 
-def options(**values: object) -> RunOptions:
-    return RunOptions.model_validate({"profile": "mini", "scoring": "official", **values})
+def options(**values: Any) -> RunOptions:
+    return RunOptions(**values)
 
 
 @given(st.integers(1, 20), st.integers(0, 99))
 def test_shards_are_disjoint_and_complete_in_any_order(parts: int, seed: int) -> None:
     keys = wanted_keys(PROMPTS, CONFIG, options())
-    shares = [share(keys, options(shard=(part, parts), order=f"shuffled:{seed}")) for part in range(parts)]
+    shares = [share(keys, options(shard=f"{part}/{parts}", order=f"shuffled:{seed}")) for part in range(parts)]
     assert sorted(key for part in shares for key in part) == sorted(keys)
-    ordered = [sorted(share(keys, options(shard=(part, parts)))) for part in range(parts)]
+    ordered = [sorted(share(keys, options(shard=f"{part}/{parts}"))) for part in range(parts)]
     assert [sorted(part) for part in shares] == ordered
 
 

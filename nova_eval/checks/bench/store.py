@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from nova_eval.checks.bench import null
-from nova_eval.config import BenchmarkConfig, Dimension, Profile, RunOptions, RunSpec, SamplerSpec, Variant
+from nova_eval.config import BenchmarkConfig, Dimension, Profile, RunSpec, SamplerSpec, Variant
+from nova_eval.options import RunOptions
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
 from nova_eval.runs.judging import made

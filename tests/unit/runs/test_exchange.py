@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,7 @@ class TestSeparateImages:
             assert np.array_equal(pixels(grids, key), pixels(alone, key))
 
     def test_one_image_a_prompt_is_no_grid(self, sampled: dict[str, Path], tmp_path: Path) -> None:
-        one = reopen_to_score(
-            sampled["dpg_bench"], lambda options: options.model_copy(update={"samples_per_prompt": 1})
-        )
+        one = reopen_to_score(sampled["dpg_bench"], lambda options: replace(options, samples_per_prompt=1))
         assert any("a grid takes four images" in line for line in export_run(one, tmp_path / "grids"))
         assert not (tmp_path / "grids" / "images").exists()
         export_run(one, tmp_path / "alone", names="separate")
@@ -323,9 +322,7 @@ class TestOfficialResults:
         assert sum(len(entry["video_list"]) for entry in entries) == len(list(folder.rglob("*.mp4")))
 
     def test_corrected_scores_have_no_official_file(self, sampled: dict[str, Path], tmp_path: Path) -> None:
-        corrected = reopen_to_score(
-            sampled["geneval"], lambda options: options.model_copy(update={"scoring": "corrected"})
-        )
+        corrected = reopen_to_score(sampled["geneval"], lambda options: replace(options, scoring="corrected"))
         lines = export_run(corrected, tmp_path / "out")
         assert "no official result file: the run has corrected scoring" in lines
         assert not list((tmp_path / "out").glob("*.jsonl"))

@@ -24,8 +24,9 @@ from nova_eval.checks.crosscheck.official import (
 )
 from nova_eval.checks.parity.procedural import moving_shapes
 from nova_eval.cli import app
-from nova_eval.config import RunOptions, RunSpec, SamplerSpec
+from nova_eval.config import RunSpec, SamplerSpec
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.options import RunOptions
 from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.store import RunStore
 
@@ -63,7 +64,7 @@ def _run(folder: Path, shift: float = 0.0) -> Path:
             "spec": RunSpec(
                 benchmark="vbench", variant=profile.variant, sampler=SamplerSpec(name="folder", settings={})
             ).model_dump(mode="json"),
-            "options": RunOptions(profile="paper", scoring="official", samples_per_prompt=1).model_dump(mode="json"),
+            "options": RunOptions(profile="paper", scoring="official", samples_per_prompt=1).record(),
             "sampler": vars_of(SamplerInfo(name="folder", modality="video")),
             "scorers": {"temporal_flickering": "temporal_flickering@1-pixels"},
             "judges": {"temporal_flickering": None},

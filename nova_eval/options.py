@@ -1,0 +1,75 @@
+"""What a run can be asked that changes no pixel: one list for the command line, the functions and the record."""
+
+import re  # annotations are objects here, not text: the command line reads them from another module
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from nova_eval.errors import UsageError
+
+_SHARD, _ORDER = re.compile(r"(\d+)/(\d+)"), re.compile(r"suite|shuffled:\d+")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Which part to do, how to score it, where to put it, how fast. UsageError for a value that cannot be."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    profile: str = "mini"
+    "Named defaults: mini (embedded world, minutes on two cores) or paper (the published protocol)."
+    scoring: Literal["official", "corrected"] = "official"
+    "official reproduces published numbers with the official code's defects, corrected repairs them."
+    samples_per_prompt: int | Literal["official"] = 5
+    "A number (default 5), or official for the benchmark's own count."
+    limit: int | None = None
+    "At most this many prompts, spread evenly over the dimensions."
+    metrics: tuple[str, ...] = ()
+    "Only these dimensions."
+    shard: str | None = None
+    "Only part i of n, as i/n; parts share one results folder."
+    order: str = "suite"
+    "suite (the default), or shuffled:SEED."
+    results: Path = Path("results")
+    "Folder that holds runs (default: results)."
+    workers: int = 0
+    "Processes (default: one per device, or one per core for light samplers)."
+    device: str = "auto"
+    "cpu, cuda, cuda:1 … (default: what is there)."
+    batch: int = 8
+    "Samples that a process is handed at once (default 8), and the most that a crash can cost."
+    offline: bool = False
+    "Open no network connection."
+    mirror: Path | None = None
+    "Folder with official files as owner/repository/commit/path."
+
+    def __post_init__(self) -> None:
+        _at_least("limit", self.limit, 1)
+        _at_least("batch", self.batch, 1)
+        _at_least("workers", self.workers, 0)
+        if isinstance(self.samples_per_prompt, int) and self.samples_per_prompt < 1:
+            raise UsageError(f"samples-per-prompt: must be 1 or more, or 'official' (got {self.samples_per_prompt})")
+        if not _ORDER.fullmatch(self.order):
+            raise UsageError(f"order: must be 'suite' or 'shuffled:<seed>' (got {self.order!r})")
+        if self.shard is not None:
+            _ = self.part
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Which part of how many, counted from 0: ``shard`` as numbers, 4/4 being 0/4; (0, 1) is all."""
+        match = _SHARD.fullmatch("0/1" if self.shard is None else self.shard)
+        if match is None or not int(match[1]) <= int(match[2]) != 0:
+            raise UsageError(
+                f"shard {self.shard!r} is not of the form i/n with 0 <= i <= n", remedy="for example --shard 1/4"
+            )
+        return int(match[1]) % int(match[2]), int(match[2])
+
+    def record(self) -> dict[str, Any]:
+        """As the manifest has it: what JSON can hold, and the shard as a pair of numbers."""
+        values = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
+        return values | {"shard": list(self.part) if self.shard else None}
+
+
+def _at_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise UsageError(f"{name}: Input should be greater than or equal to {least} (got {value})")

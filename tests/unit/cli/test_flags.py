@@ -1,0 +1,92 @@
+"""One list of options: the command line's, the functions' and the record's, and which of them were given."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_eval.cli import app
+from nova_eval.cli.flags import UNSET, RunFlags
+from nova_eval.errors import UsageError
+from nova_eval.options import RunOptions
+from nova_eval.runs.opening import open_run, reopen
+from nova_eval.runs.options import resolve
+from nova_eval.runs.pipeline import begin
+
+
+def parsed(*words: str) -> RunFlags:
+    _, bound, _ = app.parse_args(["run", "vbench", *words], exit_on_error=False, print_error=False)
+    flags = bound.arguments.get("flags", UNSET)
+    assert isinstance(flags, RunFlags)
+    return flags
+
+
+def test_what_equals_its_default_is_given_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('device = "cuda:1"\nresults = "elsewhere"\nworkers = 3\n')
+    flags = parsed("--device", "auto", "--results", "results", "--config", str(file))
+    _, options, _ = resolve("vbench", *flags.asked())
+    assert (options.device, options.results, options.workers) == ("auto", Path("results"), 3)
+
+
+def test_nothing_given_is_all_of_the_profile() -> None:
+    assert parsed().asked() == UNSET.asked() == ({}, (), None)
+
+
+def test_further_flags_leave_the_others_as_they_were_given() -> None:
+    flags = parsed("--limit", "3", "--set", "seed=1", "--set", "codec=png").but(set=("seed=2",))
+    assert flags.asked() == ({"limit": 3}, ("seed=2",), None)
+    assert flags.limit == 3
+
+
+def test_every_option_can_be_given_on_the_command_line() -> None:
+    words: dict[str, tuple[str, Any]] = {
+        "profile": ("paper", "paper"),
+        "scoring": ("corrected", "corrected"),
+        "samples_per_prompt": ("official", "official"),
+        "limit": ("7", 7),
+        "metrics": ("color", ("color",)),
+        "shard": ("1/4", "1/4"),
+        "order": ("shuffled:3", "shuffled:3"),
+        "results": ("there", Path("there")),
+        "workers": ("2", 2),
+        "device": ("cpu", "cpu"),
+        "batch": ("4", 4),
+        "offline": ("", True),
+        "mirror": ("copies", Path("copies")),
+    }
+    assert set(words) == {option.name for option in fields(RunOptions)}
+    line = [word for name, (text, _) in words.items() for word in (f"--{name.replace('_', '-')}", text) if word]
+    given, _, _ = parsed(*line).asked()
+    assert given == {name: value for name, (_, value) in words.items()}
+
+
+def test_the_manifest_gives_the_options_back(tmp_path: Path) -> None:
+    flags = {"sampler": "oracle", "shard": "5/5", "metrics": ("color",), "results": tmp_path, "mirror": tmp_path}
+    opened = open_run(*resolve("vbench", flags))
+    begin(opened)
+    manifest = opened.store.manifest()
+    assert manifest is not None
+    assert manifest["options"]["shard"] == [0, 5]
+    again = reopen(opened.store.folder).options
+    assert again.part == opened.options.part == (0, 5)
+    assert again.record() == opened.options.record()
+
+
+@pytest.mark.parametrize(("shard", "part"), [(None, (0, 1)), ("1/4", (1, 4)), ("4/4", (0, 4)), ("0/4", (0, 4))])
+def test_a_shard_is_a_part_of_parts(shard: str | None, part: tuple[int, int]) -> None:
+    assert RunOptions(shard=shard).part == part
+
+
+@pytest.mark.parametrize("values", [{"batch": 0}, {"workers": -1}, {"shard": "1/0"}, {"order": "shuffled"}])
+def test_values_that_cannot_be_are_refused_wherever_they_come_from(values: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        RunOptions(**values)
+
+
+def test_import_takes_no_sampler(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--model"):
+        app(["import", "vbench", str(tmp_path), "--model", "mine", "--sampler", "oracle"], exit_on_error=False)
