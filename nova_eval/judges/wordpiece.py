@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece as Pieces
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from nova_eval.errors import PrerequisiteError
 
 PAD, UNKNOWN, CLS, SEP, MASK = 0, 100, 101, 102, 103
 SPECIAL = frozenset({PAD, UNKNOWN, CLS, SEP, MASK})
 LONGEST_WORD = 100
+_CLEAN = BertNormalizer(strip_accents=False, lowercase=False)
 
 
 class WordPiece:
@@ -18,7 +23,14 @@ class WordPiece:
 
     def __init__(self, pieces: Sequence[str]) -> None:
         self.pieces = list(pieces)
-        self._ids = {piece: number for number, piece in enumerate(self.pieces)}
+        numbers = {piece: number for number, piece in enumerate(self.pieces)}
+        self._tokenizer = Tokenizer(
+            Pieces(numbers, unk_token=self.pieces[UNKNOWN], max_input_chars_per_word=LONGEST_WORD)
+        )
+        self._tokenizer.normalizer = BertNormalizer(
+            clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False
+        )
+        self._tokenizer.pre_tokenizer = BertPreTokenizer()
 
     @classmethod
     def read(cls, path: Path) -> WordPiece:
@@ -32,7 +44,9 @@ class WordPiece:
 
     def encode(self, text: str) -> list[int]:
         """The ids of ``text``, without [CLS] and [SEP]."""
-        return [number for word in _words(text) for number in self._pieces(word)]
+        lowered = _CLEAN.normalize_str(text).lower()  # Python's, which knows the sigma at the end of a word
+        ids: list[int] = self._tokenizer.encode(lowered, add_special_tokens=False).ids
+        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``; special tokens and ids beyond the vocabulary are left out."""
@@ -42,52 +56,3 @@ class WordPiece:
         for ending in ("n't", "'m", "'s", "'ve", "'re"):
             text = text.replace(f" {ending}", ending)
         return text
-
-    def _pieces(self, word: str) -> list[int]:
-        """Longest piece first; a word that cannot be covered is unknown as a whole."""
-        if len(word) > LONGEST_WORD:
-            return [UNKNOWN]
-        found: list[int] = []
-        start = 0
-        while start < len(word):
-            prefix = "##" if start else ""
-            for end in range(len(word), start, -1):
-                number = self._ids.get(prefix + word[start:end])
-                if number is not None:
-                    found.append(number)
-                    start = end
-                    break
-            else:
-                return [UNKNOWN]
-        return found
-
-
-def _words(text: str) -> list[str]:
-    """Lower case without accents; punctuation and CJK characters stand alone, control characters vanish."""
-    spaced = "".join(_spaced(character) for character in text)
-    plain = unicodedata.normalize("NFD", unicodedata.normalize("NFC", spaced).lower())
-    plain = "".join(character for character in plain if unicodedata.category(character) != "Mn")
-    return "".join(f" {character} " if _is_punctuation(character) else character for character in plain).split()
-
-
-def _spaced(character: str) -> str:
-    if character in "\t\n\r" or unicodedata.category(character) == "Zs":
-        return " "
-    if character == "\ufffd" or unicodedata.category(character).startswith("C"):
-        return ""
-    return f" {character} " if _is_cjk(ord(character)) else character
-
-
-def _is_punctuation(character: str) -> bool:
-    ascii_symbol = character.isascii() and character.isprintable() and not character.isalnum() and character != " "
-    return ascii_symbol or unicodedata.category(character).startswith("P")
-
-
-def _is_cjk(point: int) -> bool:
-    return any(first <= point <= last for first, last in _CJK)
-
-
-_CJK = (
-    *((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F)),
-    *((0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)),
-)
