@@ -31,6 +31,6 @@ JUDGES: Registry[type[Judge]] = Registry(
         "unidet_rs200": "nova_eval.judges.unidet:UniDetRS200",
         "dpt_hybrid": "nova_eval.judges.dpt:DPTHybrid",
         "unidet_r50_dpt": "nova_eval.judges.unidet_dpt:UniDetR50DPT",
-        "clipscore_vit_b32": "nova_eval.judges.clipscore:CLIPScoreViTB32",
+        "clipscore_vit_b32": "nova_eval.judges.clip:CLIPScoreViTB32",
     },
 )

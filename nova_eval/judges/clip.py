@@ -1,13 +1,14 @@
 """CLIP: what does a frame show, and does it agree with a text?
 
 Network: CLIP (openai/CLIP, MIT) in open_clip's modules, which keep the published names. VBench asks ViT-B/32 for
-``background_consistency`` and ``appearance_style`` and ViT-L/14 for ``aesthetic_quality``.
+``background_consistency`` and ``appearance_style`` and ViT-L/14 for ``aesthetic_quality``, T2I-CompBench the former for
+``non_spatial`` and for actions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class CLIPViTB32:
     """An ``ImageEncoder`` and an ``ImageTextModel``.
 
     ``weights`` is the official ``ViT-B-32.pt`` (default: where the pinned file lies). ``resampling`` is how
-    ``encode_images`` shrinks frames: ``"pil"`` where the official code reads folders of frames.
+    ``encode_images`` shrinks frames: ``"pil"`` where the official code reads folders of frames. ``name`` is the judge's
+    own; ``scaled`` says whether the file's logit scale counts in similarities.
     """
 
     name = "clip_vit_b32"
@@ -44,9 +46,13 @@ class CLIPViTB32:
         dtype: str = "float32",
         batch: int = 32,
         resampling: Resampling = "tensor",
+        *,
+        name: str = name,
+        scaled: bool = True,
     ) -> None:
+        self.name, self._scaled = name, scaled
         version = self.VERSION if resampling == "tensor" else f"{self.VERSION}-{resampling}"
-        self._hosted = Hosted(self.name, version, weights=self.name, path=weights, dtype=dtype, build=build)
+        self._hosted = Hosted(name, version, weights=CLIPViTB32.name, path=weights, dtype=dtype, build=build)
         self._batch, self._resampling = batch, resampling
         self._texts: dict[str, Tensor] = {}
         self.digest = self._hosted.digest
@@ -76,15 +82,26 @@ class CLIPViTB32:
         return feature
 
     def image_text_similarity(self, frames: Frames, text: str) -> Floats:
-        """uint8 (N, H, W, 3) → (N,) logits / 100. With the published logit scale of 100 that is the cosine.
+        """uint8 (N, H, W, 3) → (N,) cosines, or logits / 100, which is the same with the published logit scale of 100.
 
-        Frames are shrunk by Pillow whatever ``resampling`` says.
+        Frames are shrunk by Pillow whatever ``resampling`` says. UsageError for a text of more than 77 tokens.
         """
         images = F.normalize(torch.from_numpy(self.encode_images(frames, "pil")), dim=-1)
         words = F.normalize(torch.from_numpy(self.encode_text(text)), dim=-1)
+        if not self._scaled:
+            cosines: Floats = (images @ words).numpy()
+            return cosines
         scale = self._hosted.network.logit_scale.float().exp().cpu()
         similarity: Floats = (scale * images @ words / PUBLISHED_LOGIT_SCALE).numpy()
         return similarity
+
+
+OFFICIAL_SCORE_IS_THE_COSINE = True
+"""CLIPScore is defined as 2.5 · max(cosine, 0); the official script prints the bare cosine (CLIP_similarity.py)."""
+
+CLIPScoreViTB32 = partial(CLIPViTB32, name="clipscore_vit_b32", scaled=not OFFICIAL_SCORE_IS_THE_COSINE)
+"""The cosine, neither scaled nor clipped. The official script computes in half precision on a GPU:
+``dtype="float16"``."""
 
 
 def preprocess(frames: Frames, resampling: Resampling = "tensor", device: str = "cpu") -> Tensor:

@@ -6,6 +6,7 @@ Two hosts of one detector: transformers (``geneval_objects``) and mmdet itself (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from nova_eval import weights as pinned
 from nova_eval.adapters.geneval.prompts import OBJECTS
+from nova_eval.errors import UsageError
 from nova_eval.judges import mask2former, mask2former_mmdet
 from nova_eval.judges.geneval_colors import BACKGROUND, CLIP, ColorNamer, view
 from nova_eval.judges.hosting import Hosted
@@ -22,16 +24,20 @@ from nova_eval.judges.pixels import each_distinct
 from nova_eval.protocols import Detection, Frames
 
 WEIGHTS = "mask2former_swin_s"
+HOSTS: Mapping[str, tuple[str, Callable[[dict[str, Tensor], Path], nn.Module]]] = {  # → the judge's name
+    "transformers": ("geneval_objects", mask2former.build),
+    "mmdet": ("geneval_objects_mmdet", mask2former_mmdet.build),
+}
 
 
 class GenEvalObjects:
     """A ``ColoredObjectDetector`` of the 80 COCO classes: 100 objects an image, surest first, however unsure.
 
     ``weights`` is OpenMMLab's Mask2Former Swin-S, ``clip`` the official ``ViT-L-14.pt`` (default: where the pinned
-    files lie). ``batch`` images are looked at at once. ``background`` and ``crop`` are those of ``view``.
+    files lie). ``batch`` images are looked at at once. ``background`` and ``crop`` are those of ``view``. ``host`` is
+    ``"transformers"``, or ``"mmdet"``, which computes in float32 alone and must be installed: PrerequisiteError else.
     """
 
-    name = "geneval_objects"
     VERSION = "1"
 
     def __init__(
@@ -43,10 +49,16 @@ class GenEvalObjects:
         *,
         background: str = BACKGROUND,
         crop: bool = True,
+        host: str = "transformers",
     ) -> None:
+        if host == "mmdet":
+            mask2former_mmdet.require_installed()
+            if dtype != "float32":
+                raise UsageError(f"mmdet's Mask2Former computes in float32, not in {dtype}", remedy="leave dtype out")
+        self.name, build = HOSTS[host]
         version, clip = _version(self.VERSION, background, crop), pinned.locate(CLIP) if clip is None else clip
         self.finder = ObjectFinder(
-            self.name, version, mask2former.build, weights=weights, dtype=dtype, batch=batch, also={CLIP: clip}
+            self.name, version, build, weights=weights, dtype=dtype, batch=batch, also={CLIP: clip}
         )
         self.namer = ColorNamer(self.name, version, weights=clip, dtype=dtype, view=view(background, crop=crop))
         self.digest = self.finder.hosted.digest
@@ -65,50 +77,7 @@ class GenEvalObjects:
         return self.namer.colors(frame, objects)
 
 
-class GenEvalObjectsMMDet:
-    """The same questions, files and settings in float32, with mmdet 3 as the detector's host and after it.
-
-    PrerequisiteError when mmdet is not installed.
-    """
-
-    name = "geneval_objects_mmdet"
-    VERSION = "1"
-
-    def __init__(
-        self,
-        weights: Path | None = None,
-        batch: int = 4,
-        clip: Path | None = None,
-        *,
-        background: str = BACKGROUND,
-        crop: bool = True,
-    ) -> None:
-        mask2former_mmdet.require_installed()
-        version, clip = _version(self.VERSION, background, crop), pinned.locate(CLIP) if clip is None else clip
-        self.finder = ObjectFinder(
-            self.name,
-            version,
-            mask2former_mmdet.build,
-            weights=weights,
-            dtype="float32",
-            batch=batch,
-            also={CLIP: clip},
-        )
-        self.namer = ColorNamer(self.name, version, weights=clip, dtype="float32", view=view(background, crop=crop))
-        self.digest = self.finder.hosted.digest
-
-    def to(self, device: str) -> GenEvalObjectsMMDet:
-        self.finder.hosted.to(device)
-        self.namer.to(device)
-        return self
-
-    def detect(self, frames: Frames) -> list[list[Detection]]:
-        """uint8 (N, H, W, 3) → the objects of each image."""
-        return self.finder.detect(frames)
-
-    def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
-        """(H, W, 3) and objects in it → the colour of each."""
-        return self.namer.colors(frame, objects)
+GenEvalObjectsMMDet = partial(GenEvalObjects, host="mmdet")
 
 
 class ObjectFinder:

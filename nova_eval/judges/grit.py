@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,75 +44,48 @@ class Read(NamedTuple):
     texts: tuple[list[Text], ...]
 
 
-class GritObjectDetector:
-    """A ``Detector``: objects with their names, in the order of the box scores.
+class Grit:
+    """A ``Detector`` and a ``DenseCaptioner``: regions in the order of their box scores, empty boxes left out.
 
-    ``score`` is the geometric mean of the box score and the name's probability a word, as published. ``weights`` is the
-    official ``grit_b_densecap_objectdet.pth``, ``vocabulary`` bert-base-uncased's ``vocab.txt`` (defaults: where the
-    pinned files lie). ``batch`` frames are looked at at once.
+    ``score`` is the geometric mean of the box score and the probability a word of what is written, as published.
+    ``weights`` is the official ``grit_b_densecap_objectdet.pth``, ``vocabulary`` bert-base-uncased's ``vocab.txt``
+    (defaults: where the pinned files lie). ``batch`` frames are looked at at once. ``name`` is the judge's own.
     """
 
-    name = "grit_object_det"
     VERSION = "1"
 
     def __init__(
-        self, weights: Path | None = None, dtype: str = "float32", batch: int = 4, vocabulary: Path | None = None
+        self,
+        name: str,
+        weights: Path | None = None,
+        dtype: str = "float32",
+        batch: int = 4,
+        vocabulary: Path | None = None,
     ) -> None:
-        self.reader = Reader(self.name, self.VERSION, weights=weights, dtype=dtype, batch=batch, vocabulary=vocabulary)
-        self.digest = self.reader.hosted.digest
-
-    def to(self, device: str) -> GritObjectDetector:
-        self.reader.hosted.to(device)
-        return self
-
-    def detect(self, frames: Frames) -> list[list[Detection]]:
-        """(N, H, W, 3) → the objects of each frame; empty boxes are left out."""
-        found = self.reader.read(frames, reduced_floats, (OBJECT_NAME,))
-        return [self.reader.detections(frame) for frame in found]
-
-
-class GritDenseCaptioner:
-    """A ``DenseCaptioner``: regions with name and caption, in the order of the box scores.
-
-    ``score`` is the geometric mean of the box score and the caption's probability a word. The settings are those of
-    ``GritObjectDetector``.
-    """
-
-    name = "grit_dense_cap"
-    VERSION = "1"
-
-    def __init__(
-        self, weights: Path | None = None, dtype: str = "float32", batch: int = 4, vocabulary: Path | None = None
-    ) -> None:
-        self.reader = Reader(self.name, self.VERSION, weights=weights, dtype=dtype, batch=batch, vocabulary=vocabulary)
-        self.digest = self.reader.hosted.digest
-
-    def to(self, device: str) -> GritDenseCaptioner:
-        self.reader.hosted.to(device)
-        return self
-
-    def describe(self, frames: Frames) -> list[list[Detection]]:
-        """(N, H, W, 3) → the regions of each frame; empty boxes are left out."""
-        found = self.reader.read(frames, reduced_bytes, (DENSE_CAPTION, OBJECT_NAME))
-        return [self.reader.detections(frame) for frame in found]
-
-
-class Reader:
-    """The network and what both judges do with it: frames to regions to texts."""
-
-    def __init__(
-        self, judge: str, version: str, *, weights: Path | None, dtype: str, batch: int, vocabulary: Path | None
-    ) -> None:
+        self.name = name
         self.hosted = Hosted(
-            judge,
-            version,
+            name,
+            self.VERSION,
             weights="grit_b",
             path=weights,
             dtype=dtype,
             build=build,
             also={"bert_base_uncased_vocab": vocabulary},
         )
+        self.digest = self.hosted.digest
         self._batch = batch
+
+    def to(self, device: str) -> Grit:
+        self.hosted.to(device)
+        return self
+
+    def detect(self, frames: Frames) -> list[list[Detection]]:
+        """(N, H, W, 3) → the objects of each frame with their names."""
+        return [self.detections(frame) for frame in self.read(frames, reduced_floats, (OBJECT_NAME,))]
+
+    def describe(self, frames: Frames) -> list[list[Detection]]:
+        """(N, H, W, 3) → the regions of each frame with names and captions."""
+        return [self.detections(frame) for frame in self.read(frames, reduced_bytes, (DENSE_CAPTION, OBJECT_NAME))]
 
     def read(self, frames: Frames, reduced: Callable[[Frames], Tensor], kinds: tuple[int, ...]) -> list[Read]:
         """(N, H, W, 3) → regions and one text of each of ``kinds`` a region; equal frames are read once."""
@@ -151,6 +124,9 @@ class Reader:
     @cached_property
     def _pieces(self) -> WordPiece:
         return WordPiece.read(self.hosted.files["bert_base_uncased_vocab"])
+
+
+GritObjectDetector, GritDenseCaptioner = partial(Grit, "grit_object_det"), partial(Grit, "grit_dense_cap")
 
 
 class GritNetwork(nn.Module):

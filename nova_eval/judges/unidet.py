@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -37,51 +37,41 @@ OFFICIAL_RS200_SEES_BLUE_FIRST = True
 its mean above (UniDet_eval/experts/obj_detection/generate_dataset.py)."""
 
 
-class UniDetR50:
-    """A ``Detector`` on ResNet-50: at most 300 objects a frame with a score above 0.1, boxes in the frame's pixels.
+class UniDetector:
+    """A ``Detector``: at most 300 objects a frame with a score above 0.1, boxes in the frame's pixels.
 
-    Frames are seen at the size they have; T2I-CompBench's rules shrink them to the official one. ``weights`` is the
-    official ``Unified_learned_OCIM_R50_6x+2x.pth`` (default: where the pinned file lies). ``batch`` frames are seen at
-    once.
+    Frames are seen at the size they have; T2I-CompBench's rules shrink them to the official one. ``name`` is
+    ``"unidet_r50"`` or ``"unidet_rs200"``, ``weights`` the official ``Unified_learned_OCIM_R50_6x+2x.pth`` or
+    ``…_RS200_6x+2x.pth`` (default: where the pinned file lies). ``batch`` frames are seen at once.
     """
 
-    name = "unidet_r50"
     VERSION = "1"
 
-    def __init__(self, weights: Path | None = None, dtype: str = "float32", batch: int = 8) -> None:
-        self.hosted = Hosted(self.name, self.VERSION, weights="unidet_r50", path=weights, dtype=dtype, build=build_r50)
+    def __init__(
+        self, name: str, weights: Path | None = None, dtype: str = "float32", batch: int | None = None
+    ) -> None:
+        self.name, (build, self._mean, self._std, usual) = name, TRUNKS[name]
+        self.hosted = Hosted(name, self.VERSION, weights=name, path=weights, dtype=dtype, build=build)
         self.digest = self.hosted.digest
-        self._batch = batch
+        self._batch = usual if batch is None else batch
 
-    def to(self, device: str) -> UniDetR50:
+    def to(self, device: str) -> UniDetector:
         self.hosted.to(device)
         return self
 
     def detect(self, frames: Frames) -> list[list[Detection]]:
         """(N, H, W, 3) → the objects of each frame, surest first."""
-        return _detections(self.hosted, frames, self._batch, R50_MEAN, R50_STD)
+        size, hosted = (frames.shape[1], frames.shape[2]), self.hosted
+
+        def look(some: Frames) -> list[list[Detection]]:
+            images = hosted.place(preprocess(some, self._mean, self._std))
+            return [named(found) for found in hosted.network(images, size)]
+
+        with torch.inference_mode():
+            return each_distinct(frames, self._batch, look)
 
 
-class UniDetRS200:
-    """The same on ResNeSt-200: ``weights`` is the official ``Unified_learned_OCIM_RS200_6x+2x.pth``."""
-
-    name = "unidet_rs200"
-    VERSION = "1"
-
-    def __init__(self, weights: Path | None = None, dtype: str = "float32", batch: int = 4) -> None:
-        self.hosted = Hosted(
-            self.name, self.VERSION, weights="unidet_rs200", path=weights, dtype=dtype, build=build_rs200
-        )
-        self.digest = self.hosted.digest
-        self._batch = batch
-
-    def to(self, device: str) -> UniDetRS200:
-        self.hosted.to(device)
-        return self
-
-    def detect(self, frames: Frames) -> list[list[Detection]]:
-        """(N, H, W, 3) → the objects of each frame, surest first."""
-        return _detections(self.hosted, frames, self._batch, RS200_MEAN, RS200_STD)
+UniDetR50, UniDetRS200 = partial(UniDetector, "unidet_r50"), partial(UniDetector, "unidet_rs200")
 
 
 @cache
@@ -148,18 +138,6 @@ def preprocess(frames: Frames, mean: Channels, std: Channels) -> Tensor:
     return padded((images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1))
 
 
-def _detections(
-    hosted: Hosted[UniDet], frames: Frames, batch: int, mean: Channels, std: Channels
-) -> list[list[Detection]]:
-    size = (frames.shape[1], frames.shape[2])
-
-    def look(some: Frames) -> list[list[Detection]]:
-        return [named(found) for found in hosted.network(hosted.place(preprocess(some, mean, std)), size)]
-
-    with torch.inference_mode():
-        return each_distinct(frames, batch, look)
-
-
 def named(found: Found) -> list[Detection]:
     """The objects of a frame with their names."""
     rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True)
@@ -183,3 +161,10 @@ def _filled(make: Callable[[], UniDet], state: dict[str, Tensor], path: Path) ->
     kept = {name: tensor for name, tensor in state.items() if not _CONSTANTS.fullmatch(name)}
     pinned.apply(network, kept, ignore=[r".*\.num_batches_tracked"], where=str(path))
     return network
+
+
+TRUNKS: Mapping[str, tuple[Callable[[dict[str, Tensor], Path], UniDet], Channels, Channels, int]] = {
+    "unidet_r50": (build_r50, R50_MEAN, R50_STD, 8),
+    "unidet_rs200": (build_rs200, RS200_MEAN, RS200_STD, 4),
+}
+"""How each is built from its weights, its mean and deviation of blue, green and red, and the frames seen at once."""

@@ -17,7 +17,7 @@ from nova_eval.checks.parity.compare import largest
 from nova_eval.checks.parity.networks.mplug import searched
 from nova_eval.checks.parity.networks.t2i_vqa import cases
 from nova_eval.checks.parity.t2i_vqa_kit import image, sampled
-from nova_eval.judges import blip, clip, clipscore, mplug
+from nova_eval.judges import blip, clip, mplug
 
 HERE = Path(__file__).parent / "t2i_vqa"
 
@@ -47,7 +47,7 @@ def test_networks_see_the_official_pixels(judge: str) -> None:
 def test_clipscore_reads_the_official_ids() -> None:
     recorded = read("clip_vit_b32")
     for prompt, ids in zip(recorded["prompts"], recorded["token_ids_first_20"], strict=True):
-        assert clipscore.text_ids(prompt)[0, :20].tolist() == ids
+        assert clip.text_ids(prompt)[0, :20].tolist() == ids
 
 
 @pytest.mark.parametrize("case", read("mplug_large", "beam")["cases"], ids=lambda case: str(case["seed"]))

@@ -10,16 +10,15 @@ import pytest
 pytest.importorskip("torch")
 
 from nova_eval.errors import UsageError
-from nova_eval.judges.clip import CLIPViTB32
-from nova_eval.judges.clipscore import CLIPScoreViTB32
+from nova_eval.judges.clip import CLIPScoreViTB32, CLIPViTB32
 
 from networks import clip_of, largest, tiny_clip, write_torchscript  # isort: skip
 
 
 def test_the_score_is_the_cosine_of_the_features(clip_file: Path) -> None:
     judge, frames = CLIPScoreViTB32(clip_file), clip_of()
-    text = judge.text_feature("a dog").numpy()
-    images = judge.image_features(frames)
+    text = judge.encode_text("a dog")
+    images = judge.encode_images(frames, "pil")
     expected = images @ text / (np.linalg.norm(images, axis=1) * np.linalg.norm(text))
     assert largest(judge.image_text_similarity(frames, "a dog"), expected) < 1e-6
 

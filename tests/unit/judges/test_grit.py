@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 import torch
 
 from nova_eval.judges import grit_text
-from nova_eval.judges.grit import Read, Reader, reduced_bytes, reduced_floats, reduced_size
+from nova_eval.judges.grit import Grit, Read, reduced_bytes, reduced_floats, reduced_size
 from nova_eval.judges.grit_backbone import WINDOW, Block, padded, relative
 from nova_eval.judges.grit_boxes import Regions, clipped, moved, pooled, proposals, suppressed
 from nova_eval.judges.grit_text import Text, TextDecoder
@@ -203,7 +203,7 @@ def test_regions_are_written_about_alike_alone_and_together(
 
 
 def test_empty_boxes_are_left_out_and_names_stand_beside_captions() -> None:
-    reader = Reader.__new__(Reader)
+    reader = Grit.__new__(Grit)
     pieces = ["[PAD]", *(f"[unused{n}]" for n in range(99)), "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused99]"]
     reader.__dict__["_pieces"] = WordPiece([*pieces, "car", "red"])
     boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [5.0, 5.0, 5.0, 9.0]])

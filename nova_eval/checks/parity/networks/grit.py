@@ -78,16 +78,16 @@ def _frame(
 ) -> Iterator[ParityResult]:
     from nova_eval.judges.grit_boxes import proposals
 
-    network, reader = judge.reader.hosted.network, judge.reader
+    network = judge.hosted.network
     modules = {"fpn": network.backbone, "vit": network.backbone.bottom_up, "centernet": network.proposals}
     modules |= {f"vit_block{place}": block for place, block in enumerate(network.backbone.bottom_up.blocks)}
     modules |= {f"stage{place}": predictor for place, predictor in enumerate(network.cascade.box_predictor)}
     reads: list[Any] = []
-    detections = reader.detections
-    reader.detections = lambda read: reads.append(read) or detections(read)  # type: ignore[func-returns-value]
+    detections = judge.detections
+    judge.detections = lambda read: reads.append(read) or detections(read)  # type: ignore[func-returns-value]
     with watching(modules) as seen:
         (found,) = getattr(judge, _METHODS[judge.name])(image)
-    del reader.detections
+    del judge.detections
     known[image[0].tobytes()] = found
     yield result(case, "layers", _layers(recorded, {name: value[0] for name, value in seen.items()}), LAYERS)
     proposed = proposals(seen["centernet"][0])[0]

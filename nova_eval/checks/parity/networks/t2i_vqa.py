@@ -90,18 +90,17 @@ def clip_vit_b32(
     recorded: Mapping[str, Any], arrays: Mapping[str, Any], folder: Path, files: Path, device: str
 ) -> Iterator[ParityResult]:
     """Every prompt with every image."""
-    from nova_eval.judges.clip import preprocess, text_ids
-    from nova_eval.judges.clipscore import CLIPScoreViTB32
+    from nova_eval.judges.clip import CLIPScoreViTB32, preprocess, text_ids
 
     judge = CLIPScoreViTB32(write_weights(folder, recorded["weights_seed"], files)).to(device)
     for number, (prompt, ids) in enumerate(zip(recorded["prompts"], recorded["token_ids_first_20"], strict=True)):
         title = f"clip_vit_b32/{prompt[:40]}"
         yield exact(title, "ids", ids, text_ids(prompt)[0, : len(ids)].tolist())
-        yield result(title, "feature", largest(arrays["text_features"][number], judge.text_feature(prompt)), FEATURES)
+        yield result(title, "feature", largest(arrays["text_features"][number], judge.encode_text(prompt)), FEATURES)
     for number, case in enumerate(recorded["cases"]):
         title, frames = f"clip_vit_b32/image {number}", image(case["image"])
         yield result(title, "input", sampled(case["input"], preprocess(frames, "pil")), PIXELS)
-        features = judge.image_features(frames)
+        features = judge.encode_images(frames, "pil")
         yield result(title, "feature", largest(arrays[f"image_features_{number}"], features), FEATURES)
         cosines = [float(judge.image_text_similarity(frames, prompt)[0]) for prompt in recorded["prompts"]]
         yield result(title, "similarity", largest(case["similarity"], cosines), SIMILARITY)
