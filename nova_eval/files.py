@@ -34,7 +34,7 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
     OSError when it cannot be written.
     """
-    with _temporary(path) as temporary, temporary.open("wb") as stream:
+    with temporary(path) as other, other.open("wb") as stream:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
@@ -42,11 +42,27 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
 
 def place(source: Path, target: Path, *, copy: bool = False) -> None:
     """Makes ``target`` the same bytes as ``source``, by a hard link or else by a copy. May raise OSError."""
-    with _temporary(target) as temporary:
-        if copy or not _linked(source.resolve(), temporary):
-            shutil.copyfile(source, temporary)
-            with temporary.open("rb+") as stream:
+    with temporary(target) as other:
+        if copy or not _linked(source.resolve(), other):
+            shutil.copyfile(source, other)
+            with other.open("rb+") as stream:
                 os.fsync(stream.fileno())
+
+
+@contextmanager
+def temporary(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` that no other thread or process uses; what lies there after the block takes its place.
+
+    Nothing is left when the block raises. Whoever writes under the name syncs. OSError when it cannot be done.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = sha256(f"{path.name} {get_ident()}".encode()).hexdigest()[:16]  # of one length, whatever the file is called
+    other = path.with_name(f".{name}.{writer()}.tmp")
+    try:
+        yield other
+        os.replace(other, path)
+    finally:
+        other.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -69,19 +85,6 @@ def sweep(folder: Path) -> None:
 def writer() -> str:
     """``<host>-<pid>``: the name of this process among all that may write to a folder."""
     return f"{_host()}-{os.getpid()}"
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` that no other thread or process uses; what lies there at the end takes its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = sha256(f"{path.name} {get_ident()}".encode()).hexdigest()[:16]  # of one length, whatever the file is called
-    temporary = path.with_name(f".{name}.{writer()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _linked(source: Path, target: Path) -> bool:

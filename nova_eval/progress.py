@@ -1,14 +1,15 @@
-"""Progress of long work on stderr: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work and of downloads on stderr: live bars on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 _PLAIN_LINE_EVERY_SECONDS = 10.0
+_MIB = 1 << 20
 
 
 class Progress(Protocol):
@@ -29,6 +30,25 @@ def progress(label: str, total: int, unit: str, *, quiet: bool = False) -> Itera
         lines = _Lines(label, total, unit)
         yield lines
         lines.finish()
+
+
+class Transfer(NamedTuple):
+    """How far a file is: ``state`` is ``"present"``, ``"fetching"`` or ``"done"``; ``total`` is 0 while unknown."""
+
+    name: str
+    state: str
+    bytes: int
+    total: int
+
+
+@contextmanager
+def transfers() -> Iterator[Callable[[Transfer], None]]:
+    """Shows every file that is on its way, several at once: a bar each on a terminal, else a line now and then."""
+    if sys.stderr.isatty():
+        with _transfer_bars() as show:
+            yield show
+    else:
+        yield _TransferLines()
 
 
 class _Silent:
@@ -98,6 +118,45 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Progress]:
                 )
 
         yield _Task()
+
+
+class _TransferLines:
+    def __init__(self) -> None:
+        self._started: dict[str, tuple[float, int]] = {}  # when, and how many bytes an earlier call had left
+        self._said: dict[str, float] = {}
+
+    def __call__(self, step: Transfer) -> None:
+        now = time.monotonic()
+        began, first = self._started.setdefault(step.name, (now, step.bytes))
+        if step.state == "done":
+            print(f"{step.name} {step.bytes / _MIB:.1f} MiB, took {_clock(now - began)}", file=sys.stderr, flush=True)
+        elif step.state == "fetching" and now - self._said.setdefault(step.name, began) >= _PLAIN_LINE_EVERY_SECONDS:
+            self._said[step.name] = now
+            rate = (step.bytes - first) / max(now - began, 1e-9)
+            whole = f"/{step.total / _MIB:.1f}" if step.total else ""
+            left = f", {_clock((step.total - step.bytes) / rate)} left" if step.total and rate else ""
+            text = f"{step.name} {step.bytes / _MIB:.1f}{whole} MiB, {rate / _MIB:.1f} MiB/s{left}"
+            print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _transfer_bars() -> Iterator[Callable[[Transfer], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        shown: dict[str, Any] = {}
+
+        def show(step: Transfer) -> None:
+            if step.state == "present":
+                return
+            if step.name not in shown:
+                shown[step.name] = bar.add_task(step.name, total=None)
+            bar.update(shown[step.name], completed=step.bytes, total=step.total or None)
+
+        yield show
 
 
 def _clock(seconds: float) -> str:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha1, sha256
+from hashlib import sha1
 from pathlib import Path
 from urllib.parse import quote
 
 from nova_eval import files
 from nova_eval.config import Facts, read_toml
+from nova_eval.download import Seen, Unreachable, discard_note, download
 from nova_eval.environment import CACHE_VARIABLE, cache_root
 from nova_eval.errors import PrerequisiteError
 from nova_eval.identity import file_digest
+from nova_eval.progress import Transfer
 
 GITHUB_RAW = "https://raw.githubusercontent.com"
 URL_VARIABLE = "NOVA_EVAL_PROMPTS_URL"  # another server with the same paths
-_ATTEMPTS = 4
-_FIRST_WAIT_SECONDS = 0.5  # doubled after every attempt
-_TIMEOUT_SECONDS = 30.0
+_ROOM_REMEDY = f"set {CACHE_VARIABLE} to a folder with room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,9 @@ def files_of(source: Source) -> tuple[Source, ...]:
     return tuple(replace(source, path=f"{source.path}/{name}", sha256=pin, listing="") for pin, name in pins)
 
 
-def locate(source: Source, *, mirror: Path | None = None, offline: bool = False) -> Path:
+def locate(
+    source: Source, *, mirror: Path | None = None, offline: bool = False, seen: Seen = lambda here, total: None
+) -> Path:
     """The verified file: from ``mirror``, else from the cache, else downloaded into it unless ``offline``.
 
     Raises PrerequisiteError when it is nowhere or when its sha256 is another.
@@ -108,7 +110,7 @@ def locate(source: Source, *, mirror: Path | None = None, offline: bool = False)
     if offline:
         places = f"{mirror} or {cache_folder()}" if mirror else str(cache_folder())
         raise PrerequisiteError(f"the prompt file {source} is not in {places}", remedy=_remedy(source))
-    return _store(source, _download(source))
+    return _download(source, seen)
 
 
 def fetch(
@@ -116,42 +118,47 @@ def fetch(
     *,
     mirror: Path | None = None,
     offline: bool = False,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[Transfer], None] = lambda step: None,
 ) -> list[Path]:
     """Brings every pinned file of a benchmark into the cache, verified, and returns where they lie.
 
     With ``mirror`` files are copied from there and nothing is downloaded; ``offline`` only looks. ``progress`` is
-    told one line a file.
+    told of every source, a folder being one.
     """
-    tell = progress or (lambda line: None)
     paths = []
     for source in load_sources(facts):
+        before, present, name = 0, True, Path(source.path).name
         for file in files_of(source):
-            line = _bring(file, mirror, offline)
-            if not source.listing:
-                tell(line)
-        if source.listing:
-            tell(f"{source}: {source.entries:,} files in {cache_folder() / source.place}")
+            if not _is_here(file):
+                present = False
+                _bring(file, mirror, offline, _counted(progress, Transfer(name, "fetching", before, source.bytes)))
+            before += (cache_folder() / file.place).stat().st_size
+        progress(Transfer(name, "present" if present else "done", before, before))
         paths.append(cache_folder() / source.place)
     return paths
 
 
-def _bring(source: Source, mirror: Path | None, offline: bool) -> str:
-    """Brings one file into the cache and says how."""
+def _counted(progress: Callable[[Transfer], None], source: Transfer) -> Seen:
+    """Tells of a file as the next part of its ``source``."""
+    return lambda here, total: progress(source._replace(bytes=source.bytes + here))
+
+
+def _is_here(source: Source) -> bool:
     cached = cache_folder() / source.place
-    if cached.is_file() and not _wrong_bytes(source, cached):
-        return f"{source}: already in {cached}"
-    if mirror is not None:
-        original = _in_mirror(source, mirror)
-        if original is None:
-            raise PrerequisiteError(
-                f"the mirror {mirror} does not hold {source.place.as_posix()}",
-                remedy="lay it out as <owner>/<repository>/<commit>/<path>",
-            )
-        _store(source, original.read_bytes())
-        return f"{source}: copied from {mirror}"
-    path = locate(source, offline=offline)
-    return f"{source}: downloaded, {path.stat().st_size:,} bytes, as pinned"
+    return cached.is_file() and not _wrong_bytes(source, cached)
+
+
+def _bring(source: Source, mirror: Path | None, offline: bool, seen: Seen) -> None:
+    if mirror is None:
+        locate(source, offline=offline, seen=seen)
+        return
+    original = _in_mirror(source, mirror)
+    if original is None:
+        raise PrerequisiteError(
+            f"the mirror {mirror} does not hold {source.place.as_posix()}",
+            remedy="lay it out as <owner>/<repository>/<commit>/<path>",
+        )
+    files.write(cache_folder() / source.place, original.read_bytes(), remedy=_ROOM_REMEDY)
 
 
 def verify(facts: Facts, *, mirror: Path | None = None) -> list[Check]:
@@ -190,22 +197,21 @@ def _in_mirror(source: Source, mirror: Path | None) -> Path | None:
     return path
 
 
-def _wrong_bytes(source: Source, path: Path) -> str:
+def _wrong_bytes(source: Source, path: Path, place: str = "") -> str:
+    """What is wrong with the bytes at ``path``, which came from ``place``, or ""."""
     try:
         found = _git_blob(path.read_bytes()) if source.git_blob else file_digest(path)
     except OSError as error:
         raise PrerequisiteError(f"cannot read {path}: {error.strerror or error}") from error
-    return "" if found == (source.git_blob or source.sha256) else _mismatch(source, found, str(path))
+    if found == (source.git_blob or source.sha256):
+        return ""
+    pin = f"git blob {source.git_blob}" if source.git_blob else f"sha256 {source.sha256}"
+    return f"{place or path} is not the pinned {source}: expected {pin}, found {found}"
 
 
 def _git_blob(body: bytes) -> str:
     """The name git gives to content."""
     return sha1(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest()
-
-
-def _mismatch(source: Source, found: str, place: str) -> str:
-    pin = f"git blob {source.git_blob}" if source.git_blob else f"sha256 {source.sha256}"
-    return f"{place} is not the pinned {source}: expected {pin}, found {found}"
 
 
 def _remedy(source: Source) -> str:
@@ -215,54 +221,23 @@ def _remedy(source: Source) -> str:
     )
 
 
-def _download(source: Source) -> bytes:
-    """The file's verified bytes. Broken connections and busy servers are tried again, wrong bytes are not."""
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
-
-    def passing(error: BaseException) -> bool:
-        if isinstance(error, HTTPError):
-            return error.code in (408, 429) or error.code >= 500
-        return isinstance(error, (OSError, HTTPException))
-
-    attempts = Retrying(
-        retry=retry_if_exception(passing),
-        stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential(multiplier=_FIRST_WAIT_SECONDS) + wait_random(0, _FIRST_WAIT_SECONDS),
-        reraise=True,
-    )
-    try:
-        body: bytes = attempts(_get, source)
-    except (OSError, HTTPException, ValueError) as error:
-        reason = f"HTTP {error.code}" if isinstance(error, HTTPError) else str(getattr(error, "reason", "") or error)
-        raise PrerequisiteError(f"cannot download {source.url} ({reason})", remedy=_remedy(source)) from error
-    found = _git_blob(body) if source.git_blob else sha256(body).hexdigest()
-    if found != (source.git_blob or source.sha256):
-        raise PrerequisiteError(
-            f"{_mismatch(source, found, source.url)}; nothing was kept",
-            remedy=f"a proxy may answer in its place: try another network, unset {URL_VARIABLE}, or use --mirror DIR",
-        )
-    return body
-
-
-def _get(source: Source) -> bytes:
-    from urllib.request import Request, urlopen
-
-    request = Request(source.url, headers={"User-Agent": "nova_eval"})
-    with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
-        body: bytes = response.read(source.bytes + 1)  # never more than the pin allows
-        announced = response.headers.get("Content-Length", "")
-    if announced.isdigit() and len(body) < min(int(announced), source.bytes):
-        raise ConnectionError(f"the connection ended after {len(body):,} of {int(announced):,} bytes")
-    return body
-
-
-def _store(source: Source, body: bytes) -> Path:
-    """Writes verified bytes into the cache, whole or not at all; several processes may do it at once."""
-    remedy = f"set {CACHE_VARIABLE} to a folder with room"
-    return files.write(cache_folder() / source.place, body, remedy=remedy)
+def _download(source: Source, seen: Seen) -> Path:
+    """The verified file in the cache, whole or not at all; several processes may do it at once."""
+    path = cache_folder() / source.place
+    with files.writing(path, _ROOM_REMEDY), files.temporary(path) as part:
+        try:
+            download(source.url, part, trusted=True, limit=source.bytes, seen=seen)
+        except Unreachable as error:
+            raise PrerequisiteError(error.problem, remedy=_remedy(source)) from error
+        finally:
+            discard_note(part)
+        if problem := _wrong_bytes(source, part, source.url):
+            raise PrerequisiteError(
+                f"{problem}; nothing was kept",
+                remedy="a proxy may answer in its place: "
+                f"try another network, unset {URL_VARIABLE}, or use --mirror DIR",
+            )
+    return path
 
 
 def _discard(path: Path) -> None:

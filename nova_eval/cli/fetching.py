@@ -7,6 +7,7 @@ from pathlib import Path
 from nova_eval import errors
 from nova_eval.cli.apps import prompts_app, weights_app
 from nova_eval.cli.flags import print_json, talk
+from nova_eval.progress import transfers
 
 
 @prompts_app.command(name="fetch")
@@ -15,7 +16,9 @@ def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: boo
     from nova_eval.adapters import load_benchmark, sources
 
     adapter = load_benchmark(benchmark)
-    for path in sources.fetch(adapter.facts, mirror=mirror, offline=offline):
+    with transfers() as show:
+        paths = sources.fetch(adapter.facts, mirror=mirror, offline=offline, progress=show)
+    for path in paths:
         talk(f"verified: {path}")
     for line in adapter.prepare(mirror):
         talk(line)
@@ -53,7 +56,9 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
     for row in missing:
         talk(f"to fetch: {row.entry.name}, {row.bytes / 2**20:.1f} MiB, licence {row.entry.licence}")
     talk(f"to fetch in all: {sum(row.bytes for row in missing) / 2**30:.2f} GiB")
-    for path in weights.fetch(names, judges_of, mirror=mirror, offline=offline):
+    with transfers() as show:
+        paths = weights.fetch(names, judges_of, mirror=mirror, offline=offline, progress=show)
+    for path in paths:
         talk(f"verified: {path}")
     return errors.OK
 

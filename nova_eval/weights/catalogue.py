@@ -1,4 +1,7 @@
-"""The pinned weight files by name, where they lie on this machine, and the digest of what lies there."""
+"""The pinned weight files by name: where they lie on this machine, the digest of what lies there, and what it must be.
+
+A file must have its publisher's checksum, or that of the first file that was fetched here.
+"""
 
 from __future__ import annotations
 
@@ -89,16 +92,9 @@ def find(name: str) -> Path | None:
     return next((folder / file for folder in folders if (folder / file).is_file()), None)
 
 
-def locate(name: str, *, offline: bool = True) -> Path:
-    """The file called ``name``; without ``offline`` it is downloaded where it is missing.
-
-    PrerequisiteError, naming the command that brings it, when it is nowhere.
-    """
+def locate(name: str) -> Path:
+    """The file called ``name``. PrerequisiteError, naming the command that brings it, when it is nowhere."""
     path = find(name)
-    if path is None and not offline:
-        from nova_eval.weights.fetching import fetch
-
-        path = fetch([name])[0]
     if path is None:
         raise PrerequisiteError(f"weights {name} are missing", remedy=f"python -m nova_eval weights fetch {name}")
     return path
@@ -137,3 +133,51 @@ def remember(path: Path, sha256: str) -> None:
     row = {"sha256": sha256, "bytes": status.st_size, "modified": status.st_mtime_ns}
     with suppress(PrerequisiteError):
         files.write(note, json.dumps(row))
+
+
+# --- pins: which bytes a file must have -----------------------------------------------------------------------------
+
+
+def lock_path() -> Path:
+    """``lock.json`` in the weights folder: what was fetched first, by name."""
+    return cache_folder() / "lock.json"
+
+
+def locked() -> dict[str, dict[str, Any]]:
+    """``{name: {"sha256", "bytes", "url"}}``; nothing while there is no file, or none that can be read."""
+    try:
+        rows: dict[str, dict[str, Any]] = json.loads(lock_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return rows
+
+
+def pinned(entry: Entry) -> tuple[str, str]:
+    """The checksum (or the beginning of it) that the file must have and who says so; both "" for the first fetch."""
+    if entry.sha256:
+        return entry.sha256, "publisher"
+    sha256 = str(locked().get(entry.name, {}).get("sha256", ""))
+    return sha256, "first fetch" if sha256 else ""
+
+
+def mismatch(entry: Entry, sha256: str) -> str:
+    """What is wrong with bytes of this checksum, or ""."""
+    expected, source = pinned(entry)
+    if sha256.startswith(expected):
+        return ""
+    short = f"{expected[:12]}…" if len(expected) > 12 else expected
+    return f"sha256 {sha256[:12]}… is not the pinned {short} ({source})"
+
+
+def pin(entry: Entry, sha256: str, size: int, url: str) -> None:
+    """Writes down what was fetched. An entry that is there already stays as it is."""
+    from filelock import FileLock
+
+    path = lock_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(".lock.json.lock")):
+        rows = locked()
+        if entry.name in rows:
+            return
+        rows[entry.name] = {"sha256": sha256, "bytes": size, "url": url}
+        files.write(path, json.dumps(dict(sorted(rows.items())), indent=2) + "\n")

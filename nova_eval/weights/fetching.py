@@ -11,26 +11,28 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from nova_eval.download import ROOM_REMEDY, Unreachable, discard, download
 from nova_eval.errors import NovaEvalError, PrerequisiteError, unknown
 from nova_eval.identity import file_digest
-from nova_eval.weights.catalogue import FOLDER_VARIABLE, Entry, cache_folder, digest, entries, find, remember
-from nova_eval.weights.download import ROOM_REMEDY, Unreachable, discard, download
-from nova_eval.weights.pins import locked, mismatch, pin, pinned
+from nova_eval.progress import Transfer
+from nova_eval.weights.catalogue import (
+    FOLDER_VARIABLE,
+    Entry,
+    cache_folder,
+    digest,
+    entries,
+    find,
+    locked,
+    mismatch,
+    pin,
+    pinned,
+    remember,
+)
 
 MIRROR_VARIABLE = "NOVA_EVAL_WEIGHTS_URL"
 HUB_VARIABLE = "HF_ENDPOINT"  # another address of the Hugging Face hub, as its own tools have it
 _HUB = "https://huggingface.co"
 _AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a file is: ``state`` is ``"present"``, ``"fetching"`` or ``"done"``; ``total`` is 0 while unknown."""
-
-    name: str
-    state: str
-    bytes: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def fetch(
     *,
     offline: bool = False,
     mirror: str = "",
-    progress: Callable[[Progress], None] = lambda step: None,
+    progress: Callable[[Transfer], None] = lambda step: None,
 ) -> list[Path]:
     """Brings files into the cache, several at once, and returns where they lie, in the order of ``select``.
 
@@ -134,7 +136,7 @@ def listing(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({}))
     return rows
 
 
-def _fetched(row: Entry, offline: bool, mirror: str, progress: Callable[[Progress], None]) -> Path:
+def _fetched(row: Entry, offline: bool, mirror: str, progress: Callable[[Transfer], None]) -> Path:
     from filelock import FileLock
 
     folder = cache_folder()
@@ -142,7 +144,7 @@ def _fetched(row: Entry, offline: bool, mirror: str, progress: Callable[[Progres
         present = _present(row)
         if present is not None:
             size = present.stat().st_size
-            progress(Progress(row.name, "present", size, size))
+            progress(Transfer(row.name, "present", size, size))
             return present
         if offline:
             raise PrerequisiteError(
@@ -170,7 +172,7 @@ def _present(row: Entry) -> Path | None:
     return None
 
 
-def _from_somewhere(row: Entry, folder: Path, mirror: str, progress: Callable[[Progress], None]) -> Path:
+def _from_somewhere(row: Entry, folder: Path, mirror: str, progress: Callable[[Transfer], None]) -> Path:
     problems = []
     for url in sources(row, mirror):
         try:
@@ -192,12 +194,12 @@ def sources(row: Entry, mirror: str = "") -> list[str]:
     return [f"{mirror.rstrip('/')}/{row.file}", *official]
 
 
-def _from(row: Entry, url: str, folder: Path, progress: Callable[[Progress], None]) -> Path:
+def _from(row: Entry, url: str, folder: Path, progress: Callable[[Transfer], None]) -> Path:
     address, _, member = url.partition("#")
     part = folder / f".{row.file}.part"
 
     def seen(here: int, total: int) -> None:
-        progress(Progress(row.name, "fetching", here, total))
+        progress(Transfer(row.name, "fetching", here, total))
 
     if "://" in address:
         download(address, part, trusted=bool(pinned(row)[0]) and not member, seen=seen)
@@ -228,7 +230,7 @@ def _unzip(part: Path, member: str, address: str) -> None:
     os.replace(extracted, part)
 
 
-def _accepted(row: Entry, part: Path, path: Path, address: str, progress: Callable[[Progress], None]) -> Path:
+def _accepted(row: Entry, part: Path, path: Path, address: str, progress: Callable[[Transfer], None]) -> Path:
     sha256, size = file_digest(part), part.stat().st_size
     problem = mismatch(row, sha256) or _not_weights(part)
     if problem:
@@ -238,7 +240,7 @@ def _accepted(row: Entry, part: Path, path: Path, address: str, progress: Callab
     os.replace(part, path)
     discard(part)
     remember(path, sha256)
-    progress(Progress(row.name, "done", size, size))
+    progress(Transfer(row.name, "done", size, size))
     return path
 
 

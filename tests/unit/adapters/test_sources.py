@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from nova_eval import download
 from nova_eval.adapters import load_benchmark, sources
 from nova_eval.adapters.sources import fetch, load_sources, locate, verify
 from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.progress import Transfer
 
 BODIES = {
     "suite": b'[{"prompt_en": "a cat", "dimension": ["scene"]}]',
@@ -84,7 +86,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     monkeypatch.setenv("NOVA_EVAL_PROMPTS_URL", f"http://127.0.0.1:{listening.server_port}/")
-    monkeypatch.setattr(sources, "_FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(download, "FIRST_WAIT_SECONDS", 0.001)
     yield told
     listening.shutdown()
     thread.join()
@@ -104,12 +106,15 @@ def cache_files(root: Path) -> list[str]:
 
 class TestDownload:
     def test_fetch_brings_every_file_once(self, server, pinned):
-        lines: list[str] = []
-        paths = fetch(FACTS, progress=lines.append)
+        steps: list[Transfer] = []
+        paths = fetch(FACTS, progress=steps.append)
         assert [path.read_bytes() for path in paths] == list(BODIES.values())
         assert paths[0] == pinned / "cache" / "prompts" / SUITE.place
         assert server.asked[0] == f"/owner/repo/{SUITE.commit}/some%20folder/suite.bin"
-        assert len(lines) == 2
+        assert [step.name for step in steps if step.state == "done"] == ["suite.bin", "labels.bin"]
+        assert {(step.bytes, step.total) for step in steps if step.state == "done"} == {
+            (s.bytes, s.bytes) for s in PINNED
+        }
         assert fetch(FACTS) == paths
         assert len(server.asked) == 2
         assert cache_files(pinned) == ["labels.bin", "suite.bin"]
@@ -150,6 +155,13 @@ class TestDownload:
         with pytest.raises(PrerequisiteError, match=r"cannot download http://127.*prompts fetch vbench"):
             locate(LABELS)
         assert cache_files(pinned) == []
+
+    def test_no_more_is_read_than_the_pin_allows(self, server, pinned):
+        seen: list[int] = []
+        server.answer = lambda request, body: whole(request, b"x" * 5_000_000)
+        with pytest.raises(PrerequisiteError, match="nothing was kept"):
+            locate(SUITE, seen=lambda here, total: seen.append(here))
+        assert max(seen) < 1_000_000
 
     def test_a_busy_server_is_tried_again(self, server):
         def busy(request: BaseHTTPRequestHandler, body: bytes) -> None:

@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
-from nova_eval import weights
+from nova_eval import download, weights
 from nova_eval.errors import PrerequisiteError, UsageError
-from nova_eval.weights import catalogue, download, fetching, pins
+from nova_eval.progress import Transfer
+from nova_eval.weights import catalogue, fetching
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -166,9 +167,13 @@ class TestAFileIsLocated:
     def test_it_is_fetched_only_when_that_is_allowed(self, one: weights.Entry, server: Server) -> None:
         server.files["tiny.pth"] = BODY
         with pytest.raises(PrerequisiteError):
-            weights.locate("tiny", offline=True)
+            weights.locate("tiny")
+        with pytest.raises(PrerequisiteError, match="offline was asked for"):
+            weights.fetch(["tiny"], offline=True)
         assert not server.requests
-        assert weights.locate("tiny", offline=False).read_bytes() == BODY
+        (path,) = weights.fetch(["tiny"])
+        assert weights.locate("tiny") == path
+        assert path.read_bytes() == BODY
 
     def test_a_digest_is_read_once_and_follows_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "file"
@@ -194,7 +199,7 @@ class TestADownloadIsWholeOrAbsent:
         self, one: weights.Entry, server: Server, cache: Path
     ) -> None:
         server.files["tiny.pth"] = BODY
-        steps: list[weights.Progress] = []
+        steps: list[Transfer] = []
         assert weights.fetch(["tiny"], progress=steps.append) == [cache / "tiny.pth"]
         assert json.loads((cache / "lock.json").read_text())["tiny"]["sha256"] == SHA
         assert left_over(cache) == ["lock.json", "tiny.pth"]
@@ -433,7 +438,7 @@ class TestADownloadIsWholeOrAbsent:
             weights.fetch()
         assert "\n" not in str(caught.value)
         assert left_over(cache) == ["b.pth", "lock.json", "tiny.pth"]
-        assert set(pins.locked()) == {"b", "tiny"}
+        assert set(catalogue.locked()) == {"b", "tiny"}
 
     def test_one_member_of_an_archive_is_taken_out(
         self, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -445,7 +450,7 @@ class TestADownloadIsWholeOrAbsent:
         server.files["all.zip"] = (tmp_path / "all.zip").read_bytes()
         weights.fetch(["tiny"])
         assert (cache / "tiny.pth").read_bytes() == BODY
-        assert pins.locked()["tiny"]["sha256"] == SHA
+        assert catalogue.locked()["tiny"]["sha256"] == SHA
 
     def test_an_archive_without_the_member_is_refused(
         self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch

@@ -27,8 +27,10 @@ class Unreachable(PrerequisiteError):
     """A source that does not answer or does not have the file: another one may."""
 
 
-def download(url: str, part: Path, *, trusted: bool, seen: Seen = lambda here, total: None) -> None:
+def download(url: str, part: Path, *, trusted: bool, limit: int = 0, seen: Seen = lambda here, total: None) -> None:
     """Brings the bytes behind ``url`` into ``part``, going on from what an earlier call left there.
+
+    No more is read once there are more than ``limit`` bytes (0: any number): a checksum then tells that they are wrong.
 
     Bytes are only joined when the server says that its file has not changed, or when a checksum will tell
     (``trusted``). Broken connections and busy servers are tried again. Raises Unreachable, and PrerequisiteError for
@@ -38,7 +40,8 @@ def download(url: str, part: Path, *, trusted: bool, seen: Seen = lambda here, t
     while True:
         before = _size(part)
         try:
-            _attempt(url, part, trusted, seen)
+            _attempt(url, part, trusted, limit, seen)
+            discard_note(part)
             return
         except Exception as error:
             problem, passing = _reason(error, part)
@@ -53,10 +56,15 @@ def download(url: str, part: Path, *, trusted: bool, seen: Seen = lambda here, t
 def discard(part: Path) -> None:
     """Removes a partial download and the note beside it."""
     part.unlink(missing_ok=True)
+    discard_note(part)
+
+
+def discard_note(part: Path) -> None:
+    """Removes the note beside a partial download, without which it is only gone on with when ``trusted``."""
     _note(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, trusted: bool, seen: Seen) -> None:
+def _attempt(url: str, part: Path, trusted: bool, limit: int, seen: Seen) -> None:
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
@@ -73,7 +81,7 @@ def _attempt(url: str, part: Path, trusted: bool, seen: Seen) -> None:
             start = 0
         announced = response.headers.get("Content-Length", "")
         total = start + int(announced) if announced.isdigit() else 0
-        _check_room(part, total - start)
+        _check_room(part, (min(total, limit) if limit else total) - start)
         _remember(url, part, response.headers)
         here = start
         with part.open("r+b" if start else "wb") as stream:
@@ -83,6 +91,8 @@ def _attempt(url: str, part: Path, trusted: bool, seen: Seen) -> None:
                 stream.write(chunk)
                 here += len(chunk)
                 seen(here, total)
+                if 0 < limit < here:
+                    return
             stream.flush()
             os.fsync(stream.fileno())
     if total and here < total:
