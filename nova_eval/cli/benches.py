@@ -1,68 +1,44 @@
-"""bench: speed and the effect of settings."""
+"""bench: speed and the effect of settings. What each can be told lies in ``checks/bench/options.py``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
 
 from nova_eval import errors
+from nova_eval.checks.bench.options import GenEvalBench, JudgesBench, SamplerBench, StoreBench, VqaBench
 from nova_eval.cli.apps import bench_app
 from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, talk
 
+T = TypeVar("T")
+
 
 @bench_app.command(name="store")
-def bench_store(*, samples: int = 1000, resume: int = 10_000, json: bool = False) -> int:
-    """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run.
-
-    Parameters
-    ----------
-    samples
-        Samples in the timed run.
-    resume
-        Samples of the finished run whose resumption is timed.
-    """
+def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
+    """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run."""
     from nova_eval.checks.bench import store
 
-    figures = store.measure(samples, resume)
-    if json:
-        print_json(figures)
-    else:
-        print("\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in figures.items()))
-    return errors.OK
+    return _print(store.measure(asked), store.lines, json=json)
 
 
 @bench_app.command(name="sampler")
-def bench_sampler(
-    *,
-    model: Literal["mid", "paper"] = "mid",
-    diffusion_steps: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (25, 100),
-    batches: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (1,),
-    repeats: int = 2,
-    device: str = "cpu",
-    dtype: str = "float32",
-    json: bool = False,
-) -> int:
+def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -> int:
     """The NOVA sampler against a plain path (whole-frame denoising, nothing hoisted) measured in the same run.
 
     Parameters
     ----------
-    model
-        mid (two CPU cores, minutes) or paper (0.6 B text-to-video at 33×480×768; wants a GPU).
     json
         Print a JSON list of {diffusion_steps, batch, speedup, …}.
     """
-    from nova_eval.checks.bench import sampler_cli as sampler
+    with _needing("nova", "sampler"):
+        from nova_eval.checks.bench import sampler
 
-    rows = sampler.measure(
-        model=model, diffusion_steps=diffusion_steps, batches=batches, repeats=repeats, device=device, dtype=dtype
-    )
-    if json:
-        print_json(rows)
-    else:
-        print(sampler.lines(rows))
-    return errors.OK
+        return _print(sampler.measure(asked, say=talk), sampler.lines, json=json)
 
 
 @bench_app.command(name="sweep")
@@ -105,8 +81,6 @@ def bench_sweep(
         for path in sweep.write(output, over, points, show or measured):
             talk(f"wrote {path}")
     if json:
-        from dataclasses import asdict
-
         print_json([asdict(point) for point in points])
     else:
         print(sweep.lines(over, points, show or measured))
@@ -114,133 +88,67 @@ def bench_sweep(
 
 
 @bench_app.command(name="geneval")
-def bench_geneval(
-    *,
-    judge: Literal["geneval_objects", "geneval_objects_mmdet"] = "geneval_objects",
-    images: int = 4,
-    batch: int = 4,
-    objects: int = 1,
-    height: int = 512,
-    width: int = 512,
-    repeats: int = 1,
-    device: str = "cpu",
-    dtype: str = "float32",
-    json: bool = False,
-) -> int:
-    """GenEval's detector and colours, one image after the other against batches, measured in the same run.
+def bench_geneval(*, asked: GenEvalBench = GenEvalBench(), json: bool = False) -> int:
+    """GenEval's detector and colors, one image after the other against batches, measured in the same run.
 
     Parameters
     ----------
-    judge
-        Mask2Former in transformers, or in mmdet.
-    images
-        Rendered scenes, of height × width; the detector enlarges or reduces them to at most 1333×800.
-    objects
-        Objects of each image that are asked for their color.
     json
         Print one JSON object.
     """
-    from nova_eval.checks.bench import geneval
+    with _needing("judges", "geneval"):
+        from nova_eval.checks.bench import geneval
 
-    row = geneval.measure(
-        judge=judge,
-        images=images,
-        batch=batch,
-        objects=objects,
-        height=height,
-        width=width,
-        repeats=repeats,
-        device=device,
-        dtype=dtype,
-        say=talk,
-    )
-    if json:
-        print_json(row)
-    else:
-        print(geneval.lines(row))
-    return errors.OK
+        return _print(geneval.measure(asked, talk), geneval.lines, json=json)
 
 
 @bench_app.command(name="vqa")
-def bench_vqa(
-    *,
-    judge: Literal["blip_vqa", "mplug_large"] = "blip_vqa",
-    questions: int = 8,
-    repeats: int = 2,
-    device: str = "cpu",
-    dtype: str = "float32",
-    json: bool = False,
-) -> int:
+def bench_vqa(*, asked: VqaBench = VqaBench(), json: bool = False) -> int:
     """Questions about an image: encoded once for all of them, against anew for each, measured in the same run.
 
     Parameters
     ----------
-    judge
-        At full size, with random weights: blip_vqa (T2I-CompBench) or mplug_large (DPG-Bench).
-    questions
-        Questions an image; DPG-Bench asks 13.5 on average.
     json
         Print one JSON object.
     """
-    from nova_eval.checks.bench import vqa
+    with _needing("judges", "vqa"):
+        from nova_eval.checks.bench import vqa
 
-    row = vqa.measure(judge=judge, questions=questions, repeats=repeats, device=device, dtype=dtype)
-    if json:
-        print_json(row)
-    else:
-        print(vqa.lines(row))
-    return errors.OK
+        return _print(vqa.measure(asked, talk), vqa.lines, json=json)
 
 
 @bench_app.command(name="judges")
-def bench_judges(
-    *,
-    dimensions: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
-    clips: int = 2,
-    frames: int = 33,
-    height: int = 480,
-    width: int = 768,
-    fps: float = 12.0,
-    repeats: int = 1,
-    threads: int | None = None,
-    weights: Path | None = None,
-    environment: Path | None = None,
-    mirror: Path | None = None,
-    offline: bool = False,
-    json: bool = False,
-) -> int:
+def bench_judges(*, asked: JudgesBench = JudgesBench(), json: bool = False) -> int:
     """VBench's judges beside the official vbench 0.1.5, measured in turns on the same clips, weights and cores.
 
-    The package runs in the environment of `crosscheck`; random weights stand in for missing ones.
+    The package runs in the environment of `crosscheck`; random weights are drawn where there are none.
 
     Parameters
     ----------
-    dimensions
-        Only these of the eight that are measured.
-    threads
-        Cores for either side (default: all).
     json
         Print one JSON object instead of the table.
     """
-    from nova_eval.checks.bench import judges
+    with _needing("judges", "judges"):
+        from nova_eval.checks.bench import judges
 
-    result = judges.measure(
-        dimensions=dimensions,
-        clips=clips,
-        frames=frames,
-        height=height,
-        width=width,
-        fps=fps,
-        repeats=repeats,
-        threads=threads,
-        weights_folder=weights,
-        place=environment,
-        mirror=mirror,
-        offline=offline,
-        say=talk,
-    )
+        return _print(judges.measure(asked, talk), judges.lines, json=json)
+
+
+def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:
+    """What was measured: the lines for people, or the same for programs."""
     if json:
-        print_json(result)
+        print_json([asdict(row) for row in measured] if isinstance(measured, list) else measured)
     else:
-        print(judges.lines(result))
+        print(lines(measured))
     return errors.OK
+
+
+@contextmanager
+def _needing(extra: Literal["nova", "judges"], bench: str) -> Iterator[None]:
+    """A package that is not installed is a prerequisite, which an extra of this one brings."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise errors.PrerequisiteError(
+            f"bench {bench} needs the package {error.name!r}", remedy=f"pip install 'nova_eval[{extra}]'"
+        ) from error

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any, Literal
 
 from nova_eval import errors
+from nova_eval.checks.crosscheck.options import Crosscheck
 from nova_eval.cli.apps import app
 from nova_eval.cli.flags import print_json, talk
 
@@ -58,13 +57,7 @@ def crosscheck(
     run: str,
     /,
     *,
-    dimensions: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
-    limit: int | None = None,
-    weights: Path | None = None,
-    environment: Path | None = None,
-    mirror: Path | None = None,
-    offline: bool = False,
-    threads: int | None = None,
+    asked: Crosscheck = Crosscheck(),
     results: Path = Path("results"),
     json: bool = False,
 ) -> int:
@@ -76,39 +69,18 @@ def crosscheck(
     ----------
     run
         A run folder, or a name from `list runs`.
-    dimensions
-        Only these (default: all that the run has scores of).
-    limit
-        At most this many videos a dimension, spread evenly.
-    weights
-        Folder of weight files under their published names (default: where `weights fetch` puts them).
-    environment
-        Folder of the environment; one that you made, with detectron2 for instance, is used as it is.
-    mirror
-        Folder with pinned files as owner/repository/commit/path.
-    threads
-        Cores that the package may use (default: all).
     json
         Print a JSON list instead of the table.
     """
-    from nova_eval.checks.crosscheck import crosscheck
+    from nova_eval.checks.crosscheck import comparison
+    from nova_eval.checks.crosscheck import crosscheck as official
     from nova_eval.cli import show
 
-    compared = crosscheck.crosscheck(
-        show.find(run, results),
-        dimensions=dimensions,
-        limit=limit,
-        weights=weights,
-        place=environment,
-        mirror=mirror,
-        offline=offline,
-        threads=threads,
-        say=talk,
-    )
+    compared = official.crosscheck(show.find(run, results), asked, talk)
     if json:
-        print_json(crosscheck.as_json(compared))
+        print_json(comparison.as_json(compared))
     else:
-        print(crosscheck.lines(compared))
+        print(comparison.lines(compared))
     return errors.OK if all(row.agrees for row in compared if not row.reason) else errors.GATE_FAILED
 
 

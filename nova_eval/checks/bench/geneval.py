@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nova_eval import weights as pinned
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.checks.bench.options import GenEvalBench
+from nova_eval.checks.bench.timing import Beside, clock, in_turns, table
+from nova_eval.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from nova_eval.protocols import Detection, Frames
@@ -21,113 +21,99 @@ PUBLISHED = Path(__file__).parents[1] / "parity" / "published"
 _SMALL = (32, 1360)  # what Mask2Former looks at with the least work: one row of its coarsest cells
 
 
-def measure(
-    *,
-    judge: str = JUDGES[0],
-    images: int = 4,
-    batch: int = 4,
-    objects: int = 1,
-    height: int = 512,
-    width: int = 512,
-    repeats: int = 1,
-    device: str = "cpu",
-    dtype: str = "float32",
-    say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
-    """Images a second of detector and colours, alone and in batches; ``speedup`` of each part; ``difference``.
+def measure(asked: GenEvalBench, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Images a second of detector and colors, alone and in batches; ``speedup`` of each part; ``difference``.
 
-    ``images`` rendered scenes are looked at, and in each the ``objects`` surest objects (of whatever score) are asked
-    for their colours: one by one, then ``batch`` images at once and the objects of an image together. Weights that are
-    missing are drawn at random, which does not change what is computed. ``difference`` is the largest of a score
-    between the two ways. Times are the median of ``repeats``, preprocessing included and in processor
-    seconds on the CPU, which other programs disturb less; what a colour is called is read before, once for a run.
+    Rendered scenes are looked at, and in each the surest objects (of whatever score) are asked for their colors: one by
+    one, then a batch of images at once and the objects of an image together. Weights that are missing are drawn at
+    random, which does not change what is computed. ``difference`` is the largest of a score between the two ways. Times
+    are medians, preprocessing included and in processor seconds on the CPU, which other programs disturb less; what a
+    color is called is read before, once for a run.
     """
-    if min(images, batch, objects, repeats) < 1 or min(height, width) < 16:
+    if min(asked.images, asked.batch, asked.objects, asked.repeats) < 1 or min(asked.height, asked.width) < 16:
         raise UsageError("bench geneval needs an image of 16×16 pixels or more, a batch, an object and a repeat")
-    if judge not in JUDGES:
-        raise unknown("judge to measure", judge, JUDGES)
-    if judge != JUDGES[0] and dtype != "float32":
-        raise UsageError(f"{judge} computes in float32 only", remedy="leave out --dtype")
-    try:
-        import torch
+    if asked.judge not in JUDGES:
+        raise unknown("judge to measure", asked.judge, JUDGES)
+    if asked.judge != JUDGES[0] and asked.dtype != "float32":
+        raise UsageError(f"{asked.judge} computes in float32 only", remedy="leave out --dtype")
+    import torch
 
-        from nova_eval.adapters.geneval.prompts import COLORS
-        from nova_eval.judges import JUDGES as registered
-        from nova_eval.judges.geneval_colors import texts
-    except ModuleNotFoundError as error:
-        raise PrerequisiteError(
-            f"bench geneval needs the package {error.name!r}", remedy="pip install 'nova_eval[judges]'"
-        ) from error
+    from nova_eval.adapters.geneval.prompts import COLORS
+    from nova_eval.judges import JUDGES as registered
+    from nova_eval.judges.geneval_colors import texts
+
     with tempfile.TemporaryDirectory(prefix="nova_eval-bench-") as folder:
         paths, drawn = _weights(Path(folder), say)
-        maker: Any = registered.get(judge)
-        settings = {"dtype": dtype} if judge == JUDGES[0] else {}
-        asked: Any = maker(batch=batch, **paths, **settings).to(device)
-        frames = scenes(images, height, width)
+        maker: Any = registered.get(asked.judge)
+        settings = {"dtype": asked.dtype} if asked.judge == JUDGES[0] else {}
+        judge: Any = maker(batch=asked.batch, **paths, **settings).to(asked.device)
+        frames = scenes(asked.images, asked.height, asked.width)
         say("loading")
         warm = scenes(1, *_SMALL)
-        asked.colors(warm[0], _surest(asked.detect(warm)[0], 1))
-        seconds: dict[str, list[float]] = {}
-        clock = time.process_time if device == "cpu" else time.perf_counter
-
-        def timed(name: str, work: Callable[[], Any]) -> Any:
-            started = clock()
-            answer = work()
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
-            seconds.setdefault(name, []).append(clock() - started)
-            return answer
-
-        for repeat in range(repeats):
-            say(f"repeat {repeat + 1} of {repeats}")
-            alone = timed("detect_alone", lambda: [asked.detect(frames[n : n + 1])[0] for n in range(images)])
-            batched = timed("detect_batched", lambda: asked.detect(frames))
-            chosen = [_surest(found, objects) for found in batched]
-            asked.namer.text_features(
-                [line for label in _labels(chosen) for color in COLORS for line in texts(color, label)]
-            )
-            pairs = list(zip(frames, chosen, strict=True))
-            single = [(frame, [one]) for frame, some in pairs for one in some]
-            timed("color_alone", partial(_colored, asked, single))
-            timed("color_batched", partial(_colored, asked, pairs))
-    parts = {name: median(times) for name, times in seconds.items()}
-    one_by_one, together = (parts[f"detect_{way}"] + parts[f"color_{way}"] for way in ("alone", "batched"))
+        judge.colors(warm[0], _surest(judge.detect(warm)[0], 1))
+        found = in_turns(
+            {
+                "alone": lambda repeat: [judge.detect(frame[None])[0] for frame in frames],
+                "batched": lambda repeat: judge.detect(frames),
+            },
+            asked.repeats,
+            asked.device,
+            say,
+        )
+        chosen = [_surest(some, asked.objects) for some in found["batched"].answer]
+        judge.namer.text_features(
+            [line for label in _labels(chosen) for color in COLORS for line in texts(color, label)]
+        )
+        pairs = list(zip(frames, chosen, strict=True))
+        colored = in_turns(
+            {
+                "alone": lambda repeat: [judge.colors(frame, [one]) for frame, some in pairs for one in some],
+                "batched": lambda repeat: [judge.colors(frame, some) for frame, some in pairs],
+            },
+            asked.repeats,
+            asked.device,
+            say,
+        )
+    detect, color = ({way: turn.median(asked.device) for way, turn in turns.items()} for turns in (found, colored))
+    one_by_one, together = (detect[way] + color[way] for way in ("alone", "batched"))
     return {
-        "judge": judge,
-        "images": images,
-        "batch": batch,
+        **asdict(asked),
         "objects": sum(map(len, chosen)),
-        "height": height,
-        "width": width,
-        "device": device,
-        "dtype": dtype,
         "threads": torch.get_num_threads(),
-        "clock": "processor" if device == "cpu" else "wall",
+        "clock": clock(asked.device),
         "random_weights": drawn,
-        **{f"seconds_{name}": value for name, value in parts.items()},
-        "images_per_second_alone": images / one_by_one,
-        "images_per_second_batched": images / together,
+        **{f"seconds_detect_{way}": seconds for way, seconds in detect.items()},
+        **{f"seconds_color_{way}": seconds for way, seconds in color.items()},
+        "images_per_second_alone": asked.images / one_by_one,
+        "images_per_second_batched": asked.images / together,
         "speedup": one_by_one / together,
-        "speedup_detect": parts["detect_alone"] / parts["detect_batched"],
-        "speedup_color": parts["color_alone"] / parts["color_batched"],
-        "difference": _difference(alone, batched),
+        "speedup_detect": detect["alone"] / detect["batched"],
+        "speedup_color": color["alone"] / color["batched"],
+        "difference": _difference(found["alone"].answer, found["batched"].answer),
     }
 
 
 def lines(row: Mapping[str, Any]) -> str:
     """The figures for people."""
     weights = f", random weights for {', '.join(row['random_weights'])}" if row["random_weights"] else ""
+    parts = [
+        Beside(
+            f"  {name}",
+            row[f"seconds_{part}_batched"],
+            row[f"seconds_{part}_alone"],
+            row[f"speedup_{part}"],
+        )
+        for name, part in (("objects", "detect"), ("colors", "color"))
+    ]
+    both = Beside("  both", sum(p.ours for p in parts), sum(p.other for p in parts), row["speedup"])
     return "\n".join(
         [
             f"{row['judge']} ({row['dtype']}, {row['device']}, {row['threads']} threads{weights}), {row['images']} "
-            f"images of {row['height']}×{row['width']}, {row['objects']} objects asked for their color, "
+            f"images of {row['height']}×{row['width']}, {row['objects']} objects asked for their color; seconds of "
             f"{row['clock']} time:",
-            f"  one by one {row['images_per_second_alone']:.3g} images/s "
-            f"(objects {row['seconds_detect_alone']:.1f} s, colors {row['seconds_color_alone']:.1f} s)",
-            f"  batches of {row['batch']} {row['images_per_second_batched']:.3g} images/s "
-            f"(objects {row['seconds_detect_batched']:.1f} s, colors {row['seconds_color_batched']:.1f} s)",
-            f"  speed-up {row['speedup']:.2f}× (objects {row['speedup_detect']:.2f}×, colors "
-            f"{row['speedup_color']:.2f}×); largest difference of a score {row['difference']:.1e}",
+            *table((f"batches of {row['batch']}", "one by one"), [*parts, both]),
+            f"  {row['images_per_second_batched']:.3g} against {row['images_per_second_alone']:.3g} images/s; "
+            f"largest difference of a score {row['difference']:.1e}",
         ]
     )
 
@@ -141,10 +127,6 @@ def scenes(count: int, height: int, width: int) -> Frames:
 
     made = [render(example_scene(n, seed=0), n, frames=1, height=height, width=width)[0] for n in range(count)]
     return np.stack(made)
-
-
-def _colored(judge: Any, pairs: Sequence[tuple[Frames, Sequence[Detection]]]) -> list[list[str]]:
-    return [judge.colors(frame, some) for frame, some in pairs]
 
 
 def _labels(chosen: Sequence[Sequence[Detection]]) -> list[str]:

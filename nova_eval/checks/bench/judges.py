@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,9 @@ from nova_eval import environment as machine
 from nova_eval import media, weights
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.vbench import OFFICIAL
-from nova_eval.checks.crosscheck.crosscheck import environment, weights_in
-from nova_eval.checks.crosscheck.installation import Environment
+from nova_eval.checks.bench.options import JudgesBench
+from nova_eval.checks.bench.timing import Beside, Seconds, table, timed
+from nova_eval.checks.crosscheck.installation import Environment, environment
 from nova_eval.checks.crosscheck.official import (
     FILES,
     Answer,
@@ -29,6 +29,7 @@ from nova_eval.checks.crosscheck.official import (
     place_files,
     read_answers,
     surroundings,
+    weights_in,
 )
 from nova_eval.checks.parity.procedural import moving_shapes, pan
 from nova_eval.checks.parity.weight_files import STAND_INS, write
@@ -51,78 +52,62 @@ _SMALL = (5, 128, 160)  # frames, height, width
 
 @dataclass
 class Cost:
-    """Seconds of one dimension, a number a clip and repeat."""
+    """Seconds of one dimension: of loading, and a number a clip and repeat."""
 
     load: float = 0.0
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
+    clips: list[Seconds] = field(default_factory=list)
 
 
-def measure(
-    *,
-    dimensions: Sequence[str] = (),
-    clips: int = 2,
-    frames: int = 33,
-    height: int = 480,
-    width: int = 768,
-    fps: float = 12.0,
-    repeats: int = 1,
-    threads: int | None = None,
-    weights_folder: Path | None = None,
-    place: Path | None = None,
-    mirror: Path | None = None,
-    offline: bool = False,
-    say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
+def measure(asked: JudgesBench, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Facts of the measurement, and under ``dimensions`` a row each: seconds a clip of both sides and their ratios.
 
     ``ratio`` is the median over clips of the package's wall time over ours, taken one after the other; ``cpu_ratio``
     is that of the sums of processor seconds, which other programs on the machine disturb less. ``together`` adds up
-    all dimensions that ran on both sides, decoding included. Weights come from ``weights_folder`` or where
+    all dimensions that ran on both sides, decoding included. Weights come from the package's folder or where
     ``weights fetch`` puts them; where one is missing, random ones of the same shapes are drawn. PrerequisiteError when
     the package's environment cannot be made or no dimension runs there.
     """
-    for name in dimensions:
+    for name in asked.dimensions:
         if name not in DIMENSIONS:
             raise unknown("dimension to measure", name, DIMENSIONS)
-    if min(clips, repeats) < 1 or frames < 3 or min(height, width) < 128:
+    if min(asked.clips, asked.repeats) < 1 or asked.frames < 3 or min(asked.height, asked.width) < 128:
         raise UsageError("one clip or more of three frames or more, 128 pixels a side or more, can be measured")
-    names = [name for name in DIMENSIONS if not dimensions or name in dimensions]
-    cores = threads or machine.cpu_count()
-    official = environment(place, say)
+    names = [name for name in DIMENSIONS if not asked.dimensions or name in asked.dimensions]
+    package = asked.package
+    official = environment(package.environment, say)
     with tempfile.TemporaryDirectory(prefix="nova_eval-bench-") as temporary:
-        folder = Path(temporary)
+        folder, weights_folder = Path(temporary), package.weights
         with weights_in(weights_folder):
             drawn = _missing(names)
         if drawn and weights_folder is None:
-            say(f"random weights stand in for {', '.join(drawn)}")
+            say(f"random weights are drawn for {', '.join(drawn)}")
             weights_folder = _stand_ins(names, folder / "weights")
         with weights_in(weights_folder):
             cache = folder / "cache"
             cache.mkdir()
-            refused = {name: place_files(name, cache, mirror=mirror, offline=offline) for name in names}
-            run = [name for name in names if not refused[name]]
+            places = {name: place_files(name, cache, package) for name in names}
+            run = [name for name in names if not places[name]]
             if not run:
-                raise PrerequisiteError(f"no dimension can be measured: {'; '.join(dict.fromkeys(refused.values()))}")
-            paths = _film(folder, clips, (frames, height, width), fps)
-            order = [paths[0], *paths[1:] * repeats]
-            ours, theirs, notes = _in_turns(official, run, cache, order, threads=cores, say=say)
+                raise PrerequisiteError(f"no dimension can be measured: {'; '.join(dict.fromkeys(places.values()))}")
+            paths = _film(folder, asked)
+            order = [paths[0], *paths[1:] * asked.repeats]
+            ours, theirs, notes = _in_turns(official, run, cache, order, threads=package.cores, say=say)
     rows: list[dict[str, Any]] = [
         {"dimension": name, **_row(ours[name], theirs[name]), "note": notes.get(name, "")}
         for name in run
         if not theirs[name].error
     ]
-    refused.update({name: theirs[name].error for name in run if theirs[name].error})
+    refused = {**places, **{name: theirs[name].error for name in run if theirs[name].error}}
     if not rows:
         raise PrerequisiteError(f"no dimension was measured: {'; '.join(dict.fromkeys(refused.values()))}")
     return {
-        "clips": clips,
-        "repeats": repeats,
-        "frames": frames,
-        "height": height,
-        "width": width,
-        "fps": fps,
-        "threads": cores,
+        "clips": asked.clips,
+        "repeats": asked.repeats,
+        "frames": asked.frames,
+        "height": asked.height,
+        "width": asked.width,
+        "fps": asked.fps,
+        "threads": package.cores,
         "cpu": machine.cpu_name(),
         "random_weights": drawn,
         "dimensions": rows,
@@ -133,23 +118,28 @@ def measure(
 
 def lines(result: Mapping[str, Any]) -> str:
     """The result for people."""
-    text = [
-        f"{result['clips']} clips of {result['frames']} frames of {result['height']}×{result['width']} at "
-        f"{result['fps']:g} fps, {result['threads']} threads, {result['cpu']}; seconds a clip:",
-        f"{'':<24}{'ours':>9}{'vbench':>9}{'ratio':>8}{'CPU ratio':>11}   loading: ours, vbench",
-    ]
-    text += [
-        f"{row['dimension']:<24}{row['ours']:>9.2f}{row['official']:>9.2f}{row['ratio']:>7.2f}×"
-        f"{row['cpu_ratio']:>10.2f}×   {row['load']:.1f}, {row['official_load']:.1f}  {row['note']}".rstrip()
+    together = result["together"]
+    rows = [
+        Beside(
+            row["dimension"],
+            row["ours"],
+            row["official"],
+            row["ratio"],
+            f"   processor {row['cpu_ratio']:.2f}×, loading {row['load']:.1f} and {row['official_load']:.1f}  "
+            f"{row['note']}",
+        )
         for row in result["dimensions"]
     ]
-    together = result["together"]
-    text.append(
-        f"{'all together':<24}{together['ours']:>9.2f}{together['official']:>9.2f}{together['ratio']:>7.2f}×"
-        f"{together['cpu_ratio']:>10.2f}×   of ours {together['decode']:.2f} for decoding once"
+    remark = f"   processor {together['cpu_ratio']:.2f}×, of ours {together['decode']:.2f} for decoding once"
+    rows.append(Beside("all together", together["ours"], together["official"], together["ratio"], remark))
+    return "\n".join(
+        [
+            f"{result['clips']} clips of {result['frames']} frames of {result['height']}×{result['width']} at "
+            f"{result['fps']:g} fps, {result['threads']} threads, {result['cpu']}; seconds a clip:",
+            *table(("ours", "vbench"), rows),
+            *(f"not measured: {name} ({reason})" for name, reason in result["not_measured"].items()),
+        ]
     )
-    text += [f"not measured: {name} ({reason})" for name, reason in result["not_measured"].items()]
-    return "\n".join(text)
 
 
 def _missing(names: Sequence[str]) -> list[str]:
@@ -173,14 +163,14 @@ def _stand_ins(names: Sequence[str], folder: Path) -> Path:
     return folder
 
 
-def _film(folder: Path, clips: int, size: tuple[int, int, int], fps: float) -> list[Path]:
-    """A small clip and ``clips`` to measure, as H.264: shapes that move and a camera that does, by turns."""
+def _film(folder: Path, asked: JudgesBench) -> list[Path]:
+    """A small clip and those to measure, as H.264: shapes that move and a camera that does, by turns."""
+    size = (asked.frames, asked.height, asked.width)
     films = [moving_shapes(0, *_SMALL)]
-    films += [pan(n, *size, dx=12, dy=4) if n % 2 else moving_shapes(n, *size) for n in range(clips)]
-    paths = []
-    for number, film in enumerate(films):
-        paths.append(folder / f"{number}.mp4")
-        paths[-1].write_bytes(media.encode_video(film, fps))
+    films += [pan(n, *size, dx=12, dy=4) if n % 2 else moving_shapes(n, *size) for n in range(asked.clips)]
+    paths = [folder / f"{number}.mp4" for number in range(len(films))]
+    for path, film in zip(paths, films, strict=True):
+        path.write_bytes(media.encode_video(film, asked.fps))
     return paths
 
 
@@ -244,26 +234,20 @@ class _OurSide:
         """Index 0 is the small clip: its time is loading."""
         item = self._item(index)
         cost = self.costs.setdefault(name, Cost())
-        wall, cpu = time.perf_counter(), time.process_time()
-        (score,) = scores_of(self._rules[name], [item], self._judge(self._judge_of[name]))
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        (score,), seconds = timed(lambda: list(scores_of(self._rules[name], [item], self._judge(self._judge_of[name]))))
         if index == 0:
-            cost.load = wall
+            cost.load = seconds.wall
             return
-        cost.cpu.append(cpu)
-        cost.wall.append(wall)
+        cost.clips.append(seconds)
         if "pair_motion" in score.detail:
             looked_at = len(score.detail["pair_motion"])
             self.notes[name] = f"{self.notes.get(name, 'pairs looked at:')} {looked_at}"
 
     def _item(self, index: int) -> Item:
         if index not in self._items:
-            wall, cpu = time.perf_counter(), time.process_time()
-            clip = media.read(self._order[index])
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            clip, seconds = timed(lambda: media.read(self._order[index]))
             if index:
-                self.costs[""].cpu.append(cpu)
-                self.costs[""].wall.append(wall)
+                self.costs[""].clips.append(seconds)
             prompt = Prompt(f"bench/{index:04}", _STYLE, DIMENSIONS, {"appearance_style": _STYLE})
             size = (clip.width, clip.height, len(clip), clip.fps)
             self._items[index] = Item(prompt, Sample(SampleKey(prompt.id, 0), 0, "", "", 0, *size, 0.0), clip)
@@ -278,22 +262,23 @@ class _OurSide:
 
 def _row(ours: Cost, theirs: Answer) -> dict[str, float]:
     wall, cpu = theirs.wall[1:], theirs.cpu[1:]
+    own_wall, own_cpu = [taken.wall for taken in ours.clips], [taken.cpu for taken in ours.clips]
     return {
-        "ours": mean(ours.wall),
+        "ours": mean(own_wall),
         "official": mean(wall),
-        "ratio": median(official / own for official, own in zip(wall, ours.wall, strict=True)),
-        "ours_cpu": mean(ours.cpu),
+        "ratio": median(official / own for official, own in zip(wall, own_wall, strict=True)),
+        "ours_cpu": mean(own_cpu),
         "official_cpu": mean(cpu),
-        "cpu_ratio": sum(cpu) / sum(ours.cpu),
+        "cpu_ratio": sum(cpu) / sum(own_cpu),
         "load": ours.load,
         "official_load": theirs.load + theirs.wall[0],
     }
 
 
 def _together(ours: Mapping[str, Cost], theirs: Mapping[str, Answer], names: Sequence[str]) -> dict[str, float]:
-    count = len(ours[names[0]].wall)
-    own = sum(sum(ours[name].wall) for name in ("", *names)) / count
-    own_cpu = sum(sum(ours[name].cpu) for name in ("", *names)) / count
+    count = len(ours[names[0]].clips)
+    taken = [seconds for name in ("", *names) for seconds in ours[name].clips]
+    own, own_cpu = sum(seconds.wall for seconds in taken) / count, sum(seconds.cpu for seconds in taken) / count
     official = sum(sum(theirs[name].wall[1:]) for name in names) / count
     official_cpu = sum(sum(theirs[name].cpu[1:]) for name in names) / count
     return {
@@ -303,5 +288,5 @@ def _together(ours: Mapping[str, Cost], theirs: Mapping[str, Answer], names: Seq
         "ours_cpu": own_cpu,
         "official_cpu": official_cpu,
         "cpu_ratio": official_cpu / own_cpu,
-        "decode": mean(ours[""].wall),
+        "decode": mean(seconds.wall for seconds in ours[""].clips),
     }

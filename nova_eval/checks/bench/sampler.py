@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from nova_eval.adapters import load_benchmark
 from nova_eval.checks import plain_sampler as plain
+from nova_eval.checks.bench.options import SamplerBench
+from nova_eval.checks.bench.timing import Beside, in_turns, table, timed
 from nova_eval.nova import checkpoint
-from nova_eval.nova.config import TransformerConfig
+from nova_eval.nova.config import RELEASED, TransformerConfig
 from nova_eval.nova.draws import SeededDraws
 from nova_eval.nova.flops import sampling_flops
 from nova_eval.nova.sampling import Guidance, Plan, sample_latents
 from nova_eval.nova.schedule import DDPM
-from nova_eval.nova.stages import Stages, StageTimes
+from nova_eval.nova.stages import Stages
 from nova_eval.nova.transformer import NovaTransformer
 
 # 16 × 16 tokens, 3 latent frames: large enough for arithmetic to dominate, small enough for two CPU cores.
@@ -28,6 +31,16 @@ MID = TransformerConfig(
     text_token_len=64,
     video_base_size=(3, 8, 8),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is sampled: how large a transformer, in how many steps and frames."""
+
+    config: TransformerConfig = MID
+    ar_steps: int = 32
+    latent_frames: int = 3
+    guidance_scale: float = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,69 +68,91 @@ class Row:
     peak_flops: float
     utilisation: float
     difference: float
+    seconds_per_sample: float
 
 
 def measure(
-    config: TransformerConfig = MID,
-    *,
-    diffusion_steps: Sequence[int] = (25, 100),
-    batches: Sequence[int] = (1,),
-    ar_steps: int = 32,
-    latent_frames: int = 3,
-    guidance_scale: float = 7.0,
-    repeats: int = 2,
-    device: str = "cpu",
-    dtype: str = "float32",
-    seed: int = 0,
-    say: Callable[[str], None] = lambda _: None,
+    asked: SamplerBench, subject: Subject | None = None, say: Callable[[str], None] = lambda text: None
 ) -> list[Row]:
-    """Random weights, autoencoder and text encoder left out. The paths take turns, so that a busy machine slows all."""
-    kind = checkpoint.dtype_named(dtype, device)
-    model = checkpoint.build(config, seed).requires_grad_(False).to(device, kind)
-    peak = _matrix_peak(torch.device(device), kind)
+    """A row a (diffusion steps, batch), of ``subject`` or of what ``asked.model`` names.
+
+    Random weights; autoencoder and text encoder are left out. The paths take turns, so that a busy machine slows all.
+    """
+    subject = subject or _subject(asked.model)
+    kind = checkpoint.dtype_named(asked.dtype, asked.device)
+    model = checkpoint.build(subject.config, seed=0).requires_grad_(False).to(asked.device, kind)
+    peak = _matrix_peak(asked.device, kind)
     rows = []
-    for steps in diffusion_steps:
-        for batch in batches:
+    for steps in asked.diffusion_steps:
+        for batch in asked.batches:
             plan = Plan(
-                *config.image_size,
-                latent_frames=latent_frames,
-                ar_steps=ar_steps,
+                *subject.config.image_size,
+                latent_frames=subject.latent_frames,
+                ar_steps=subject.ar_steps,
                 diffusion_steps=steps,
-                guidance=Guidance(guidance_scale),
+                guidance=Guidance(subject.guidance_scale),
             )
             say(f"{steps} diffusion steps, batch {batch}")
-            rows.append(_row(model, plan, batch, repeats=repeats, seed=seed, peak=peak))
+            rows.append(_row(model, plan, batch, asked=asked, peak=peak))
     return rows
 
 
-def _row(model: NovaTransformer, plan: Plan, batch: int, *, repeats: int, seed: int, peak: float) -> Row:
+def lines(rows: Sequence[Row]) -> str:
+    """The rows for people."""
+    text = []
+    for row in rows:
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in row.shares.items())
+        ways = [
+            Beside("  plain", row.seconds_fast, row.seconds_plain, row.speedup),
+            Beside("  as wasteful as the official code", row.seconds_fast, row.seconds_official, row.speedup_official),
+        ]
+        text += [
+            f"{row.diffusion_steps} diffusion steps, batch {row.batch}; seconds a batch:",
+            *table(("fast path", "this way"), ways),
+            f"  {row.seconds_per_sample:.2f} s a sample, {row.ar_steps_per_second:.1f} AR steps/s, peak memory "
+            f"{row.peak_bytes / 2**30:.2f} GiB, {row.flops / 1e9:.1f} GFLOP, {100 * row.utilisation:.0f} % of the "
+            f"fastest matrix product",
+            f"  time: {shares}; largest difference {row.difference:.1e} standard deviations",
+        ]
+    return "\n".join(text)
+
+
+def _subject(model: Literal["mid", "paper"]) -> Subject:
+    if model == "mid":
+        return Subject()
+    paper = load_benchmark("vbench").config.profiles["paper"].sampler
+    names = ("ar_steps", "latent_frames", "guidance_scale")
+    return Subject(RELEASED["nova-d48w1024-osp480"], **{name: paper[name] for name in names})
+
+
+def _row(model: NovaTransformer, plan: Plan, batch: int, *, asked: SamplerBench, peak: float) -> Row:
     config = model.config
     shape = (2 * batch if plan.guidance.on else batch, config.text_token_len, config.text_token_dim)
-    embeds = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(model.device)
-    seeds = range(seed, seed + batch)
+    embeds = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
     schedule = DDPM(beta_schedule="squaredcos_cap_v2")
+    stages = [Stages(model.device) for _ in range(asked.repeats)]
+
+    def path(sample: Callable[..., Tensor], plan: Plan = plan, **options: Any) -> Tensor:
+        return sample(model, schedule, embeds, SeededDraws(range(batch)), plan, **options)
+
     paths: dict[str, Callable[..., Tensor]] = {
         "fast": sample_latents,
         "official": partial(plain.sample_latents, waste=plain.Waste.OFFICIAL),
         "plain": partial(plain.sample_latents, waste=plain.Waste.FRAME),
     }
-    for path in paths.values():  # the first call of anything is slow
-        path(model, schedule, embeds, SeededDraws(seeds), replace(plan, latent_frames=1, ar_steps=1, diffusion_steps=1))
-    best = dict.fromkeys(paths, float("inf"))
-    outputs: dict[str, Tensor] = {}
-    times: StageTimes | None = None
-    for _ in range(repeats):
-        for name, path in paths.items():
-            stages = Stages(model.device)
-            options = {"stages": stages} if name == "fast" else {}
-            started = _now(model.device)
-            outputs[name] = path(model, schedule, embeds, SeededDraws(seeds), plan, **options)
-            seconds = _now(model.device) - started
-            if name == "fast" and seconds < best["fast"]:
-                times = stages.times()
-            best[name] = min(best[name], seconds)
-    assert times is not None
+    for sample in paths.values():  # the first call of anything is slow
+        path(sample, replace(plan, latent_frames=1, ar_steps=1, diffusion_steps=1))
+    ways: dict[str, Callable[[int], Tensor]] = {
+        "fast": lambda repeat: path(sample_latents, stages=stages[repeat]),
+        "official": lambda repeat: path(paths["official"]),
+        "plain": lambda repeat: path(paths["plain"]),
+    }
+    turns = in_turns(ways, asked.repeats, asked.device)
+    best = {name: min(taken.wall for taken in turn.seconds) for name, turn in turns.items()}
+    fastest = min(range(asked.repeats), key=lambda repeat: turns["fast"].seconds[repeat].wall)
+    times = stages[fastest].times()
     flops = sampling_flops(config, plan, batch)["total"]
+    fast, slow = turns["fast"].answer, turns["plain"].answer
     return Row(
         diffusion_steps=plan.diffusion_steps,
         batch=batch,
@@ -132,24 +167,13 @@ def _row(model: NovaTransformer, plan: Plan, batch: int, *, repeats: int, seed: 
         flops=flops,
         peak_flops=peak,
         utilisation=flops / best["fast"] / peak,
-        difference=float((outputs["fast"] - outputs["plain"]).abs().max() / outputs["plain"].std()),
+        difference=float((fast - slow).abs().max() / slow.std()),
+        seconds_per_sample=best["fast"] / batch,
     )
 
 
-def _matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
+def _matrix_peak(device: str, dtype: torch.dtype) -> float:
     """Floating-point operations a second of a large square matrix product, the best of several."""
-    side = 8192 if device.type == "cuda" else 1024
+    side = 8192 if device.startswith("cuda") else 1024
     a = torch.ones(side, side, device=device, dtype=dtype)
-    best = float("inf")
-    for _ in range(5):
-        started = _now(device)
-        torch.mm(a, a)
-        best = min(best, _now(device) - started)
-    return 2 * side**3 / best
-
-
-def _now(device: torch.device) -> float:
-    """Wall time once the device has finished its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
+    return 2 * side**3 / min(timed(lambda: torch.mm(a, a), device)[1].wall for _ in range(5))

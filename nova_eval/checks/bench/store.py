@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from nova_eval.checks.bench import null
+from nova_eval.checks.bench.options import StoreBench
+from nova_eval.checks.bench.timing import timed
 from nova_eval.config import BenchmarkConfig, Dimension, Profile, RunSpec, SamplerSpec, Variant
 from nova_eval.options import RunOptions
 from nova_eval.protocols import SamplerInfo
@@ -23,27 +24,32 @@ from nova_eval.runs.summary import summarise
 _SAMPLES_A_PROMPT = 5
 
 
-def measure(samples: int, resume: int) -> dict[str, float | int]:
+def measure(asked: StoreBench) -> dict[str, float | int]:
     """Milliseconds of wall time: per sample to make (media file, row, fsync) and to score; whole seconds to resume."""
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder) / "small", Path(folder) / "large"
-        sampling, scoring = _run(small, samples)
-        _run(large, resume)
-        opened = _open(large, resume)
+        sampling, scoring = _run(small, asked.samples)
+        _run(large, asked.resume)
+        opened = _open(large, asked.resume)
         looking = _seconds(lambda: outline(opened))
         reducing = _seconds(lambda: summarise(opened))
         with engine_for(opened) as engine:
             resuming = sum(_seconds(partial(step, opened, engine)) for step in (sample, score))
     return {
-        "samples": samples,
-        "sampling_ms_per_sample": round(1000 * sampling / samples, 3),
-        "scoring_ms_per_sample": round(1000 * scoring / samples, 3),
-        "bookkeeping_ms_per_sample": round(1000 * (sampling + scoring) / samples, 3),
-        "resumed_samples": resume,
+        "samples": asked.samples,
+        "sampling_ms_per_sample": round(1000 * sampling / asked.samples, 3),
+        "scoring_ms_per_sample": round(1000 * scoring / asked.samples, 3),
+        "bookkeeping_ms_per_sample": round(1000 * (sampling + scoring) / asked.samples, 3),
+        "resumed_samples": asked.resume,
         "resume_seconds": round(resuming, 3),
         "plan_seconds": round(looking, 3),
         "reduce_seconds": round(reducing, 3),
     }
+
+
+def lines(figures: Mapping[str, float | int]) -> str:
+    """The figures for people."""
+    return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in figures.items())
 
 
 def _run(folder: Path, samples: int) -> tuple[float, float]:
@@ -80,6 +86,4 @@ def _open(folder: Path, samples: int) -> Run:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    return timed(work)[1].wall

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from statistics import median
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.checks.bench.options import VqaBench
+from nova_eval.checks.bench.timing import Beside, clock, in_turns, table
+from nova_eval.checks.parity.procedural import moving_shapes
+from nova_eval.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 HEIGHT = WIDTH = 1024
 ANSWER_LENGTH = 2  # ids of mPLUG's answers here: "yes" or "no" and the end, as nearly all answers to DPG-Bench have
 
-Ask = Callable[["Frames", Sequence[Sequence[int]]], Any]
+Ask = Callable[["Frames", Sequence[Sequence[int]]], list[float]]
 """One image and questions as ids → an answer each, as numbers."""
 
 
@@ -26,71 +28,52 @@ class Judge(NamedTuple):
     parameters: int
 
 
-def measure(
-    *, judge: str = "blip_vqa", questions: int = 8, repeats: int = 2, device: str = "cpu", dtype: str = "float32"
-) -> dict[str, Any]:
-    """Seconds an image with ``questions`` questions both ways, questions a second, ``speedup``, ``difference``.
+def measure(asked: VqaBench, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Seconds an image with all questions both ways, questions a second, ``speedup``, ``difference``.
 
-    ``judge`` is ``"blip_vqa"`` or ``"mplug_large"``, at full size with random weights, which do not change what is
-    computed; mPLUG's answers are kept to two ids. Times are the median of ``repeats``, preprocessing included: wall
-    time on a GPU, processor time of all cores on the CPU, so that other load does not count.
+    The judge is at full size with random weights, which do not change what is computed; mPLUG's answers are kept to two
+    ids. Times are medians, preprocessing included: wall time on a GPU, processor time of all cores on the CPU, so that
+    other load does not count.
     """
-    if questions < 1 or repeats < 1:
+    if asked.questions < 1 or asked.repeats < 1:
         raise UsageError("bench vqa needs at least one question and one repeat")
-    if judge not in JUDGES:
-        raise unknown("judge to measure", judge, JUDGES)
-    try:
-        made = JUDGES[judge](device, dtype)
-    except ModuleNotFoundError as error:
-        raise PrerequisiteError(
-            f"bench vqa needs the package {error.name!r}", remedy="pip install 'nova_eval[judges]'"
-        ) from error
-    from nova_eval.checks.parity.procedural import moving_shapes
-
-    asked = [[101, *range(1000 + 7 * number, 1006 + 7 * number + number % 6), 102] for number in range(questions)]
-    ways: Mapping[str, Callable[[Frames], Any]] = {
-        "once": lambda image: made.ask(image, asked),
-        "each": lambda image: [made.ask(image, [question])[0] for question in asked],
+    if asked.judge not in JUDGES:
+        raise unknown("judge to measure", asked.judge, JUDGES)
+    made = JUDGES[asked.judge](asked.device, asked.dtype)
+    questions = [[101, *range(1000 + 7 * n, 1006 + 7 * n + n % 6), 102] for n in range(asked.questions)]
+    images = [moving_shapes(1 + repeat, 1, HEIGHT, WIDTH) for repeat in range(asked.repeats)]
+    if asked.device != "cpu":
+        made.ask(moving_shapes(0, 1, HEIGHT, WIDTH), questions[:1])  # what only happens once
+    ways: dict[str, Callable[[int], list[float]]] = {
+        "once": lambda repeat: made.ask(images[repeat], questions),
+        "each": lambda repeat: [made.ask(images[repeat], [question])[0] for question in questions],
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    answers: dict[str, Any] = {}
-    clock = time.process_time if device == "cpu" else time.perf_counter
-    if device != "cpu":
-        made.ask(moving_shapes(0, 1, HEIGHT, WIDTH), asked[:1])  # what only happens once
-    for repeat in range(repeats):
-        image = moving_shapes(1 + repeat, 1, HEIGHT, WIDTH)
-        for name, way in ways.items():
-            started = clock()
-            answers[name] = way(image)
-            seconds[name].append(clock() - started)
-    once, each = (median(seconds[name]) for name in ("once", "each"))
-    wrong = max(abs(a - b) for a, b in zip(answers["once"], answers["each"], strict=True))
+    turns = in_turns(ways, asked.repeats, asked.device, say)
+    once, each = (turns[name].median(asked.device) for name in ways)
+    answers = zip(turns["once"].answer, turns["each"].answer, strict=True)
     return {
-        "judge": judge,
+        **asdict(asked),
         "parameters": made.parameters,
-        "device": device,
-        "dtype": dtype,
-        "questions_per_image": questions,
+        "questions_per_image": asked.questions,
         "seconds_encoded_once": once,
         "seconds_encoded_for_each": each,
-        "questions_per_second": questions / once,
-        "questions_per_second_encoded_for_each": questions / each,
+        "questions_per_second": asked.questions / once,
+        "questions_per_second_encoded_for_each": asked.questions / each,
         "speedup": each / once,
-        "difference": wrong,
+        "difference": max(abs(a - b) for a, b in answers),
     }
 
 
 def lines(row: Mapping[str, Any]) -> str:
     """The figures for people."""
+    once, each = row["seconds_encoded_once"], row["seconds_encoded_for_each"]
     return "\n".join(
         [
             f"{row['judge']} ({row['parameters'] / 1e6:.0f} M parameters, {row['dtype']}, {row['device']}), "
-            f"{row['questions_per_image']} questions an image:",
-            f"  {row['questions_per_second']:.3g} questions/s, the image encoded once "
-            f"({row['seconds_encoded_once']:.2f} s an image)",
-            f"  {row['questions_per_second_encoded_for_each']:.3g} questions/s, encoded for each "
-            f"({row['seconds_encoded_for_each']:.2f} s an image)",
-            f"  speed-up {row['speedup']:.2f}×; largest difference of an answer {row['difference']:.1e}",
+            f"{row['questions_per_image']} questions an image; seconds of {clock(row['device'])} time an image:",
+            *table(("encoded once", "for each"), [Beside(row["judge"], once, each, row["speedup"])]),
+            f"  {row['questions_per_second']:.3g} against {row['questions_per_second_encoded_for_each']:.3g} "
+            f"questions/s; largest difference of an answer {row['difference']:.1e}",
         ]
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from nova_eval.adapters.vbench import VBench
 from nova_eval.adapters.vbench.results import official_record
 from nova_eval.checks.crosscheck.official import Answer
-from nova_eval.records import Prompt, SampleKey, Score
+from nova_eval.records import ParityResult, Prompt, SampleKey, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +44,25 @@ TOLERANCES: Mapping[str, Tolerance] = {
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One dimension. ``reason`` says why nothing was compared; ``worst`` is the sample with the largest difference.
+    """One dimension. ``reason`` says why nothing was compared.
 
-    A video that only one side scores counts as an infinite difference.
+    ``video`` is the largest difference of a video, with that video in its note; a video that only one side scores is an
+    infinite one. ``score`` is the difference of the dimension's score, infinite where only one side has one.
     """
 
     dimension: str
     videos: int = 0
-    largest: float = 0.0
     mean: float = 0.0
     ours: float | None = None
     official: float | None = None
-    worst: str = ""
+    video: ParityResult | None = None
+    score: ParityResult | None = None
     reason: str = ""
-
-    @property
-    def tolerance(self) -> Tolerance:
-        return TOLERANCES[self.dimension]
 
     @property
     def agrees(self) -> bool:
         """Whether all videos and the dimension's score are within tolerance. False where nothing was compared."""
-        if self.reason or self.ours is None or self.official is None:
-            return False
-        close = abs(self.ours - self.official) <= self.tolerance.score
-        return close and self.largest <= self.tolerance.video
+        return all(result is not None and result.passed for result in (self.video, self.score))
 
 
 def compare(
@@ -80,17 +74,24 @@ def compare(
     """``rows`` are the run's scores by the path under which the package was given the video."""
     if answer.error:
         return Compared(dimension, reason=f"the official package: {answer.error}")
+    tolerance = TOLERANCES[dimension]
     theirs = {str(record["video_path"]): record.get("video_results") for record in answer.videos}
     differences = {path: _difference(_record(row), theirs.get(path)) for path, row in rows.items()}
     worst = max(differences, key=lambda path: differences[path])
+    key = rows[worst].key
+    ours = _score(dimension, prompts, list(rows.values()))
+    official = None if answer.score is None else float(answer.score)
+    between = math.inf if ours is None or official is None else abs(ours - official)
     return Compared(
         dimension,
         videos=len(differences),
-        largest=differences[worst],
         mean=math.fsum(differences.values()) / len(differences),
-        ours=_score(dimension, prompts, list(rows.values())),
-        official=None if answer.score is None else float(answer.score),
-        worst=f"{rows[worst].key.prompt_id}-{rows[worst].key.index}",
+        ours=ours,
+        official=official,
+        video=ParityResult(
+            f"{dimension}/video", differences[worst], tolerance.video, note=f"{key.prompt_id}-{key.index}"
+        ),
+        score=ParityResult(f"{dimension}/score", between, tolerance.score),
     )
 
 
@@ -99,14 +100,14 @@ def lines(results: Sequence[Compared]) -> str:
     heads = ("dimension", "videos", "largest", "mean", "ours", "official", "tolerance", "")
     table: list[tuple[str, ...]] = [heads]
     for row in results:
-        if row.reason:
+        if row.video is None or row.score is None:
             continue
         scores = [("-" if value is None else f"{value:.7f}") for value in (row.ours, row.official)]
-        verdict = "agrees" if row.agrees else f"DISAGREES, most at {row.worst}"
+        verdict = "agrees" if row.agrees else f"DISAGREES, most at {row.video.note}"
         table.append(
             (
-                *(row.dimension, str(row.videos), f"{row.largest:.1e}", f"{row.mean:.1e}"),
-                *(*scores, f"{row.tolerance.video:.0e} / {row.tolerance.score:.0e}", verdict),
+                *(row.dimension, str(row.videos), f"{row.video.difference:.1e}", f"{row.mean:.1e}"),
+                *(*scores, f"{row.video.tolerance:.0e} / {row.score.tolerance:.0e}", verdict),
             )
         )
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -127,12 +128,12 @@ def as_json(results: Sequence[Compared]) -> list[dict[str, Any]]:
             "agrees": None if row.reason else row.agrees,
             "reason": row.reason,
             "videos": row.videos,
-            "largest_difference": _finite(row.largest),
+            "largest_difference": _finite(row.video.difference if row.video else 0.0),
             "mean_difference": _finite(row.mean),
-            "worst_sample": row.worst,
+            "worst_sample": row.video.note if row.video else "",
             "score": row.ours,
             "official_score": row.official,
-            "tolerance": {"video": row.tolerance.video, "score": row.tolerance.score},
+            "tolerance": {"video": TOLERANCES[row.dimension].video, "score": TOLERANCES[row.dimension].score},
         }
         for row in results
     ]

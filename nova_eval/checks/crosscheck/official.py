@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 from nova_eval import weights
 from nova_eval.adapters.sources import Source, locate
 from nova_eval.checks.crosscheck.installation import Environment
-from nova_eval.errors import NovaEvalError, PrerequisiteError
+from nova_eval.checks.crosscheck.options import Package
+from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
+from nova_eval.weights.catalogue import FOLDER_VARIABLE
 
 SCRIPT = Path(__file__).with_name("official_vbench.py")
 
@@ -72,6 +75,25 @@ DINO_CODE = tuple(
 """What the package clones for subject_consistency, at the commit that its main branch stands at."""
 
 
+@contextmanager
+def weights_in(folder: Path | None) -> Iterator[None]:
+    """Weight files are looked for in ``folder`` first."""
+    if folder is None:
+        yield
+        return
+    if not folder.is_dir():
+        raise UsageError(f"the folder of weights {folder} does not exist")
+    before = os.environ.get(FOLDER_VARIABLE)
+    os.environ[FOLDER_VARIABLE] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FOLDER_VARIABLE]
+        else:
+            os.environ[FOLDER_VARIABLE] = before
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A dimension and the package's list of prompts and videos for it, as it writes one itself."""
@@ -96,7 +118,7 @@ class Answer:
     cpu: Sequence[float] = field(default=())
 
 
-def place_files(dimension: str, cache: Path, *, mirror: Path | None = None, offline: bool = False) -> str:
+def place_files(dimension: str, cache: Path, package: Package = Package()) -> str:
     """Links what the package wants for ``dimension`` into its cache folder. Why it cannot be had, or ""."""
     try:
         for name, place in FILES[dimension].items():
@@ -105,7 +127,7 @@ def place_files(dimension: str, cache: Path, *, mirror: Path | None = None, offl
                 _link(weights.locate(name), cache / _HUB_CHECKPOINT)
         if dimension == "subject_consistency":
             for source in DINO_CODE:
-                _link(locate(source, mirror=mirror, offline=offline), cache / _DINO / source.path)
+                _link(locate(source, mirror=package.mirror, offline=package.offline), cache / _DINO / source.path)
         if "viclip_l14" in FILES[dimension]:
             _link(_package("open_clip") / _MERGES, cache / "ViCLIP" / _MERGES)
         if dimension in _BERT_USERS:

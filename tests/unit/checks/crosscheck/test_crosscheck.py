@@ -22,6 +22,7 @@ from nova_eval.checks.crosscheck.official import (
     place_files,
     read_answers,
 )
+from nova_eval.checks.crosscheck.options import Crosscheck, Package
 from nova_eval.checks.parity.procedural import moving_shapes
 from nova_eval.cli import app
 from nova_eval.config import RunSpec, SamplerSpec
@@ -74,23 +75,27 @@ def _run(folder: Path, shift: float = 0.0) -> Path:
     return folder
 
 
+def asked(official: Any, *dimensions: str) -> Crosscheck:
+    return Crosscheck(dimensions, package=Package(environment=official.folder))
+
+
 def vars_of(info: SamplerInfo) -> dict[str, Any]:
     return {name: getattr(info, name) for name in info.__slots__}
 
 
 class TestARun:
     def test_equal_scores_agree(self, run: Path, official: Any) -> None:
-        (row,) = crosscheck(run, dimensions=["temporal_flickering"], place=official.folder)
+        (row,) = crosscheck(run, asked(official, "temporal_flickering"))
         assert row.agrees, row
-        assert (row.videos, row.largest < 1e-7) == (2, True)
+        assert (row.videos, row.video.difference < 1e-7) == (2, True)
         assert row.ours == pytest.approx(row.official)
         assert "talk of the package" in (run / "logs" / "crosscheck.log").read_text()
 
     def test_other_scores_do_not(self, tmp_path: Path, official: Any) -> None:
-        (row,) = crosscheck(_run(tmp_path / "shifted", 1e-5), dimensions=["temporal_flickering"], place=official.folder)
+        (row,) = crosscheck(_run(tmp_path / "shifted", 1e-5), asked(official, "temporal_flickering"))
         assert not row.agrees
-        assert row.largest == pytest.approx(1e-5, rel=1e-2)
-        assert row.worst.startswith("vbench/000")
+        assert row.video.difference == pytest.approx(1e-5, rel=1e-2)
+        assert row.video.note.startswith("vbench/000")
 
     def test_the_commands_exit_codes(
         self, run: Path, tmp_path: Path, official: Any, capsys: pytest.CaptureFixture[str]
@@ -106,22 +111,22 @@ class TestARun:
         assert json.loads(capsys.readouterr().out)[0]["agrees"] is False
 
     def test_every_other_dimension_says_why_it_was_not_compared(self, run: Path, official: Any) -> None:
-        rows = {row.dimension: row for row in crosscheck(run, place=official.folder)}
+        rows = {row.dimension: row for row in crosscheck(run, asked(official))}
         assert rows.keys() == FILES.keys() == TOLERANCES.keys()
         assert rows["scene"].reason == "weights tag2text_swin_14m are missing"
         assert rows["color"].reason == "the run has no such dimension"
 
     def test_at_most_so_many_videos(self, run: Path, official: Any) -> None:
-        (row,) = crosscheck(run, dimensions=["temporal_flickering"], limit=1, place=official.folder)
+        (row,) = crosscheck(run, replace(asked(official, "temporal_flickering"), limit=1))
         assert (row.videos, row.agrees) == (1, True)
 
     def test_nothing_to_compare_is_a_prerequisite(self, run: Path, official: Any) -> None:
         with pytest.raises(PrerequisiteError, match=r"no dimension .* tag2text_swin_14m are missing"):
-            crosscheck(run, dimensions=["scene"], place=official.folder)
+            crosscheck(run, asked(official, "scene"))
 
     def test_an_unknown_dimension_is_refused(self, run: Path) -> None:
         with pytest.raises(UsageError, match="did you mean 'color'"):
-            crosscheck(run, dimensions=["colour"])
+            crosscheck(run, Crosscheck(("colour",)))
 
 
 class TestThePackage:
@@ -182,7 +187,7 @@ class TestFilesAreWhereThePackageLooks:
         (tmp_path / "dino_vitbase16_pretrain.pth").write_bytes(b"1")
         monkeypatch.setenv("NOVA_EVAL_WEIGHTS", str(tmp_path))
         monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
-        reason = place_files("subject_consistency", tmp_path / "cache", offline=True)
+        reason = place_files("subject_consistency", tmp_path / "cache", Package(offline=True))
         assert "facebookresearch/dino@7c446df:hubconf.py" in reason
 
 
@@ -202,7 +207,7 @@ class TestComparison:
     def test_a_video_that_both_leave_out_is_no_difference(self) -> None:
         answer = Answer("color", 0.5, [{"video_path": "vbench/0001", "video_results": 0.5}])
         row = compare("color", self.rows(0.5, None), self.PROMPTS, answer)
-        assert (row.largest, row.agrees) == (0.0, True)
+        assert (row.video.difference, row.agrees) == (0.0, True)
 
     def test_a_video_that_one_side_leaves_out_is_an_infinite_one(self) -> None:
         answer = Answer("color", 0.5, [{"video_path": "vbench/0001", "video_results": 0.5}])
@@ -214,4 +219,10 @@ class TestComparison:
     def test_a_dimensions_score_of_its_own_is_compared_too(self) -> None:
         records = [{"video_path": key.prompt_id, "video_results": 0.5} for key in self.KEYS]
         row = compare("color", self.rows(0.5, 0.5), self.PROMPTS, Answer("color", 0.6, records))
-        assert (row.largest, row.agrees) == (0.0, False)
+        assert (row.video.difference, row.agrees) == (0.0, False)
+        assert row.score.difference == pytest.approx(0.1)
+
+    def test_a_score_that_one_side_has_not_is_an_infinite_difference(self) -> None:
+        records = [{"video_path": key.prompt_id, "video_results": 0.5} for key in self.KEYS]
+        row = compare("color", self.rows(0.5, 0.5), self.PROMPTS, Answer("color", None, records))
+        assert (row.video.passed, row.score.passed, row.agrees) == (True, False, False)

@@ -1,0 +1,93 @@
+"""What each bench can be told: one record is the command's options and the measurement's argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from nova_eval.checks.crosscheck.options import Package
+
+_MANY = Parameter(consume_multiple=True)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class StoreBench:
+    """How many samples bookkeeping is measured on."""
+
+    samples: int = 1000
+    "Samples in the timed run."
+    resume: int = 10_000
+    "Samples of the finished run whose resumption is timed."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SamplerBench:
+    """What NOVA samples in the measurement, and on what."""
+
+    model: Literal["mid", "paper"] = "mid"
+    "mid (two CPU cores, minutes) or paper (0.6 B text-to-video at 33×480×768; wants a GPU)."
+    diffusion_steps: Annotated[tuple[int, ...], _MANY] = (25, 100)
+    "Diffusion steps, each measured with each batch."
+    batches: Annotated[tuple[int, ...], _MANY] = (1,)
+    "Samples at once."
+    repeats: int = 2
+    "How often every path takes its turn; the best counts."
+    device: str = "cpu"
+    dtype: str = "float32"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class GenEvalBench:
+    """What GenEval's judge looks at in the measurement, and on what."""
+
+    judge: Literal["geneval_objects", "geneval_objects_mmdet"] = "geneval_objects"
+    "Mask2Former in transformers, or in mmdet."
+    images: int = 4
+    "Rendered scenes, of height × width; the detector enlarges or reduces them to at most 1333×800."
+    batch: int = 4
+    "Images at once."
+    objects: int = 1
+    "Objects of each image that are asked for their color."
+    height: int = 512
+    width: int = 512
+    repeats: int = 1
+    "How often either way takes its turn; the median counts."
+    device: str = "cpu"
+    dtype: str = "float32"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class VqaBench:
+    """Which judge is asked how many questions, and on what."""
+
+    judge: Literal["blip_vqa", "mplug_large"] = "blip_vqa"
+    "At full size, with random weights: blip_vqa (T2I-CompBench) or mplug_large (DPG-Bench)."
+    questions: int = 8
+    "Questions an image; DPG-Bench asks 13.5 on average."
+    repeats: int = 2
+    "How often either way takes its turn; the median counts."
+    device: str = "cpu"
+    dtype: str = "float32"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class JudgesBench:
+    """Which of VBench's dimensions are measured, on which clips."""
+
+    dimensions: Annotated[tuple[str, ...], _MANY] = ()
+    "Only these of the eight that are measured."
+    clips: int = 2
+    frames: int = 33
+    height: int = 480
+    width: int = 768
+    fps: float = 12.0
+    repeats: int = 1
+    "How often each clip is looked at."
+    package: Package = field(default_factory=Package)
