@@ -6,11 +6,11 @@ two are interchangeable. Frames are always uint8 RGB arrays of shape (T, H, W, 3
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Frames: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
+T = TypeVar("T")
 
 
 # --- samplers -------------------------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ class Detector(Judge, Protocol):
 
 class ColorClassifier(Judge, Protocol):
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
-        """(H, W, 3) and objects in it → the colour of each, from its box and mask and given its label.
+        """(H, W, 3) and objects in it → the color of each, from its box and mask and given its label.
 
         One of red, orange, yellow, green, blue, purple, pink, brown, black and white.
         """
@@ -183,7 +184,7 @@ class ColorClassifier(Judge, Protocol):
 
 
 class ColoredObjectDetector(Detector, ColorClassifier, Protocol):
-    """Finds objects, with masks, and names their colours."""
+    """Finds objects, with masks, and names their colors."""
 
 
 class DenseCaptioner(Judge, Protocol):
@@ -210,9 +211,14 @@ class ActionRecognizer(Judge, Protocol):
         ...
 
 
-class SceneCaptioner(Judge, Protocol):
-    input_size: tuple[int, int] | None  # (H, W) at which frames must be decoded; None: as they are
+@runtime_checkable
+class WantsSize(Protocol):
+    """A judge whose frames must be decoded at a size of its own, (H, W); ``None``: as they are."""
 
+    input_size: tuple[int, int] | None
+
+
+class SceneCaptioner(Judge, WantsSize, Protocol):
     def caption(self, frames: Frames) -> list[str]:
         """(N, H, W, 3) → one caption a frame."""
         ...
@@ -256,15 +262,36 @@ class QualityModel(Judge, Protocol):
 
 
 class Item(NamedTuple):
-    """What a scorer looks at: the prompt, the sample's row, and the decoded media."""
+    """What a scorer looks at: the prompt, the sample's row, and the decoded media.
+
+    ``size`` is the (H, W) at which the scorer's judge wants the frames, ``None`` where it takes them as they are.
+    """
 
     prompt: Prompt
     sample: Sample
     clip: Clip | LongClip
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a scorer asks about an item: the judge's ``method`` is called with ``arguments``, frames first.
+
+    ``joined``: the answer has one part a frame, and no part depends on the other frames, so that questions that differ
+    in frames of one size alone may be put as one. What follows the frames is hashable then.
+    """
+
+    method: str
+    arguments: tuple[Any, ...]
+    joined: bool = False
+
+
+Asking: TypeAlias = Generator[Question, Any, T]
+"""The way to a ``T``: yields questions, is sent the answer to each, or thrown what the judge raises."""
 
 
 class Scorer(Protocol):
-    """A benchmark's rule over a judge's answers.
+    """A benchmark's rule: which questions it asks about an item, and the score that it makes of the answers.
 
     ``role`` names the question's place in ``benchmark.toml`` (``[judges.<set>]`` maps roles to judges), or is ``None``
     for rules that need pixels only. ``version`` changes whenever a score could change.
@@ -277,12 +304,8 @@ class Scorer(Protocol):
     @property
     def role(self) -> str | None: ...
 
-    def accepts(self, prompt: Prompt) -> bool:
-        """Whether this rule applies to samples of ``prompt``."""
-        ...
-
-    def score(self, items: Sequence[Item], judge: Any) -> Iterable[Score]:
-        """At least one row per item. Independent of how items are grouped. May raise on an item it cannot score."""
+    def score(self, item: Item) -> Score | Asking[Score]:
+        """The item's row, or the questions that lead to it. May raise on an item that it cannot score."""
         ...
 
 

@@ -1,72 +1,71 @@
-"""What the rules of all benchmarks share: the scorer around a rule, and the rows it may return."""
+"""What the rules of all benchmarks share: the scorer around a rule, how it asks, and the rows it may return."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar, TypeVarTuple
 
 from nova_eval.errors import unknown
-from nova_eval.media import Clip
-from nova_eval.protocols import Frames, Item
-from nova_eval.records import Prompt, Score
+from nova_eval.media import Clip, LongClip
+from nova_eval.protocols import Asking, Frames, Item, Question
+from nova_eval.records import Score
 
 SCORINGS = ("official", "corrected")
 
-
-def all_frames(item: Item, **settings: Any) -> Frames:
-    return item.clip.frames
-
-
-def first_frame(item: Item, **settings: Any) -> Frames:
-    """What questions about an image are about, (1, H, W, 3)."""
-    return item.clip.frames[:1]
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question that a rule puts to its judge once an item, about frames each for itself.
-
-    ``method`` is the judge's. ``frames`` and ``further`` give the question's arguments for an item under the rule's
-    settings, exactly as the rule itself gives them; ``further`` is ``None`` for an item that is not asked about.
-    """
-
-    method: str
-    frames: Callable[..., Frames] = all_frames
-    further: Callable[..., tuple[Any, ...] | None] = lambda item, **settings: ()
+Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A scorer made of one function ``rule(item, judge) -> Score``. ``tag`` marks the prompts that it applies to.
+    """A scorer made of one function of an item.
 
-    Items are looked at one by one, so a score cannot depend on the group; what the rule ``asks`` about frames, each for
-    itself, is asked of several items at once. What the judge raises passes through.
+    The function returns its ``Score``, or is a generator that asks (``answer = yield from ask(…)``) and then does.
+    What the judge raises, it raises, unless the rule catches it.
     """
 
     name: str
     role: str | None
-    rule: Callable[..., Score]
+    rule: Callable[..., Score | Asking[Score]]
     version: str = "1"
-    tag: str = ""
-    asks: tuple[Ask, ...] = ()
 
-    def accepts(self, prompt: Prompt) -> bool:
-        return (self.tag or self.name) in prompt.tags
-
-    def score(self, items: Sequence[Item], judge: Any) -> Iterator[Score]:
-        settings = getattr(self.rule, "keywords", {})
-        for item, answering in zip(items, answered_together(judge, self.asks, items, settings), strict=True):
-            yield self.rule(item, answering)
+    def score(self, item: Item) -> Score | Asking[Score]:
+        return self.rule(item)
 
     def with_settings(self, **settings: Any) -> Rule:
         """The same rule with other keyword settings (``frames=None``: the frames given are those to look at)."""
         return replace(self, rule=partial(self.rule, **settings))
+
+
+def ask(method: Callable[[Any, *Arguments], Answer], *arguments: *Arguments, joined: bool = False) -> Asking[Answer]:
+    """The judge's answer to ``method``, a question of ``protocols`` such as ``Detector.detect``.
+
+    ``joined`` as in ``Question``.
+    """
+    answer: Answer = yield Question(method.__name__, arguments, joined)
+    return answer
+
+
+def ask_each_frame(
+    clip: Clip | LongClip, method: Callable[[Any, Frames, *Arguments], Iterable[Any]], *further: *Arguments
+) -> Asking[list[Any]]:
+    """The answers about all frames of a clip, one a frame, in order.
+
+    Clips in memory are asked about together, one that is too long for that in runs, and alone.
+    """
+    answers: list[Any] = []
+    for run in clip.runs():
+        answers.extend((yield Question(method.__name__, (run, *further), joined=isinstance(clip, Clip))))
+    return answers
+
+
+def first_frame(item: Item) -> Frames:
+    """What questions about an image are about, (1, H, W, 3)."""
+    return item.clip.frames[:1]
 
 
 def corrected(rules: Sequence[Rule], repairs: Mapping[str, Mapping[str, Any]]) -> tuple[Rule, ...]:
@@ -89,43 +88,6 @@ def under(
     if scoring not in SCORINGS:
         raise unknown("scoring", scoring, SCORINGS)
     return tuple(rules) if scoring == "official" else corrected(rules, repairs)
-
-
-class Answered:
-    """A judge that has answered some questions already (by method); all else is the judge's own."""
-
-    def __init__(self, judge: Any, answers: Mapping[str, Any]) -> None:
-        self._judge = judge
-        for method, answer in answers.items():
-            setattr(self, method, lambda *asked, known=answer: known)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._judge, name)
-
-
-def answered_together(
-    judge: Any, asks: Sequence[Ask], items: Sequence[Item], settings: Mapping[str, Any]
-) -> Sequence[Any]:
-    """For each item a judge that has answered ``asks``: all items' frames of one size and question are put at once.
-
-    Frames of clips that are too long to be in memory are left to be asked about one clip after another.
-    """
-    short = [place for place, item in enumerate(items) if isinstance(item.clip, Clip) and len(item.clip)]
-    answers: list[dict[str, Any]] = [{} for _ in items]
-    for ask in asks if len(short) > 1 else ():
-        alike: dict[Any, list[tuple[int, Frames]]] = {}
-        for place in short:
-            if (further := ask.further(items[place], **settings)) is not None:
-                frames = ask.frames(items[place], **settings)
-                alike.setdefault((frames.shape[1:], further), []).append((place, frames))
-        for (_, further), group in alike.items():
-            if len(group) > 1:
-                rows = getattr(judge, ask.method)(np.concatenate([frames for _, frames in group]), *further)
-                start = 0
-                for place, frames in group:
-                    answers[place][ask.method] = rows[start : start + len(frames)]
-                    start += len(frames)
-    return [Answered(judge, known) if known else judge for known in answers]
 
 
 def scored(

@@ -1,14 +1,102 @@
-"""Rules and a judge brought together: what a scorer says of items."""
+"""What scorers say of items: their questions are put to the judge, those of several items together where that is one.
+
+How questions are put never changes an answer: which items are together is a matter of speed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
-from nova_eval.protocols import Item, Scorer
+import numpy as np
+
+from nova_eval.protocols import Asking, Item, Question, Scorer, WantsSize
 from nova_eval.records import Score
 
 
+class _Reply(NamedTuple):
+    """The judge's answer, or what it raised."""
+
+    answer: Any = None
+    error: Exception | None = None
+
+
 def scores_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score]:
-    """The scorer's row of each item, in their order. Raises what the judge raises."""
-    return list(scorer.score(items, judge))
+    """The scorer's row of each item, in their order. Raises the first error of judge or scorer."""
+    found = outcomes_of(scorer, items, judge)
+    for error in found:
+        if isinstance(error, Exception):
+            raise error
+    return [score for score in found if isinstance(score, Score)]
+
+
+def outcomes_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score | Exception]:
+    """The scorer's row of each item, or the error that left it without one, in the order of items.
+
+    Items proceed side by side from one joined question to the next; a question that is not joined is put at once, so
+    that its frames need not be kept.
+    """
+    size = wanted_size(judge)
+    asking = [_asking(scorer, item._replace(size=size)) for item in items]
+    states = [_proceed(one, _Reply(), judge) for one in asking]
+    while groups := _alike(states):
+        for group in groups:
+            for place, reply in zip(group, _replies(judge, [states[place] for place in group]), strict=True):
+                states[place] = _proceed(asking[place], reply, judge)
+    return [state for state in states if not isinstance(state, Question)]
+
+
+def wanted_size(judge: object) -> tuple[int, int] | None:
+    """The (H, W) at which a judge wants frames to be decoded, ``None`` for as they are."""
+    return judge.input_size if isinstance(judge, WantsSize) else None
+
+
+def _asking(scorer: Scorer, item: Item) -> Asking[Score]:
+    found = scorer.score(item)
+    return found if isinstance(found, Score) else (yield from found)
+
+
+def _proceed(asking: Asking[Score], reply: _Reply, judge: Any) -> Question | Score | Exception:
+    """Hands in a reply; what is to be joined next, or how it ended."""
+    while True:
+        try:
+            question = asking.send(reply.answer) if reply.error is None else asking.throw(reply.error)
+        except StopIteration as end:
+            score: Score = end.value
+            return score
+        except Exception as error:
+            return error
+        if question.joined:
+            return question
+        reply = _reply(judge, question)
+
+
+def _alike(states: Sequence[Question | Score | Exception]) -> list[list[int]]:
+    """The places of open questions, in groups that differ in frames of one size alone."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for place, state in enumerate(states):
+        if isinstance(state, Question):
+            frames, *further = state.arguments
+            groups.setdefault((state.method, frames.shape[1:], *further), []).append(place)
+    return list(groups.values())
+
+
+def _replies(judge: Any, questions: Sequence[Any]) -> list[_Reply]:
+    """One reply a question, from one call; where that fails, from a call each, to find whose fault it is."""
+    lengths = [len(question.arguments[0]) for question in questions]
+    if len(questions) > 1:
+        _, *further = questions[0].arguments
+        frames = np.concatenate([question.arguments[0] for question in questions])
+        together = _reply(judge, Question(questions[0].method, (frames, *further)))
+        if together.error is None and len(together.answer) == sum(lengths):
+            ends = accumulate(lengths)
+            return [_Reply(together.answer[end - n : end]) for n, end in zip(lengths, ends, strict=True)]
+    return [_reply(judge, question) for question in questions]
+
+
+def _reply(judge: Any, question: Question) -> _Reply:
+    try:
+        return _Reply(getattr(judge, question.method)(*question.arguments))
+    except Exception as error:
+        return _Reply(error=error)

@@ -17,7 +17,7 @@ import numpy as np
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
 from nova_eval.config import RunSpec
-from nova_eval.engines.questions import scores_of
+from nova_eval.engines.questions import outcomes_of, wanted_size
 from nova_eval.errors import MediaError, NovaEvalError
 from nova_eval.identity import sample_seed
 from nova_eval.judges import JUDGES
@@ -246,7 +246,7 @@ class Worker:
     def _further_sizes(self, scorers: Collection[str]) -> list[media.Size]:
         """The sizes at which judges want frames to be decoded, beside the frames' own."""
         judges = [self._judge(plan.judge) for plan in self._job.scorers if plan.name in scorers]
-        return sorted({size for judge in judges if (size := getattr(judge, "input_size", None)) is not None})
+        return sorted({size for judge in judges if (size := wanted_size(judge)) is not None})
 
     def _let_go(self, *, keep: Collection[str]) -> None:
         """Drops every judge that no unit from here on needs, so that only those at work are in memory."""
@@ -258,13 +258,11 @@ class Worker:
     def _scores(self, plan: ScorerPlan, items: Sequence[Item]) -> list[Score]:
         if not items:
             return []
-        scorer, judge = self._scorers[plan.name], self._judge(plan.judge)
-        try:
-            return scores_of(scorer, items, judge)
-        except Exception as error:
-            if len(items) == 1:
-                return [Score(items[0].sample.key, plan.name, None, reason=_brief(error))]
-            return [score for item in items for score in self._scores(plan, [item])]
+        found = outcomes_of(self._scorers[plan.name], items, self._judge(plan.judge))
+        return [
+            score if isinstance(score, Score) else Score(item.sample.key, plan.name, None, reason=_brief(score))
+            for item, score in zip(items, found, strict=True)
+        ]
 
     def _judge(self, name: str | None) -> Any:
         if name is None:

@@ -154,7 +154,7 @@ class TestRules:
             "scene": {"scene": {"scene": "beach"}},
             "appearance_style": {"appearance_style": "pixel art"},
         }
-        prompt = Prompt("test/0000", "a circle", (RULES[name].tag or name,), reference)
+        prompt = Prompt("test/0000", "a circle", (name,), reference)
         items, long = [], []
         for number in range(3):
             path = tmp_path / f"{number}.mp4"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from nova_eval.adapters.dpg_bench.prompts import ITEM, OVERALL
 from nova_eval.adapters.dpg_bench.questions import Question, Table, own_questions
-from nova_eval.adapters.rule import left_out, scored, unscored
-from nova_eval.protocols import Item, VisualQuestionAnswerer
+from nova_eval.adapters.rule import ask, first_frame, left_out, scored, unscored
+from nova_eval.protocols import Asking, Item, VisualQuestionAnswerer
 from nova_eval.records import Score
 
 OFFICIAL_ONLY_PLAIN_YES_COUNTS = True
@@ -23,7 +23,7 @@ OFFICIAL_DROPS_WHAT_FAILS = True
 out of every mean, so that a missing image costs nothing. Corrected: it is unscored, and no Total hides it."""
 
 
-def questioned(item: Item, judge: VisualQuestionAnswerer, *, table: Table, official: bool = True) -> Score:
+def questioned(item: Item, *, table: Table, official: bool = True) -> Asking[Score]:
     """The share of an item's questions that hold: those that the prompt brings, or else the table's.
 
     ``detail`` keeps what categories are made of: ``answers`` are the answers as 0 or 1, ``counted`` the same with
@@ -36,7 +36,8 @@ def questioned(item: Item, judge: VisualQuestionAnswerer, *, table: Table, offic
         return _dropped(
             item, official, f"no question is asked about {name!r}", "'NoneType' object is not subscriptable"
         )
-    (given,) = judge.answer(item.clip.frames[:1], [question.text for question in questions])
+    texts = [question.text for question in questions]
+    (given,) = yield from ask(VisualQuestionAnswerer.answer, first_frame(item), texts)
     answers = {q.id: float(is_yes(text, official)) for q, text in zip(questions, given, strict=True)}
     try:
         counted = zeroed(answers, questions, in_row_order=official)

@@ -20,16 +20,14 @@ from nova_eval.adapters.reduce import (
     pairs_of,
 )
 from nova_eval.adapters.results import OfficialResults
-from nova_eval.adapters.rule import Ask, Rule, first_frame, under
+from nova_eval.adapters.rule import Rule, under
 from nova_eval.adapters.suite import Suite, read_suite
 from nova_eval.config import facts_of, read_benchmark
 from nova_eval.media import IMAGE_SUFFIXES
 from nova_eval.protocols import Scorer
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 
-OFFICIAL = tuple(
-    Rule(task, "objects", partial(image_score, metric=task), asks=(Ask("detect", first_frame),)) for task in TASKS
-)
+OFFICIAL = tuple(Rule(task, "objects", partial(image_score, metric=task)) for task in TASKS)
 
 
 class GenEval:

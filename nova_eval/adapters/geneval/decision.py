@@ -11,8 +11,8 @@ import numpy as np
 
 from nova_eval.adapters.geneval.geometry import iou, relative_position
 from nova_eval.adapters.geneval.prompts import COLORS
-from nova_eval.adapters.rule import scored
-from nova_eval.protocols import ColorClassifier, ColoredObjectDetector, Detection, Frames, Item
+from nova_eval.adapters.rule import ask, first_frame, scored
+from nova_eval.protocols import Asking, ColorClassifier, Detection, Detector, Frames, Item
 from nova_eval.records import Score
 
 Objects: TypeAlias = Mapping[str, Sequence[Detection]]  # by class, surest first
@@ -45,15 +45,14 @@ class Verdict:
 
 def image_score(
     item: Item,
-    judge: ColoredObjectDetector,
     *,
     metric: str,
     limits: Limits = Limits(),
-) -> Score:
+) -> Asking[Score]:
     """1 for a correct image, 0 for another; ``detail`` holds the reason and the boxes that counted."""
-    (found,) = judge.detect(item.clip.frames[:1])
+    (found,) = yield from ask(Detector.detect, first_frame(item), joined=True)
     objects = kept_objects(found, limits, counting=metric == "counting")
-    verdict = decide(item.prompt.reference, objects, item.clip.frames[0], judge, limits)
+    verdict = yield from decide(item.prompt.reference, objects, item.clip.frames[0], limits)
     boxes = {name: [[*map(float, _box(o)), float(np.float32(o.score))] for o in kept] for name, kept in objects.items()}
     detail = {"reason": "\n".join(verdict.reasons), "details": boxes}
     return scored(item, metric, float(verdict.correct), detail=detail)
@@ -76,9 +75,8 @@ def decide(
     asked: Mapping[str, Any],
     objects: Objects,
     frame: Frames,
-    judge: ColorClassifier,
     limits: Limits = Limits(),
-) -> Verdict:
+) -> Asking[Verdict]:
     """Every clause of ``include`` must hold and none of ``exclude`` may.
 
     An ``include`` clause asks for ``count`` objects of a ``class``, all of a ``color`` where it names one, each of them
@@ -93,7 +91,7 @@ def decide(
         if len(group) < number:
             reason = f"expected {name}>={number}, found {len(group)}"
         elif "color" in clause:
-            colors = judge.colors(frame, group)
+            colors = yield from ask(ColorClassifier.colors, frame, group)
             reason = _wrong_colors(clause, colors) if colors.count(clause["color"]) < number else ""
         if "position" in clause and not reason:
             reason = _wrong_place(clause, group, groups, limits)

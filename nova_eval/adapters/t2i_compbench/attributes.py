@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from nova_eval.adapters.rule import first_frame, left_out, scored
+from nova_eval.adapters.rule import ask, first_frame, left_out, scored
 from nova_eval.adapters.t2i_compbench.parses import Parses
-from nova_eval.protocols import Item, YesNoAnswerer
+from nova_eval.protocols import Asking, Item, YesNoAnswerer
 from nova_eval.records import Score
 
 OFFICIAL_QUESTIONS = 8
@@ -32,35 +31,28 @@ _LONGEST_QUESTION = 50  # words
 
 def attribute_binding(
     item: Item,
-    judge: YesNoAnswerer,
     *,
     metric: str,
     parses: Parses,
     number: int | None = OFFICIAL_QUESTIONS,
     no_question_is_a_full_score: bool = OFFICIAL_NO_QUESTION_IS_A_FULL_SCORE,
     four_decimals: bool = OFFICIAL_SCORES_HAVE_FOUR_DECIMALS,
-) -> Score:
+) -> Asking[Score]:
     """The product over noun phrases of the probability that the judge answers yes to ``"<phrase>?"``."""
-    further = asked(item, parses=parses, number=number)
-    if further is None and not no_question_is_a_full_score:
+    phrases = parses.of_prompt(item.prompt).noun_phrases
+    texts = tuple(model_text(question) for question in questions(phrases, number))
+    answers: list[float] = []
+    if texts:
+        (given,) = yield from ask(YesNoAnswerer.probability_of_yes, first_frame(item), texts, joined=True)
+        answers = [float(probability) for probability in given]
+    elif not no_question_is_a_full_score:
         return left_out(item, metric, "the prompt has no noun phrase to ask about")
-    texts = further[0] if further else ()
-    answers = [float(p) for p in judge.probability_of_yes(first_frame(item), texts)[0]] if texts else []
     if four_decimals:
         answers = [float(f"{answer:.4f}") for answer in answers]
         value = float(f"{float(np.prod(np.array(answers, np.float32), dtype=np.float32)):.4f}")
     else:
         value = math.prod(answers)
     return scored(item, metric, value, detail={"answers": dict(zip(texts, answers, strict=True))})
-
-
-def asked(
-    item: Item, *, parses: Parses, number: int | None = OFFICIAL_QUESTIONS, **settings: Any
-) -> tuple[tuple[str, ...]] | None:
-    """The questions about an image as the judge reads them; ``None`` where there are none."""
-    phrases = parses.of_prompt(item.prompt).noun_phrases
-    texts = tuple(model_text(question) for question in questions(phrases, number))
-    return (texts,) if texts else None
 
 
 def questions(noun_phrases: Sequence[str], number: int | None = OFFICIAL_QUESTIONS) -> list[str]:

@@ -17,10 +17,9 @@ from nova_eval.adapters.reduce import (
     pairs_of,
 )
 from nova_eval.adapters.results import OfficialResults
-from nova_eval.adapters.rule import Ask, Rule, first_frame, under
+from nova_eval.adapters.rule import Rule, under
 from nova_eval.adapters.suite import Suite, read_suite
-from nova_eval.adapters.t2i_compbench.attributes import asked, attribute_binding
-from nova_eval.adapters.t2i_compbench.frames import detector_frame
+from nova_eval.adapters.t2i_compbench.attributes import attribute_binding
 from nova_eval.adapters.t2i_compbench.names import T2ICompBenchNames
 from nova_eval.adapters.t2i_compbench.numeracy import numeracy
 from nova_eval.adapters.t2i_compbench.parses import Parses, bring_parses, load_parses
@@ -28,17 +27,15 @@ from nova_eval.adapters.t2i_compbench.positions import position_2d, position_3d
 from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES, KIND
 from nova_eval.adapters.t2i_compbench.prompts import official as official_suite
 from nova_eval.adapters.t2i_compbench.results import result_files
-from nova_eval.adapters.t2i_compbench.similarity import action_text, complex_action, non_spatial, whole_prompt
+from nova_eval.adapters.t2i_compbench.similarity import complex_action, non_spatial
 from nova_eval.adapters.t2i_compbench.spatial import (
     complex_spatial,
-    names_objects,
-    names_two_objects,
     spatial_2d,
     spatial_3d,
 )
 from nova_eval.config import facts_of, read_benchmark
 from nova_eval.media import IMAGE_SUFFIXES
-from nova_eval.protocols import Scorer
+from nova_eval.protocols import Asking, Scorer
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 
 COMPLEX_PARTS: Mapping[str, tuple[str, ...]] = {
@@ -77,22 +74,18 @@ def official(parses: Parses) -> tuple[Rule, ...]:
     read = f"1+{parses.digest[:8]}"
     questions, places, depths, texts = "attribute_questions", "places", "places_and_depth", "image_text"
 
-    def rule(name: str, role: str, judged: Callable[..., Score], *asks: Ask, tag: str = "", **settings: Any) -> Rule:
-        return Rule(name, role, partial(judged, parses=parses, **settings), read, tag, asks)
+    def rule(name: str, role: str, judged: Callable[..., Asking[Score]], **settings: Any) -> Rule:
+        return Rule(name, role, partial(judged, parses=parses, **settings), read)
 
-    yes = Ask("probability_of_yes", first_frame, asked)
-    depth, detect = Ask("depth", first_frame), Ask("detect", detector_frame, names_objects)
-    detect_two = Ask("detect", detector_frame, names_two_objects)
-    alike, action = (Ask("image_text_similarity", first_frame, text) for text in (whole_prompt, action_text))
     return (
-        *(rule(name, questions, attribute_binding, yes, metric=name) for name in ("color", "shape", "texture")),
-        rule("spatial_2d", places, spatial_2d, detect),
-        rule("spatial_3d", depths, spatial_3d, depth, detect),
-        Rule("numeracy", "counts", numeracy, asks=(Ask("detect", detector_frame),)),
-        Rule("non_spatial", texts, non_spatial, asks=(alike,)),
-        rule("complex_attribute", questions, attribute_binding, yes, tag="complex", metric="complex_attribute"),
-        rule("complex_spatial", places, complex_spatial, detect_two, tag="complex"),
-        rule("complex_action", texts, complex_action, action, tag="complex"),
+        *(rule(name, questions, attribute_binding, metric=name) for name in ("color", "shape", "texture")),
+        rule("spatial_2d", places, spatial_2d),
+        rule("spatial_3d", depths, spatial_3d),
+        Rule("numeracy", "counts", numeracy),
+        Rule("non_spatial", texts, non_spatial),
+        rule("complex_attribute", questions, attribute_binding, metric="complex_attribute"),
+        rule("complex_spatial", places, complex_spatial),
+        rule("complex_action", texts, complex_action),
     )
 
 

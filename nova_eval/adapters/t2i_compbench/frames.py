@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nova_eval.protocols import Floats, Frames, Item
@@ -29,7 +27,7 @@ def official_frame(frame: Frames) -> Frames:
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def detector_frame(item: Item, *, resized: bool = True, **settings: Any) -> Frames:
+def detector_frame(item: Item, *, resized: bool) -> Frames:
     """The (1, H, W, 3) frame that a detector looks at for an image: at the official size, or as it is."""
     frame = item.clip.frames[0]
     return (official_frame(frame) if resized else frame)[None]

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from nova_eval.adapters.rule import scored, unscored
+from nova_eval.adapters.rule import ask, scored, unscored
 from nova_eval.adapters.t2i_compbench.frames import detector_frame
 from nova_eval.adapters.t2i_compbench.vocabulary import PEOPLE, PLURALS, SINGULARS
-from nova_eval.protocols import Detection, Detector, Item
+from nova_eval.protocols import Asking, Detection, Detector, Item
 from nova_eval.records import Score
 
 OFFICIAL_LABELS_ARE_RENAMED = True
@@ -33,14 +33,14 @@ class UnreadablePrompt(ValueError):
 
 
 def numeracy(
-    item: Item, judge: Detector, *, labels_are_renamed: bool = OFFICIAL_LABELS_ARE_RENAMED, resized: bool = True
-) -> Score:
+    item: Item, *, labels_are_renamed: bool = OFFICIAL_LABELS_ARE_RENAMED, resized: bool = True
+) -> Asking[Score]:
     """Half a share for each kind of object that is there, the other half if its number is right.
 
     Detections of one label that cover each other are one object. ``resized=False`` shows the detector the frame as it
     is. A prompt about objects beside the official ones names them in ``reference["plurals"]``, singular to plural.
     """
-    (found,) = judge.detect(detector_frame(item, resized=resized))
+    (found,) = yield from ask(Detector.detect, detector_frame(item, resized=resized), joined=True)
     labels = [detection.label for detection in distinct(found)]
     try:
         names, numbers = read_counts(item.prompt.text, item.prompt.reference.get("plurals", {}))

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from nova_eval.adapters.rule import first_frame, scored
+from nova_eval.adapters.rule import ask, first_frame, scored
 from nova_eval.adapters.t2i_compbench.parses import Parses, Token
-from nova_eval.protocols import ImageTextModel, Item
+from nova_eval.protocols import Asking, ImageTextModel, Item
 from nova_eval.records import Score
 
 
-def non_spatial(item: Item, judge: ImageTextModel) -> Score:
+def non_spatial(item: Item) -> Asking[Score]:
     """The cosine of image and prompt, neither scaled nor clipped."""
-    return _similarity(item, judge, "non_spatial", *whole_prompt(item))
+    return _similarity(item, "non_spatial", item.prompt.text)
 
 
-def complex_action(item: Item, judge: ImageTextModel, *, parses: Parses) -> Score:
+def complex_action(item: Item, *, parses: Parses) -> Asking[Score]:
     """The same for the prompt without its adjectives, which the attribute questions look after."""
-    return _similarity(item, judge, "complex_action", *action_text(item, parses=parses))
-
-
-def whole_prompt(item: Item, **settings: Any) -> tuple[str]:
-    return (item.prompt.text,)
-
-
-def action_text(item: Item, *, parses: Parses, **settings: Any) -> tuple[str]:
-    return (without_adjectives(parses.of_prompt(item.prompt).tokens),)
+    return _similarity(item, "complex_action", without_adjectives(parses.of_prompt(item.prompt).tokens))
 
 
 def without_adjectives(tokens: Sequence[Token]) -> str:
@@ -34,6 +25,6 @@ def without_adjectives(tokens: Sequence[Token]) -> str:
     return " ".join(token.text for token in tokens if token.pos != "ADJ")
 
 
-def _similarity(item: Item, judge: ImageTextModel, metric: str, text: str) -> Score:
-    (similarity,) = judge.image_text_similarity(first_frame(item), text)
+def _similarity(item: Item, metric: str, text: str) -> Asking[Score]:
+    (similarity,) = yield from ask(ImageTextModel.image_text_similarity, first_frame(item), text, joined=True)
     return scored(item, metric, float(similarity), detail={"text": text})

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise, product
-from typing import Any
 
 import numpy as np
 
-from nova_eval.adapters.rule import first_frame, scored, unscored
+from nova_eval.adapters.rule import ask, first_frame, scored, unscored
 from nova_eval.adapters.t2i_compbench.frames import detector_frame, official_depth
 from nova_eval.adapters.t2i_compbench.parses import Parses, Token
 from nova_eval.adapters.t2i_compbench.positions import (
@@ -20,7 +19,7 @@ from nova_eval.adapters.t2i_compbench.positions import (
     relation_in,
 )
 from nova_eval.adapters.t2i_compbench.vocabulary import PEOPLE
-from nova_eval.protocols import DepthDetector, Detection, Detector, Item
+from nova_eval.protocols import Asking, DepthModel, Detection, Detector, Item
 from nova_eval.records import Score
 
 Pair = tuple[int | None, int | None]
@@ -46,7 +45,6 @@ _SIMPLE = re.compile(r"an? (\w+) (?:.+) an? (\w+)")
 
 def spatial_2d(
     item: Item,
-    judge: Detector,
     *,
     parses: Parses,
     naive_matching: bool = OFFICIAL_MATCHING_IS_NAIVE,
@@ -54,90 +52,54 @@ def spatial_2d(
     objects_are_parsed: bool = OFFICIAL_OBJECTS_ARE_PARSED,
     position: Callable[..., float] = position_2d,
     resized: bool = True,
-) -> Score:
+) -> Asking[Score]:
     """A quarter of each object's detection score, and half of how well they are placed."""
     objects = _simple_objects(item, parses, objects_are_parsed)
     match = _first_equal if naive_matching else _surest_two
-    return _placed(
-        item,
-        judge,
-        "spatial_2d",
-        objects,
-        match=match,
-        below_half_is_zero=below_half_is_zero,
-        position=position,
-        resized=resized,
-    )
+    least = 0.5 if below_half_is_zero else 0.0
+    return _placed(item, "spatial_2d", objects, match=match, position=position, least=least, resized=resized)
 
 
 def complex_spatial(
     item: Item,
-    judge: Detector,
     *,
     parses: Parses,
     naive_matching: bool = OFFICIAL_MATCHING_IS_NAIVE,
     below_half_is_zero: bool = OFFICIAL_BELOW_HALF_IS_ZERO,
     position: Callable[..., float] = position_2d,
     resized: bool = True,
-) -> Score:
+) -> Asking[Score]:
     """The same for the two objects beside the one preposition of a complex prompt; 0 where there are not two."""
     objects = complex_objects(parses.of_prompt(item.prompt).tokens)
     if len(objects) != 2:
         return scored(item, "complex_spatial", 0.0, detail={"objects": objects})
     match = _first_equal if naive_matching else _surest_two
-    return _placed(
-        item,
-        judge,
-        "complex_spatial",
-        (objects[0], objects[1]),
-        match=match,
-        below_half_is_zero=below_half_is_zero,
-        position=position,
-        resized=resized,
+    least = 0.5 if below_half_is_zero else 0.0
+    pair = objects[0], objects[1]
+    return (
+        yield from _placed(item, "complex_spatial", pair, match=match, position=position, least=least, resized=resized)
     )
 
 
 def spatial_3d(
     item: Item,
-    judge: DepthDetector,
     *,
     parses: Parses,
     naive_matching: bool = OFFICIAL_MATCHING_IS_NAIVE,
     objects_are_parsed: bool = OFFICIAL_OBJECTS_ARE_PARSED,
     position: Callable[..., float] = position_3d,
     resized: bool = True,
-) -> Score:
+) -> Asking[Score]:
     """A quarter of each object's detection score, and half of whether one hides the other as the prompt says."""
     objects = _simple_objects(item, parses, objects_are_parsed)
-    depth = judge.depth(first_frame(item))[0]
+    (depth,) = yield from ask(DepthModel.depth, first_frame(item), joined=True)
     depth = official_depth(depth) if resized else depth
 
     def at_depth(relation: str | None, a: Sequence[float], b: Sequence[float]) -> float:
         return position(relation, a, b, depth)
 
     match = _last_containing if naive_matching else _surest_two
-    return _placed(
-        item,
-        judge,
-        "spatial_3d",
-        objects,
-        match=match,
-        below_half_is_zero=False,
-        position=at_depth,
-        resized=resized,
-    )
-
-
-def names_objects(
-    item: Item, *, parses: Parses, objects_are_parsed: bool = OFFICIAL_OBJECTS_ARE_PARSED, **settings: Any
-) -> tuple[()] | None:
-    """Whether the detector is asked about a simple prompt's image: nothing further to say, or ``None``."""
-    return None if _simple_objects(item, parses, objects_are_parsed) is None else ()
-
-
-def names_two_objects(item: Item, *, parses: Parses, **settings: Any) -> tuple[()] | None:
-    """The same for a complex prompt's."""
-    return () if len(complex_objects(parses.of_prompt(item.prompt).tokens)) == 2 else None
+    return (yield from _placed(item, "spatial_3d", objects, match=match, position=at_depth, least=0.0, resized=resized))
 
 
 def complex_objects(tokens: Sequence[Token]) -> list[str]:
@@ -172,18 +134,18 @@ def _simple_objects(item: Item, parses: Parses, parsed: bool) -> tuple[str, str]
 
 def _placed(
     item: Item,
-    judge: Detector,
     metric: str,
     objects: tuple[str, str] | None,
     *,
     match: Callable[[tuple[str, str], Sequence[Detection]], Pair],
-    below_half_is_zero: bool,
     position: Callable[..., float],
+    least: float,
     resized: bool,
-) -> Score:
+) -> Asking[Score]:
+    """The score of two objects, 0 where it is below ``least``."""
     if objects is None:
         return unscored(item, metric, "no noun was read in the prompt")
-    (found,) = judge.detect(detector_frame(item, resized=resized))
+    (found,) = yield from ask(Detector.detect, detector_frame(item, resized=resized), joined=True)
     places = match(objects, found)
     relation = relation_in(item.prompt.text, RELATIONS_3D if metric == "spatial_3d" else RELATIONS_2D)
     boxes = [[float(np.float32(side)) for side in found[place].box] for place in places if place is not None]
@@ -194,7 +156,7 @@ def _placed(
             value += position(relation, *boxes) / 2
         except ZeroDivisionError:
             return unscored(item, metric, "the overlap of two boxes without area is undefined")
-    if below_half_is_zero and value < 0.5:
+    if value < least:
         value = 0.0
     detail = {"objects": list(objects), "relation": relation, "boxes": boxes}
     return scored(item, metric, value, detail=detail)

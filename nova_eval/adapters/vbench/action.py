@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nova_eval.adapters.vbench.rule import auxiliary, middle_frames, scored, too_short
-from nova_eval.protocols import ActionRecognizer, Item
+from nova_eval.adapters.rule import ask, scored
+from nova_eval.adapters.vbench.frames import auxiliary, middle_frames, too_short
+from nova_eval.protocols import ActionRecognizer, Asking, Item
 from nova_eval.records import Prompt, Sample, Score
 
 OFFICIAL_LABEL_FROM_FILE_NAME = True
@@ -40,17 +41,16 @@ def label_of_prompt(prompt: Prompt) -> str:
 
 def human_action(
     item: Item,
-    judge: ActionRecognizer,
     *,
     frames: int | None = 16,
     label_from_file_name: bool = OFFICIAL_LABEL_FROM_FILE_NAME,
     file_name: Callable[[Prompt, Sample], str] = official_file_name,
-) -> Score:
+) -> Asking[Score]:
     """1 when the label is among the top five classes with a probability (4 decimals) of at least 0.85, else 0."""
     looked_at = middle_frames(item.clip, frames)
     if not len(looked_at):
         return too_short(item, "human_action", 1)
-    names, logits = judge.action_logits(looked_at)
+    names, logits = yield from ask(ActionRecognizer.action_logits, looked_at)
     with np.errstate(over="ignore"):
         probabilities = 1 / (1 + np.exp(-np.asarray(logits, dtype=np.float32)))
     surest = [(names[k].lower(), round(float(probabilities[k]), DECIMALS)) for k in top_indices(probabilities, TOP)]

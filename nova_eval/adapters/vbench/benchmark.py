@@ -15,7 +15,7 @@ from nova_eval.adapters.reduce import (
     metric,
 )
 from nova_eval.adapters.results import OfficialResults
-from nova_eval.adapters.rule import under
+from nova_eval.adapters.rule import Rule, corrected, under
 from nova_eval.adapters.suite import Suite, read_suite
 from nova_eval.adapters.vbench import static
 from nova_eval.adapters.vbench.action import human_action
@@ -29,41 +29,30 @@ from nova_eval.adapters.vbench.names import VBenchNames
 from nova_eval.adapters.vbench.prompts import official as official_suite
 from nova_eval.adapters.vbench.quality import aesthetic_quality, imaging_quality
 from nova_eval.adapters.vbench.results import result_files
-from nova_eval.adapters.vbench.rule import Ask, Rule, corrected
 from nova_eval.adapters.vbench.scene import scene
 from nova_eval.adapters.vbench.spatial import spatial_relationship
-from nova_eval.adapters.vbench.text import appearance_style, style, video_text
+from nova_eval.adapters.vbench.text import appearance_style, video_text
 from nova_eval.config import facts_of, read_benchmark
 from nova_eval.media import VIDEO_SUFFIXES
 from nova_eval.protocols import Scorer
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 
 OFFICIAL = (
-    Rule(
-        "subject_consistency",
-        "subject_features",
-        partial(consistency, metric="subject_consistency"),
-        asks=(Ask("encode_images"),),
-    ),
-    Rule(
-        "background_consistency",
-        "background_features",
-        partial(consistency, metric="background_consistency"),
-        asks=(Ask("encode_images"),),
-    ),
+    Rule("subject_consistency", "subject_features", partial(consistency, metric="subject_consistency")),
+    Rule("background_consistency", "background_features", partial(consistency, metric="background_consistency")),
     Rule("temporal_flickering", None, temporal_flickering),
-    Rule("static_filter", "optical_flow", static_filter, tag="temporal_flickering"),
+    Rule("static_filter", "optical_flow", static_filter),
     Rule("motion_smoothness", "frame_interpolation", motion_smoothness),
     Rule("dynamic_degree", "optical_flow", dynamic_degree),
-    Rule("aesthetic_quality", "aesthetic", aesthetic_quality, asks=(Ask("aesthetic"),)),
-    Rule("imaging_quality", "image_quality", imaging_quality, asks=(Ask("quality"),)),
+    Rule("aesthetic_quality", "aesthetic", aesthetic_quality),
+    Rule("imaging_quality", "image_quality", imaging_quality),
     Rule("object_class", "detection", object_class),
     Rule("multiple_objects", "detection", multiple_objects),
     Rule("human_action", "action", human_action),
     Rule("color", "dense_captions", color),
     Rule("spatial_relationship", "detection", spatial_relationship),
     Rule("scene", "scene_captions", scene),
-    Rule("appearance_style", "image_text", appearance_style, asks=(Ask("image_text_similarity", further=style),)),
+    Rule("appearance_style", "image_text", appearance_style),
     Rule("temporal_style", "video_text", partial(video_text, metric="temporal_style")),
     Rule("overall_consistency", "video_text", partial(video_text, metric="overall_consistency")),
 )

@@ -1,19 +1,13 @@
-"""color: of the frames in which the object is described with a colour, how many name the right one?"""
+"""color: of the frames in which the object is described with a color, how many name the right one?"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from nova_eval.adapters.vbench.rule import (
-    auxiliary,
-    left_out,
-    middle_frames,
-    scored,
-    too_short,
-    unscored,
-)
-from nova_eval.protocols import DenseCaptioner, Detection, Item
+from nova_eval.adapters.rule import ask, left_out, scored, unscored
+from nova_eval.adapters.vbench.frames import auxiliary, middle_frames, too_short
+from nova_eval.protocols import Asking, DenseCaptioner, Detection, Item
 from nova_eval.records import Score
 
 OFFICIAL_COLOR_WORDS = (
@@ -32,17 +26,16 @@ and 0 for such a clip."""
 
 def color(
     item: Item,
-    judge: DenseCaptioner,
     *,
     frames: int | None = 16,
     class_of_first_box: bool = OFFICIAL_CLASS_OF_FIRST_BOX,
-) -> Score:
-    """Frames with the right colour over frames with any colour, among frames that show the object."""
+) -> Asking[Score]:
+    """Frames with the right color over frames with any color, among frames that show the object."""
     wanted = auxiliary(item.prompt, "color")
     if not isinstance(wanted, str):
         return unscored(item, "color", "the prompt names no color")
     looked_at = middle_frames(item.clip, frames)
-    found = judge.describe(looked_at) if len(looked_at) else []
+    found = (yield from ask(DenseCaptioner.describe, looked_at)) if len(looked_at) else []
     if class_of_first_box:
         name = object_name(item.prompt.text, wanted)
         counts = [_official_frame(frame, name, wanted) for frame in found]

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nova_eval.adapters.vbench.rule import (
-    auxiliary,
-    middle_frames,
-    scored,
-    too_short,
-    unscored,
-)
+from nova_eval.adapters.rule import ask, scored, unscored
+from nova_eval.adapters.vbench.frames import auxiliary, middle_frames, too_short
 from nova_eval.errors import NovaEvalError
-from nova_eval.protocols import Detector, Frames, Item
+from nova_eval.protocols import Asking, Detector, Frames, Item
 from nova_eval.records import Score
 
 OFFICIAL_DETECTOR_ERROR_IS_EMPTY_FRAME = True
@@ -22,21 +17,20 @@ objects (vbench/object_class.py ``get_dect_from_grit``). Corrected: the exceptio
 
 def object_class(
     item: Item,
-    judge: Detector,
     *,
     frames: int | None = 16,
     error_is_empty_frame: bool = OFFICIAL_DETECTOR_ERROR_IS_EMPTY_FRAME,
-) -> Score:
+) -> Asking[Score]:
     """The share of frames in which an object has exactly the wanted name. Source: vbench/object_class.py."""
     wanted = auxiliary(item.prompt, "object_class", "object")
     if not isinstance(wanted, str):
         return unscored(item, "object_class", "the prompt names no object")
     looked_at = middle_frames(item.clip, frames)
-    names = _names_despite_errors(judge, looked_at) if error_is_empty_frame else _names(judge, looked_at)
+    names = yield from (_names_despite_errors if error_is_empty_frame else _names)(looked_at)
     return share_of_frames(item, "object_class", [wanted in found for found in names])
 
 
-def multiple_objects(item: Item, judge: Detector, *, frames: int | None = 16) -> Score:
+def multiple_objects(item: Item, *, frames: int | None = 16) -> Asking[Score]:
     """The share of frames in which both names of ``"a and b"`` are found. Source: vbench/multiple_objects.py.
 
     One object satisfies ``"dog and dog"``.
@@ -46,7 +40,7 @@ def multiple_objects(item: Item, judge: Detector, *, frames: int | None = 16) ->
     if len(pair) != 2:
         return unscored(item, "multiple_objects", f"{wanted!r} does not name two objects as 'a and b'")
     both = {name.strip() for name in pair}
-    names = _names(judge, middle_frames(item.clip, frames))
+    names = yield from _names(middle_frames(item.clip, frames))
     return share_of_frames(item, "multiple_objects", [both <= found for found in names])
 
 
@@ -58,17 +52,20 @@ def share_of_frames(item: Item, metric: str, hits: Sequence[bool]) -> Score:
     return scored(item, metric, sum(hits) / len(hits), len(hits), detail)
 
 
-def _names(judge: Detector, frames: Frames) -> list[set[str]]:
-    found = judge.detect(frames) if len(frames) else []
+def _names(frames: Frames) -> Asking[list[set[str]]]:
+    found = (yield from ask(Detector.detect, frames)) if len(frames) else []
     return [{detection.label for detection in frame} for frame in found]
 
 
-def _names_despite_errors(judge: Detector, frames: Frames) -> list[set[str]]:
+def _names_despite_errors(frames: Frames) -> Asking[list[set[str]]]:
     try:
-        return _names(judge, frames)
+        return (yield from _names(frames))
     except NovaEvalError:
         raise  # missing weights are not a frame without objects
     except Exception:
         if len(frames) == 1:
             return [set()]
-        return [names for t in range(len(frames)) for names in _names_despite_errors(judge, frames[t : t + 1])]
+    names = []
+    for t in range(len(frames)):
+        names += yield from _names_despite_errors(frames[t : t + 1])
+    return names

@@ -1,4 +1,4 @@
-"""temporal_flickering: how much neighbouring frames of a still scene differ. Pixels only, no judge."""
+"""temporal_flickering: how much neighboring frames of a still scene differ. Pixels only, no judge."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from nova_eval.adapters.vbench.rule import opencv_clip, scored, too_short
+from nova_eval.adapters.rule import scored
+from nova_eval.adapters.vbench.frames import opencv_clip, too_short
 from nova_eval.protocols import Item
 from nova_eval.records import Score
 
 
-def temporal_flickering(item: Item, judge: None = None) -> Score:
+def temporal_flickering(item: Item) -> Score:
     """(255 − mean over pairs of the mean absolute difference) / 255.
 
     Means are float32 sums over BGR bytes, as the official code takes them. Source: vbench/temporal_flickering.py.

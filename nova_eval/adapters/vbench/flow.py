@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nova_eval.adapters.vbench.rule import count, opencv_clip, scored, unscored
+from nova_eval.adapters.rule import ask, count, scored, unscored
+from nova_eval.adapters.vbench.frames import opencv_clip
 from nova_eval.media import Clip, LongClip
-from nova_eval.protocols import Floats, Item, OpticalFlow
+from nova_eval.protocols import Asking, Floats, Item, OpticalFlow
 from nova_eval.records import Score
 
 OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION = True
@@ -61,12 +62,11 @@ def strongest_motion(flow: Floats, share: float) -> list[float]:
 
 def dynamic_degree(
     item: Item,
-    judge: OpticalFlow,
     *,
     short_clips_need_no_motion: bool = OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION,
     undefined_flow_is_still: bool = OFFICIAL_UNDEFINED_FLOW_IS_STILL,
     every_pair: bool = False,
-) -> Score:
+) -> Asking[Score]:
     """1 when enough pairs of frames at about 8 fps move, else 0. Source: vbench/dynamic_degree.py.
 
     Pairs are looked at until the answer is known, or all of them with ``every_pair``.
@@ -80,8 +80,9 @@ def dynamic_degree(
     threshold = dynamic_threshold(item.clip.height, item.clip.width)
     motion: list[float] = []
     moving = 0
-    for some in _pair_motion(judge, opencv_clip(item), frames, 0.05):
-        motion += some
+    clip = opencv_clip(item)
+    for some in _runs(frames):
+        motion += yield from _pair_motion(clip, some, 0.05)
         moving = sum(value > threshold for value in motion)
         left = len(frames) - 1 - len(motion)
         if not every_pair and (moving >= need or moving + left < need):
@@ -95,15 +96,14 @@ def dynamic_degree(
 
 def static_filter(
     item: Item,
-    judge: OpticalFlow,
     *,
     short_clips_need_no_motion: bool = OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION,
     undefined_flow_is_still: bool = OFFICIAL_UNDEFINED_FLOW_IS_STILL,
     every_pair: bool = False,
-) -> Score:
+) -> Asking[Score]:
     """1 when a clip is still enough for temporal_flickering, else 0. Source: static_filter.py.
 
-    Not static when more than C neighbouring pairs move farther than T, or when the step from first to last frame, or
+    Not static when more than C neighboring pairs move farther than T, or when the step from first to last frame, or
     back, is farther than 2·T·C. That step is looked at first, then pairs until the answer is known (or all of them
     with ``every_pair``).
     """
@@ -116,12 +116,12 @@ def static_filter(
         allowance = max(1, allowance)
     clip = opencv_clip(item)
     ends = clip.take([0, length - 1])
-    wrap = strongest_motion(judge.flow(ends, ends[::-1]), 0.02)
+    wrap = strongest_motion((yield from ask(OpticalFlow.flow, ends, ends[::-1])), 0.02)
     far = any(value > threshold * allowance * 2 for value in wrap)
     motion: list[float] = []
     if every_pair or not far:
-        for some in _pair_motion(judge, clip, range(length), 0.02):
-            motion += some
+        for some in _runs(range(length)):
+            motion += yield from _pair_motion(clip, some, 0.02)
             if not every_pair and sum(value > threshold for value in motion) > allowance:
                 break
     if not undefined_flow_is_still and not all(map(math.isfinite, motion + wrap)):
@@ -136,11 +136,16 @@ def static_filter(
     return scored(item, "static_filter", float(static), detail=detail)
 
 
-def _pair_motion(judge: OpticalFlow, clip: Clip | LongClip, places: range, share: float) -> Iterator[list[float]]:
-    """The motion of the pairs of neighbours among the frames at ``places``, some pairs at a time."""
+def _runs(places: range) -> Iterator[range]:
+    """``places`` in runs of some pairs of neighbors; each begins with the last place of the one before."""
     for start in range(0, len(places) - 1, _PAIRS_AT_ONCE):
-        frames = clip.take(places[start : start + _PAIRS_AT_ONCE + 1])
-        yield strongest_motion(judge.flow(frames[:-1], frames[1:]), share)
+        yield places[start : start + _PAIRS_AT_ONCE + 1]
+
+
+def _pair_motion(clip: Clip | LongClip, places: range, share: float) -> Asking[list[float]]:
+    """The motion of the pairs of neighbors among the frames at ``places``."""
+    frames = clip.take(places)
+    return strongest_motion((yield from ask(OpticalFlow.flow, frames[:-1], frames[1:])), share)
 
 
 def _plain(values: Sequence[float]) -> list[float | None]:

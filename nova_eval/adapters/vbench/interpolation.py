@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from nova_eval.adapters.vbench.rule import mean, opencv_clip, scored, too_short
-from nova_eval.protocols import FrameInterpolator, Item
+from nova_eval.adapters.rule import ask, mean, scored
+from nova_eval.adapters.vbench.frames import opencv_clip, too_short
+from nova_eval.protocols import Asking, FrameInterpolator, Item
 from nova_eval.records import Score
 
 _PAIRS_AT_ONCE = 8  # bounds memory; a judge's answer for one pair does not depend on the others
 
 
-def motion_smoothness(item: Item, judge: FrameInterpolator) -> Score:
+def motion_smoothness(item: Item) -> Asking[Score]:
     """(255 − mean over odd frames of the mean absolute error of the predicted frame) / 255.
 
-    Each odd frame is predicted from its two even neighbours; the last of an even number of frames has only one and is
+    Each odd frame is predicted from its two even neighbors; the last of an even number of frames has only one and is
     unused. Source: vbench/motion_smoothness.py.
     """
     if len(item.clip) < 3:
@@ -25,6 +26,6 @@ def motion_smoothness(item: Item, judge: FrameInterpolator) -> Score:
     for start in range(0, last, 2 * _PAIRS_AT_ONCE):
         frames = clip.take(range(start, min(start + 2 * _PAIRS_AT_ONCE, last) + 1))
         even, odd = frames[::2], frames[1::2]
-        predicted = judge.interpolate(even[:-1], even[1:])
+        predicted = yield from ask(FrameInterpolator.interpolate, even[:-1], even[1:])
         errors += [np.abs(guess.astype(np.int16) - frame).mean() for guess, frame in zip(predicted, odd, strict=True)]
     return scored(item, "motion_smoothness", (255.0 - mean(errors)) / 255.0)

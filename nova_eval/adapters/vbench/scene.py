@@ -6,9 +6,10 @@ import re
 
 import numpy as np
 
+from nova_eval.adapters.rule import ask, unscored
 from nova_eval.adapters.vbench.detection import share_of_frames
-from nova_eval.adapters.vbench.rule import auxiliary, middle_frames, unscored
-from nova_eval.protocols import Item, SceneCaptioner
+from nova_eval.adapters.vbench.frames import auxiliary, middle_frames
+from nova_eval.protocols import Asking, Item, SceneCaptioner
 from nova_eval.records import Score
 
 OFFICIAL_CAPTION_ROWS_PER_FRAME = 3
@@ -22,18 +23,18 @@ OFFICIAL_SCENE_WORDS_ARE_SUBSTRINGS = True
 
 def scene(
     item: Item,
-    judge: SceneCaptioner,
     *,
     frames: int | None = 16,
     caption_rows_per_frame: int = OFFICIAL_CAPTION_ROWS_PER_FRAME,
     words_are_substrings: bool = OFFICIAL_SCENE_WORDS_ARE_SUBSTRINGS,
-) -> Score:
+) -> Asking[Score]:
     """The share of captions that hold every word of the scene, in any order. A judge may answer equal rows once."""
     wanted = auxiliary(item.prompt, "scene")
     if not isinstance(wanted, str):
         return unscored(item, "scene", "the prompt names no scene")
-    looked_at = middle_frames(item.clip, frames, judge.input_size)
-    captions = judge.caption(looked_at[np.arange(len(looked_at)) // caption_rows_per_frame]) if len(looked_at) else []
+    looked_at = middle_frames(item.clip, frames, item.size)
+    rows = looked_at[np.arange(len(looked_at)) // caption_rows_per_frame]
+    captions = (yield from ask(SceneCaptioner.caption, rows)) if len(rows) else []
     if words_are_substrings:
         hits = [all(word in caption for word in wanted.split(" ")) for caption in captions]
     else:

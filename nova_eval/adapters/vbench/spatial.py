@@ -6,15 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import TypeAlias
 
-from nova_eval.adapters.vbench.rule import (
-    auxiliary,
-    mean,
-    middle_frames,
-    scored,
-    too_short,
-    unscored,
-)
-from nova_eval.protocols import Detection, Detector, Item
+from nova_eval.adapters.rule import ask, mean, scored, unscored
+from nova_eval.adapters.vbench.frames import auxiliary, middle_frames, too_short
+from nova_eval.protocols import Asking, Detection, Detector, Item
 from nova_eval.records import Score
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -64,8 +58,8 @@ def iou(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def spatial_relationship(
-    item: Item, judge: Detector, *, frames: int | None = 16, direction_is_ignored: bool = OFFICIAL_DIRECTION_IS_IGNORED
-) -> Score:
+    item: Item, *, frames: int | None = 16, direction_is_ignored: bool = OFFICIAL_DIRECTION_IS_IGNORED
+) -> Asking[Score]:
     """The mean over frames of the best pair's score, 0 for a frame without a pair, weighted by frames."""
     name_a, name_b, relation = (
         auxiliary(item.prompt, "spatial_relationship", field) for field in ("object_a", "object_b", "relationship")
@@ -78,7 +72,7 @@ def spatial_relationship(
     if not len(looked_at):
         return too_short(item, "spatial_relationship", 1)
     results = []
-    for found in judge.detect(looked_at):
+    for found in (yield from ask(Detector.detect, looked_at)):
         pairs: Iterable[tuple[Box, Box]]
         if direction_is_ignored:
             pairs = combinations(_boxes(found, {name_a, name_b}), 2)

@@ -30,11 +30,8 @@ class NullScorer:
 
     name, version, role = "null", "1", None
 
-    def accepts(self, prompt: Prompt) -> bool:
-        return True
-
-    def score(self, items: Sequence[Item], judge: object) -> Iterable[Score]:
-        return [Score(item.sample.key, self.name, 1.0) for item in items]
+    def score(self, item: Item) -> Score:
+        return Score(item.sample.key, self.name, 1.0)
 
 
 class NullBenchmark:

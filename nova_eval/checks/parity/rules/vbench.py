@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from nova_eval.adapters.rule import Rule
 from nova_eval.adapters.vbench.benchmark import OFFICIAL, VBench
 from nova_eval.adapters.vbench.final import official_final_score, official_submission
+from nova_eval.adapters.vbench.frames import middle_indices
 from nova_eval.adapters.vbench.results import official_record
-from nova_eval.adapters.vbench.rule import Rule, middle_indices
 from nova_eval.adapters.vbench.spatial import position_score
 from nova_eval.config import data_folder
 from nova_eval.engines.questions import scores_of

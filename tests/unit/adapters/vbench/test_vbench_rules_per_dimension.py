@@ -18,7 +18,7 @@ from nova_eval.adapters.vbench.flow import (
     stride,
     strongest_motion,
 )
-from nova_eval.adapters.vbench.rule import auxiliary, middle_indices
+from nova_eval.adapters.vbench.frames import auxiliary, middle_indices
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import MediaError
 from nova_eval.records import Prompt, Score

@@ -1,4 +1,4 @@
-"""Which frames of a clip the sixteen rules look at, and what the suite stores beside a prompt; re-exports the rule."""
+"""Which frames of a clip the sixteen rules look at, and what the suite stores beside a prompt."""
 
 from __future__ import annotations
 
@@ -8,36 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nova_eval.adapters.rule import (
-    Ask,
-    Rule,
-    corrected,
-    count,
-    left_out,
-    mean,
-    scored,
-    unscored,
-)
+from nova_eval.adapters.rule import count, unscored
 from nova_eval.errors import MediaError
 from nova_eval.media import Clip, LongClip, Size, as_bt601
 from nova_eval.protocols import Frames, Item
 from nova_eval.records import Prompt, Score
-
-__all__ = [
-    "Ask",
-    "Rule",
-    "auxiliary",
-    "corrected",
-    "count",
-    "left_out",
-    "mean",
-    "middle_frames",
-    "middle_indices",
-    "opencv_clip",
-    "scored",
-    "too_short",
-    "unscored",
-]
 
 
 def too_short(item: Item, metric: str, needed: int) -> Score:
@@ -46,7 +21,7 @@ def too_short(item: Item, metric: str, needed: int) -> Score:
 
 
 def opencv_clip(item: Item) -> Clip | LongClip:
-    """The item's clip as OpenCV's reader gives it, which takes all colours for BT.601 whatever the file declares.
+    """The item's clip as OpenCV's reader gives it, which takes all colors for BT.601 whatever the file declares.
 
     Four rules are published with that reader (vbench/temporal_flickering.py, motion_smoothness.py, dynamic_degree.py,
     static_filter.py); the others, with decord, follow the file.
