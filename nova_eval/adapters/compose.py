@@ -7,11 +7,12 @@ composite of the house comes from ``formula``: with its interval from estimates,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nova_eval.adapters.reduce import Estimate, composite
+from nova_eval.adapters.reduce import Estimate, composite, estimate, metric
+from nova_eval.records import Metric, Score
 
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig, Dimension
@@ -67,6 +68,15 @@ def estimates(config: BenchmarkConfig, parts: Mapping[str, Estimate]) -> dict[st
         name: composite({key: (slope, parts[key]) for key, slope in made[name].coefficients.items()}, made[name].offset)
         for name in made
     }
+
+
+def metrics_of(config: BenchmarkConfig, rows: Sequence[Score]) -> list[Metric]:
+    """Every dimension as the mean of its rows, then every composite."""
+    parts = {name: estimate([row for row in rows if row.metric == name]) for name in config.dimensions}
+    return [
+        *(metric(name, part, config.dimensions[name].higher_is_better) for name, part in parts.items()),
+        *(metric(name, part) for name, part in estimates(config, parts).items()),
+    ]
 
 
 def _total(config: BenchmarkConfig) -> Formula:

@@ -63,18 +63,19 @@ def select(names: Iterable[str], judges_of: Judges = MappingProxyType({})) -> li
 
     Of files that can stand for each other a benchmark wants the first only. UsageError for an unknown name.
     """
+    chosen = tuple(names)
     wanted: dict[str, Entry] = {}
-    for name in names:
+    for name in chosen:
         if name in judges_of:
             judges = set(judges_of[name])
             found = [row for row in entries().values() if judges.intersection(row.used_by) and not row.instead_of]
         else:
             found = [row for row in entries().values() if name in (row.name, *row.used_by)]
-        if not found:
+        if not found and name not in judges_of:
             judges = {judge for row in entries().values() for judge in row.used_by}
             raise unknown("weights", name, {*entries(), *judges, *judges_of})
         wanted |= {row.name: row for row in found}
-    return list(wanted.values()) or list(entries().values())
+    return list(wanted.values()) if chosen else list(entries().values())
 
 
 def fetch(

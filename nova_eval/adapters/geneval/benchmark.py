@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from nova_eval.adapters.compose import estimates
+from nova_eval.adapters.compose import metrics_of
 from nova_eval.adapters.geneval.decision import image_score
 from nova_eval.adapters.geneval.names import GenEvalNames
 from nova_eval.adapters.geneval.prompts import IMAGES, PROMPTS, TASKS
@@ -68,13 +68,9 @@ class GenEval:
         stated only when every image of every task is decided.
         """
         rows = self.rows(prompts, wanted, scores, scoring)
-        parts = {task: estimate([row for row in rows if row.metric == task]) for task in self.tasks}
-        return [
-            *(metric(task, part) for task, part in parts.items()),
-            metric(IMAGES, estimate(rows)),
-            metric(PROMPTS, estimate(_best_by_prompt(rows))),
-            *(metric(name, part) for name, part in estimates(self.config, parts).items()),
-        ]
+        metrics = metrics_of(self.config, rows)
+        whole = [metric(IMAGES, estimate(rows)), metric(PROMPTS, estimate(_best_by_prompt(rows)))]
+        return [*metrics[: len(self.tasks)], *whole, *metrics[len(self.tasks) :]]
 
     def rows(
         self,

@@ -8,12 +8,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from nova_eval.adapters.compose import metrics_of
 from nova_eval.adapters.names import SIDE
 from nova_eval.adapters.reduce import (
     NOT_SCORED,
     complete,
-    estimate,
-    metric,
     pairs_of,
 )
 from nova_eval.adapters.results import OfficialResults
@@ -126,8 +125,7 @@ class T2ICompBench:
         scoring: str = "official",
     ) -> list[Metric]:
         """Eight categories, each the mean over its images as a fraction. The benchmark has no overall score."""
-        rows = self.rows(prompts, wanted, scores)
-        return [metric(name, estimate([row for row in rows if row.metric == name])) for name in CATEGORIES]
+        return metrics_of(self.config, self.rows(prompts, wanted, scores))
 
     def rows(
         self,

@@ -7,12 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nova_eval.adapters.compose import estimates
+from nova_eval.adapters.compose import metrics_of
 from nova_eval.adapters.names import SIDE
 from nova_eval.adapters.reduce import (
     complete,
-    estimate,
-    metric,
 )
 from nova_eval.adapters.results import OfficialResults
 from nova_eval.adapters.rule import Rule, corrected, under
@@ -120,10 +118,7 @@ class VBench:
 
         A dimension is the mean over what is scored; a composite is stated only when nothing in it is unscored.
         """
-        rows = self.rows(prompts, wanted, scores, scoring)
-        parts = {name: estimate([row for row in rows if row.metric == name]) for name in self.dimensions}
-        metrics = [metric(name, part, self.dimensions[name].higher_is_better) for name, part in parts.items()]
-        return [*metrics, *(metric(name, part) for name, part in estimates(self.config, parts).items())]
+        return metrics_of(self.config, self.rows(prompts, wanted, scores, scoring))
 
     def rows(
         self,
