@@ -11,7 +11,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.errors import UsageError, unknown
+from nova_eval.packages import needed_by
 
 T = TypeVar("T")
 
@@ -53,16 +54,9 @@ class Registry(Generic[T]):
 
     def _load(self, name: str, target: str) -> T:
         module, _, attribute = target.partition(":")
-        try:
-            return cast(T, getattr(importlib.import_module(module), attribute))
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing == "nova_eval":
-                raise
-            raise PrerequisiteError(
-                f"{self.kind} {name!r} needs the package {missing!r}, which is not installed",
-                remedy="pip install 'nova_eval[all]'",
-            ) from error
+        with needed_by(f"{self.kind} {name!r}"):
+            imported = importlib.import_module(module)
+        return cast(T, getattr(imported, attribute))
 
     def _from_file(self, name: str) -> T:
         file, _, attribute = name.rpartition(":")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
@@ -14,6 +13,7 @@ from nova_eval import errors
 from nova_eval.checks.bench.options import GenEvalBench, JudgesBench, SamplerBench, StoreBench, VqaBench
 from nova_eval.cli.apps import bench_app
 from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, talk
+from nova_eval.packages import needed_by
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -
     json
         Print a JSON list of {diffusion_steps, batch, speedup, …}.
     """
-    with _needing("nova", "sampler"):
+    with needed_by("bench sampler"):
         from nova_eval.checks.bench import sampler
 
         return _print(sampler.measure(asked, say=talk), sampler.lines, json=json)
@@ -96,7 +96,7 @@ def bench_geneval(*, asked: GenEvalBench = GenEvalBench(), json: bool = False) -
     json
         Print one JSON object.
     """
-    with _needing("judges", "geneval"):
+    with needed_by("bench geneval"):
         from nova_eval.checks.bench import geneval
 
         return _print(geneval.measure(asked, talk), geneval.lines, json=json)
@@ -111,7 +111,7 @@ def bench_vqa(*, asked: VqaBench = VqaBench(), json: bool = False) -> int:
     json
         Print one JSON object.
     """
-    with _needing("judges", "vqa"):
+    with needed_by("bench vqa"):
         from nova_eval.checks.bench import vqa
 
         return _print(vqa.measure(asked, talk), vqa.lines, json=json)
@@ -128,7 +128,7 @@ def bench_judges(*, asked: JudgesBench = JudgesBench(), json: bool = False) -> i
     json
         Print one JSON object instead of the table.
     """
-    with _needing("judges", "judges"):
+    with needed_by("bench judges"):
         from nova_eval.checks.bench import judges
 
         return _print(judges.measure(asked, talk), judges.lines, json=json)
@@ -141,14 +141,3 @@ def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:
     else:
         print(lines(measured))
     return errors.OK
-
-
-@contextmanager
-def _needing(extra: Literal["nova", "judges"], bench: str) -> Iterator[None]:
-    """A package that is not installed is a prerequisite, which an extra of this one brings."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise errors.PrerequisiteError(
-            f"bench {bench} needs the package {error.name!r}", remedy=f"pip install 'nova_eval[{extra}]'"
-        ) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from nova_eval import environment
+from nova_eval import environment, packages
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,8 @@ def examine() -> list[Finding]:
         Finding(
             "python", sys.version_info >= (3, 11), sys.version.split()[0], "use Python 3.11 or later", required=True
         ),
-        *(
-            _package(name, required=True)
-            for name in ("numpy", "opencv-python", "av", "pillow", "scipy", "pandas", "pyarrow")
-        ),
-        *(_package(name, remedy="pip install 'nova_eval[nova]'") for name in ("torch", "transformers", "diffusers")),
-        *(
-            _package(name, remedy="pip install 'nova_eval[judges]'")
-            for name in ("torchvision", "timm", "open-clip-torch")
-        ),
+        *(_package(name, required=True) for name in ("numpy", "cv2", "av", "PIL", "scipy", "pandas", "pyarrow")),
+        *(_package(name) for name in ("torch", "transformers", "diffusers", "torchvision", "timm", "open_clip")),
         _tried("video codecs", _encode_and_decode, "reinstall av: pip install --force-reinstall av", required=True),
         _tried("opencv", _opencv, "on a bare Linux image: apt-get install libgl1 libglib2.0-0", required=True),
         _accelerators(),
@@ -52,11 +45,15 @@ def examine() -> list[Finding]:
     ]
 
 
-def _package(name: str, *, remedy: str = "pip install nova_eval", required: bool = False) -> Finding:
+_DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "pillow", "open_clip": "open-clip-torch"}
+
+
+def _package(module: str, *, required: bool = False) -> Finding:
+    name = _DISTRIBUTIONS.get(module, module)
     try:
         return Finding(name, True, version(name), required=required)
     except PackageNotFoundError:
-        return Finding(name, False, "not installed", remedy, required)
+        return Finding(name, False, "not installed", packages.remedy(module), required)
 
 
 def _tried(name: str, attempt: Callable[[], str], remedy: str, *, required: bool) -> Finding:

@@ -9,7 +9,6 @@ from typing import Any
 
 from nova_eval.adapters import benchmark_names, judges_by_benchmark, load_benchmark
 from nova_eval.config import BenchmarkConfig
-from nova_eval.errors import PrerequisiteError
 from nova_eval.judges import JUDGES
 from nova_eval.samplers import SAMPLERS
 
@@ -63,13 +62,9 @@ def _baselines(results: Path) -> list[Item]:
 
 def _checkpoints(results: Path) -> list[Item]:
     """The released NOVA family with the learnt parameters of each part, in millions."""
-    try:
-        from nova_eval.nova import checkpoint
-        from nova_eval.nova.config import RELEASED
-    except ModuleNotFoundError as error:
-        raise PrerequisiteError(
-            f"listing checkpoints needs the package {error.name!r}", remedy="pip install 'nova_eval[nova]'"
-        ) from error
+    from nova_eval.nova import checkpoint
+    from nova_eval.nova.config import RELEASED
+
     rows: list[Item] = []
     for name, config in RELEASED.items():
         counts = {part: f"{number / 1e6:.1f} M" for part, number in checkpoint.parameter_counts(config).items()}

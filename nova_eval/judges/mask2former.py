@@ -105,7 +105,7 @@ def build(state: dict[str, Tensor], path: Path) -> Mask2FormerSwinS:
 
         raise PrerequisiteError(
             f"transformers {transformers.__version__} names Mask2Former's layers otherwise ({min(unknown)})",
-            remedy="pip install 'transformers>=5.23,<6'",
+            remedy="pip install 'nova_eval[judges]'",
         )
     given = {second_generation(name): tensor for name, tensor in state.items()}
     wanted = {name: _joined_shape([hosted[part] for part in parts]) for name, parts in table.items()}

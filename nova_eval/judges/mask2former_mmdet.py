@@ -22,6 +22,7 @@ from nova_eval import weights as pinned
 from nova_eval.errors import PrerequisiteError
 from nova_eval.judges.mask2former import TABLES, third_generation
 from nova_eval.judges.mask2former_instances import Instances, resized
+from nova_eval.packages import missing
 
 CONFIG = "mask2former/mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco.py"
 OPERATORS = "mmcv._ext"
@@ -30,12 +31,9 @@ _PACKAGES = ("mmdet", "mmengine", "mmcv")
 
 def require_installed() -> None:
     """PrerequisiteError, naming the package, when mmdet or what it stands on is missing. Imports nothing."""
-    missing = [package for package in _PACKAGES if find_spec(package) is None]
-    if missing:
-        raise PrerequisiteError(
-            f"judge 'geneval_objects_mmdet' needs the package {missing[0]!r}, which is not installed",
-            remedy="pip install 'nova_eval[judges]'",
-        )
+    for package in _PACKAGES:
+        if find_spec(package) is None:
+            raise missing(package, "judge 'geneval_objects_mmdet'")
 
 
 class MMDetMask2Former(nn.Module):

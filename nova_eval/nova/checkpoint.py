@@ -20,6 +20,7 @@ from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.schedule import from_json as schedule_from_json
 from nova_eval.nova.transformer import NovaTransformer
 from nova_eval.nova.weight_files import fill, read_weights, weights_digest
+from nova_eval.packages import needed_by
 
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -49,12 +50,10 @@ def locate(path_or_id: str | Path, *, offline: bool = False) -> Path:
             f"no checkpoint folder {str(path_or_id)!r}",
             remedy=f"give a folder, a hub id owner/name, or {' or '.join(EMBEDDED)}",
         )
-    try:
+    with needed_by(f"checkpoint {str(path_or_id)!r}"):
         from huggingface_hub import snapshot_download
-
+    try:
         return Path(snapshot_download(str(path_or_id), allow_patterns=_HUB_FILES, local_files_only=offline))
-    except ImportError as error:
-        raise PrerequisiteError("huggingface_hub is not installed", remedy="pip install 'nova_eval[nova]'") from error
     except Exception as error:
         what = (
             "is not in the local hub cache" if offline else f"cannot be fetched from the hub ({type(error).__name__})"

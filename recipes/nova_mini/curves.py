@@ -10,8 +10,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from nova_eval.errors import PrerequisiteError
-
 _EVERY = 20
 _ACROSS = 4  # panels in a line of the figure
 
@@ -33,10 +31,7 @@ def thinned(rows: Sequence[dict[str, Any]], every: int = _EVERY) -> list[dict[st
 
 def draw_curves(folder: Path) -> Path:
     """``curves.svg`` in ``folder`` from its ``vae_curve.csv`` and ``losses.csv``; its path."""
-    try:
-        import matplotlib as mpl
-    except ModuleNotFoundError as error:
-        raise PrerequisiteError("figures need matplotlib", remedy="pip install 'nova_eval[train]'") from error
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     losses, vae = _columns(folder / "losses.csv"), _columns(folder / "vae_curve.csv")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.errors import UsageError
 from nova_eval.media import read
+from nova_eval.packages import needed_by
 from nova_eval.runs import pipeline
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome
@@ -98,11 +99,9 @@ def write(folder: Path, over: str, points: Sequence[Point], metrics: Sequence[st
 
 
 def _draw(path: Path, key: str, points: Sequence[Point], metrics: Sequence[str]) -> None:
-    try:
+    with needed_by("a figure"):
         import matplotlib as mpl
-    except ModuleNotFoundError as error:
-        raise PrerequisiteError("figures need matplotlib", remedy="pip install 'nova_eval[train]'") from error
-    from matplotlib.figure import Figure
+        from matplotlib.figure import Figure
 
     panels: list[tuple[str, dict[str, list[float | None]]]] = [
         ("score", {name: [point.metrics.get(name) for point in points] for name in metrics}),

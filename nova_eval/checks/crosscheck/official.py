@@ -16,7 +16,8 @@ from nova_eval import weights
 from nova_eval.adapters.sources import Source, locate
 from nova_eval.checks.crosscheck.installation import Environment
 from nova_eval.checks.crosscheck.options import Package
-from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
+from nova_eval.errors import NovaEvalError, UsageError
+from nova_eval.packages import missing
 from nova_eval.weights.catalogue import FOLDER_VARIABLE
 
 SCRIPT = Path(__file__).with_name("official_vbench.py")
@@ -230,7 +231,7 @@ def _package(name: str) -> Path:
     """The folder of an installed package, without importing it."""
     found = find_spec(name)
     if found is None or found.origin is None:
-        raise PrerequisiteError(f"the package {name!r} is not installed", remedy="pip install 'nova_eval[judges]'")
+        raise missing(name, "crosscheck")
     return Path(found.origin).parent
 
 

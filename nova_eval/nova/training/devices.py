@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from nova_eval.errors import PrerequisiteError
 from nova_eval.nova.training.config import TrainConfig
+from nova_eval.packages import needed_by
 
 
 class Devices:
@@ -82,17 +82,13 @@ class Devices:
 
 
 def _accelerator(config: TrainConfig) -> Any:
-    try:
+    with needed_by("training on several devices or in lower precision"):
         from accelerate import Accelerator, DistributedDataParallelKwargs
-    except ImportError as error:
-        raise PrerequisiteError("accelerate is not installed", remedy="pip install 'nova_eval[nova]'") from error
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # images leave the motion layers untouched
     return Accelerator(mixed_precision=config.mixed_precision, cpu=config.device == "cpu", kwargs_handlers=[unused])
 
 
 def _tensorboard(config: TrainConfig) -> Any:
-    try:
+    with needed_by("tensorboard = true"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise PrerequisiteError("tensorboard is not installed", remedy="pip install 'nova_eval[train]'") from error
     return SummaryWriter(str(config.output / "tensorboard"))

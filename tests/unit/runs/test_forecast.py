@@ -172,9 +172,9 @@ class TestWhatIsMissing:
         assert "about 7.3 GB" in checkpoint.detail
 
     def test_list_judges_says_state_and_use(self, tmp_path: Path) -> None:
-        from nova_eval.cli.listing import entries
+        from nova_eval.cli.listing import items
 
-        rows = {row["name"]: row for row in entries("judges", tmp_path)}
+        rows = {row["name"]: row for row in items("judges", tmp_path)}
         assert rows["sprites"]["state"] == "ready, needs no weights"
         assert rows["grit_object_det"]["state"] == "weights missing, 835 MB: grit_b, bert_base_uncased_vocab"
         assert rows["grit_object_det"]["benchmarks"] == "vbench"
