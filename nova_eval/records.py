@@ -198,7 +198,7 @@ class ParityResult:
     """One recorded reference case against this install: passes when ``difference <= tolerance``.
 
     ``difference`` is the largest deviation over everything the case compares, in the case's own ``unit``
-    (``"exact"`` cases give 0 or infinity). ``note`` explains a failure.
+    (``"exact"`` cases give 0 or infinity). ``note`` explains a failure. ``group`` is the recording that the case is of.
     """
 
     case: str
@@ -206,6 +206,7 @@ class ParityResult:
     tolerance: float
     unit: str = "absolute"
     note: str = ""
+    group: str = ""
 
     @property
     def passed(self) -> bool:

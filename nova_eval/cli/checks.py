@@ -39,11 +39,11 @@ def parity(folder: Path, /, *, json: bool = False) -> int:
     json
         Print a JSON list instead of lines.
     """
-    from nova_eval.checks.parity.kits import find_kits, run_parity
+    from nova_eval.checks.parity.recordings import find, replay
     from nova_eval.cli import show
 
-    results = list(run_parity(folder, talk))
-    not_covered = find_kits(folder)[1]
+    results = list(replay(folder, talk))
+    not_covered = find(folder)[1]
     if json:
         print_json(show.parity_json(results, not_covered))
     else:

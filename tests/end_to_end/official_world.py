@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nova_eval import media
-from nova_eval.checks.parity.procedural import moving_shapes
+from nova_eval.checks.parity.items import moving_shapes
 from nova_eval.engines.worker import Worker
 from nova_eval.plan import wanted_keys
 from nova_eval.protocols import Frames

@@ -15,7 +15,7 @@ import official_world as world
 import torch
 from runs import facts
 
-from nova_eval.checks.parity import weights_folder
+from nova_eval.checks.parity.weight_files import write_folder
 from nova_eval.weights.catalogue import FOLDER_VARIABLE
 
 SMALL = ("raft_things", "amt_s", "musiq_spaq")
@@ -26,7 +26,7 @@ SIZE = (5, 128, 128)
 @pytest.fixture(scope="module")
 def weights(parity: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    weights_folder.write(parity / "vbench", folder, judges=SMALL)
+    write_folder(parity / "vbench", folder, SMALL)
     return folder
 
 
@@ -82,7 +82,7 @@ def _numbers(line: str) -> tuple[tuple[object, ...], float]:
 
 @pytest.mark.slow
 def test_all_sixteen_dimensions_give_a_total_within_six_gibibytes(parity: Path, mirror: Path, tmp_path: Path) -> None:
-    weights_folder.write(parity / "vbench", tmp_path / "weights")
+    write_folder(parity / "vbench", tmp_path / "weights")
     script = Path(world.__file__)
     words = (script, tmp_path / "weights", tmp_path, mirror, *SIZE)
     done = subprocess.run(

@@ -18,9 +18,10 @@ pytest.importorskip("torch")
 import torch
 
 from nova_eval.adapters.geneval.prompts import COLORS, OBJECTS
-from nova_eval.checks.parity.kits import find_kits
-from nova_eval.checks.parity.networks.geneval import cases, detections, facts
-from nova_eval.checks.parity.procedural import moving_shapes
+from nova_eval.checks.parity.compare import facts
+from nova_eval.checks.parity.items import frames as image
+from nova_eval.checks.parity.networks.geneval import detections, evaluations
+from nova_eval.checks.parity.recordings import find, replay
 from nova_eval.judges.clip import tokenize
 from nova_eval.judges.geneval_colors import texts, view
 from nova_eval.judges.mask2former_instances import instances, preprocess
@@ -33,10 +34,6 @@ JUDGES = ("mask2former", "clip_vit_l14", "geneval_end_to_end")
 def read(judge: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((HERE / judge / "golden.json").read_text(encoding="utf-8"))
     return content
-
-
-def image(recorded: dict[str, int]) -> np.ndarray:
-    return moving_shapes(recorded["seed"], 1, recorded["height"], recorded["width"])
 
 
 @pytest.fixture(autouse=True)
@@ -135,16 +132,57 @@ class TestRecordedDetectionsAreCompared:
         }
 
 
+class TestEndToEndRanks:
+    """Two boxes of one class and score may be listed in either order; anything else is a difference."""
+
+    LEFT, RIGHT = [0.0, 0.0, 60.0, 80.0, 0.368], [64.0, 10.0, 120.0, 90.0, 0.368]
+
+    def results(self, found: list[list[float]], reason: str = "") -> dict[str, bool]:
+        expected = {"correct": False, "reason": "", "details": {"dog": [self.LEFT, self.RIGHT]}}
+        ours = {"correct": False, "reason": reason, "details": {"dog": found}}
+        return {row.case.strip(): row.passed for row in evaluations("", expected, ours, 3e-4)}
+
+    def test_swapped_ranks_of_equal_scores_are_equal(self) -> None:
+        assert self.results([self.LEFT, self.RIGHT]) == dict.fromkeys(self.results([self.LEFT, self.RIGHT]), True)
+        assert all(self.results([self.RIGHT, self.LEFT]).values())
+        near = [*self.RIGHT[:4], self.RIGHT[4] + 1e-4]
+        assert all(self.results([near, self.LEFT]).values())
+
+    def test_a_box_that_moved_is_not(self) -> None:
+        assert not self.results([self.RIGHT, [1.0, *self.LEFT[1:]]])["boxes that differ"]
+        assert not self.results([self.RIGHT, self.RIGHT])["boxes that differ"]
+
+    def test_swapped_ranks_of_different_scores_are_not(self) -> None:
+        found = self.results([[*self.RIGHT[:4], 0.4], self.LEFT])
+        assert not found["scores"]
+
+    def test_nor_is_one_too_few_or_another_reason(self) -> None:
+        assert not self.results([self.LEFT])["objects that count"]
+        assert not self.results([self.RIGHT, self.LEFT], "expected dog>=3, found 2")["decision"]
+
+
+def test_swapped_ranks_of_one_label_are_equal_in_detections_too() -> None:
+    rows = [{"label": 1, "score": 0.5, "box": [0.0, 0.0, 4.0, 2.0 + n], "mask_area": 8 + 40 * n} for n in range(2)]
+    masks = [np.ones((2, 4), bool), np.ones((6, 8), bool)]
+    found = [
+        Detection(OBJECTS[row["label"]], tuple(row["box"]), row["score"], mask=mask)
+        for row, mask in zip(rows, masks, strict=True)
+    ]
+    assert all(row.passed for row in detections("", rows, found[::-1], 1e-3))
+    moved = [found[1]._replace(box=(0.0, 0.0, 4.0, 9.0)), found[0]]
+    assert [row.case.strip() for row in detections("", rows, moved, 1e-3) if not row.passed] == ["boxes that differ"]
+
+
 def test_parity_knows_the_recordings() -> None:
-    kits, not_covered = find_kits(HERE)
-    assert {(kit.family, kit.folder.name) for kit in kits} == {("geneval", judge) for judge in JUDGES}
+    recordings, not_covered = find(HERE)
+    assert {(one.family, one.judge) for one in recordings} == {("geneval", judge) for judge in JUDGES}
     assert not_covered == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("judge", JUDGES)
 def test_every_recorded_case(judge: str) -> None:
-    results = list(cases(HERE / judge))
+    results = list(replay(HERE / judge))
     assert len(results) > 20
     assert [result for result in results if not result.passed] == []
 
@@ -152,4 +190,4 @@ def test_every_recorded_case(judge: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("judge", JUDGES)
 def test_every_case_of_the_shared_recordings(judge: str, parity: Path) -> None:
-    assert [result for result in cases(parity / "t2i" / judge) if not result.passed] == []
+    assert [result for result in replay(parity / "t2i" / judge) if not result.passed] == []

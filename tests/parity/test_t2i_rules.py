@@ -12,14 +12,9 @@ from typing import Any
 
 import pytest
 
-from nova_eval.checks.parity.kits import find_kits, run_parity
-from nova_eval.checks.parity.rules.common import (
-    TOLERANCE,
-    cases,
-    figures,
-    not_covered,
-    recognises,
-)
+from nova_eval.checks.parity.recordings import find, results
+from nova_eval.checks.parity.recordings import replay as replay_folder
+from nova_eval.checks.parity.rules.sections import Rules, family, figures, not_covered
 from nova_eval.errors import UsageError
 
 RECORDED = json.loads(gzip.decompress((Path(__file__).parent / "t2i_rules.json.gz").read_bytes()))
@@ -28,24 +23,23 @@ SECTIONS = [(benchmark, section) for benchmark, sections in RECORDED.items() for
 
 def replay(folder: Path, content: Any) -> list[Any]:
     (folder / "rules.json").write_text(json.dumps(content))
-    return list(cases(folder))
+    return list(replay_folder(folder))
 
 
 def test_every_recorded_case_gives_the_official_figures(tmp_path: Path) -> None:
-    results = replay(tmp_path, RECORDED)
-    assert [result for result in results if not result.passed] == []
-    counts = Counter(result.case.split()[0] for result in results)
+    found = replay(tmp_path, RECORDED)
+    assert [result for result in found if not result.passed] == []
+    counts = Counter(result.case.split()[0] for result in found)
     assert counts == {"geneval": 398, "t2i_compbench": 357, "dpg": 47}
-    assert max(result.difference for result in results) < 1e-7
+    assert max(result.difference for result in found) < 1e-7
     assert not_covered(RECORDED) == []
 
 
 def test_the_kit_beside_the_checkout_passes_too(parity: Path) -> None:
-    kits, _ = find_kits(parity / "t2i")
-    assert "t2i_rules" in {kit.family for kit in kits}
-    results = list(cases(parity / "t2i"))
-    assert len(results) >= 800
-    assert [result for result in results if not result.passed] == []
+    (recording,) = (one for one in find(parity / "t2i")[0] if one.family == "t2i_rules")
+    found = list(results(recording))
+    assert len(found) >= 800
+    assert [result for result in found if not result.passed] == []
 
 
 def spoiled(value: Any) -> Iterator[Any]:
@@ -98,8 +92,8 @@ def test_a_wrong_figure_is_noticed(benchmark: str, section: str, tmp_path: Path)
     if section == "runs":  # of the printed lines only the first are recorded
         case = {**case, "expected": {**case["expected"], "detail_lines": None}}
     for wrong in islice(spoiled(case[key]), 25):
-        results = replay(tmp_path, {benchmark: {section: wrap({**case, key: wrong})}})
-        assert any(not result.passed and result.note for result in results), wrong
+        found = replay(tmp_path, {benchmark: {section: wrap({**case, key: wrong})}})
+        assert any(not result.passed and result.note for result in found), wrong
 
 
 @pytest.mark.parametrize("section", ["spatial_2d", "spatial_3d", "numeracy"])
@@ -149,11 +143,11 @@ class TestCornersOutsideTheRecording:
 class TestRecordings:
     def test_unknown_parts_are_named(self, tmp_path: Path) -> None:
         content = {"geneval": {"iou": [], "brand_new": []}, "elsewhere": {}}
-        assert recognises(content)
-        assert not recognises({"elsewhere": {}})
+        assert family(content) == "t2i_rules"
+        assert family({"elsewhere": {}}) is None
         (tmp_path / "rules.json").write_text(json.dumps(content))
-        assert find_kits(tmp_path)[1] == ["rules.json 'elsewhere'", "rules.json 'geneval.brand_new'"]
-        assert list(run_parity(tmp_path)) == []
+        assert find(tmp_path)[1] == ["rules.json 'elsewhere'", "rules.json 'geneval.brand_new'"]
+        assert list(replay_folder(tmp_path)) == []
 
     @pytest.mark.parametrize("content", [{"iou": [{}]}, {"iou": [3]}, {"evaluate": 3}, {"prompts": []}])
     def test_a_case_of_another_form_is_one_line(self, content: Any, tmp_path: Path) -> None:
@@ -164,4 +158,4 @@ class TestRecordings:
     def test_printed_numbers_are_compared_as_numbers(self) -> None:
         assert figures("score avg:-0.5e-3 of 3") == ["score avg:", -0.0005, " of ", 3.0, ""]
         assert figures("BLIP-VQA") == ["BLIP-VQA"]
-        assert TOLERANCE == 1e-6
+        assert Rules({}).tolerance == 1e-6

@@ -14,11 +14,10 @@ import pytest
 import torch
 
 from nova_eval.adapters.t2i_compbench.frames import official_frame
-from nova_eval.checks.parity.networks import dpt as dpt_replay
-from nova_eval.checks.parity.networks import unidet as unidet_replay
-from nova_eval.checks.parity.procedural import read_entries
-from nova_eval.checks.parity.t2i_vqa_kit import image, sampled
-from nova_eval.checks.parity.text_kit import filled
+from nova_eval.checks.parity.compare import facts as sampled
+from nova_eval.checks.parity.items import frames as image
+from nova_eval.checks.parity.recordings import replay
+from nova_eval.checks.parity.weight_files import filled, read_entries
 from nova_eval.judges import dpt, unidet
 from nova_eval.judges.hosting import unfilled
 from nova_eval.judges.resnest import Trunk
@@ -103,7 +102,6 @@ def test_first_stage_of_the_depth_network() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("judge", ["unidet_r50", "unidet_rs200", "dpt_hybrid"])
 def test_every_recorded_case(judge: str, parity: Path) -> None:
-    cases = dpt_replay.cases if judge == "dpt_hybrid" else unidet_replay.cases
-    results = list(cases(parity / "t2i" / judge))
+    results = list(replay(parity / "t2i" / judge))
     assert len(results) >= 16
     assert [result for result in results if not result.passed] == []

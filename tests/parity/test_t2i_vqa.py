@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from nova_eval.checks.parity.compare import facts as sampled
 from nova_eval.checks.parity.compare import largest
+from nova_eval.checks.parity.items import frames as image
 from nova_eval.checks.parity.networks.mplug import searched
-from nova_eval.checks.parity.networks.t2i_vqa import cases
-from nova_eval.checks.parity.t2i_vqa_kit import image, sampled
+from nova_eval.checks.parity.recordings import replay
 from nova_eval.judges import blip, clip, mplug
 
 HERE = Path(__file__).parent / "t2i_vqa"
@@ -62,7 +63,7 @@ def test_mplug_searches_as_the_official_code_does(case: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("judge", ["clip_vit_b32", "blip_vqa", "mplug_large"])
 def test_every_recorded_case(judge: str) -> None:
-    results = list(cases(HERE / judge))
+    results = list(replay(HERE / judge))
     assert len(results) > 10
     assert [result for result in results if not result.passed] == []
     assert np.isfinite([result.difference for result in results]).all()
@@ -71,4 +72,4 @@ def test_every_recorded_case(judge: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("judge", ["clip_vit_b32", "blip_vqa", "mplug_large"])
 def test_every_case_of_the_shared_recordings(judge: str, parity: Path) -> None:
-    assert [result for result in cases(parity / "t2i" / judge) if not result.passed] == []
+    assert [result for result in replay(parity / "t2i" / judge) if not result.passed] == []

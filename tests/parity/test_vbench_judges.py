@@ -6,7 +6,7 @@ A part of the recordings lies beside this file; the whole set, and its slow case
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ pytest.importorskip("torch")
 
 import torch
 
-from nova_eval.checks.parity import weight_files as stand_ins
-from nova_eval.checks.parity.kits import find_kits
-from nova_eval.checks.parity.networks.vbench import DIMENSIONS, cases, replay
-from nova_eval.checks.parity.procedural import fill, footage
+from nova_eval.checks.parity.items import frames as footage
+from nova_eval.checks.parity.networks import vbench
+from nova_eval.checks.parity.networks.vbench import DIMENSIONS
+from nova_eval.checks.parity.recordings import Recording, find, results
+from nova_eval.checks.parity.weight_files import fill
 from nova_eval.errors import UsageError
+from nova_eval.records import ParityResult
 
 KIT = Path(__file__).parent / "vbench_judges"
 FILLS = {
@@ -36,9 +38,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def cases(folder: Path) -> Iterator[ParityResult]:
+    return results(Recording("vbench_judges", folder / "expected.json"))
+
+
 def quantities(folder: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for result in replay(folder):
+    for result in cases(folder):
         assert result.passed, f"{result.case}: {result.difference:.2e} > {result.tolerance:.0e}; {result.note}"
         dimension = result.case.split("/")[1]
         found.setdefault(dimension, set()).add(result.case.split()[-1])
@@ -55,16 +61,16 @@ def test_a_part_of_every_dimension_agrees_within_its_tolerance() -> None:
 
 
 def test_the_recordings_are_found_by_the_parity_command() -> None:
-    kits, not_covered = find_kits(KIT)
-    assert [kit.family for kit in kits] == ["vbench_judges"]
+    recordings, not_covered = find(KIT)
+    assert [recording.family for recording in recordings] == ["vbench_judges"]
     assert not_covered == []
 
 
 def test_judges_on_the_same_files_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    write = stand_ins.write
-    monkeypatch.setattr(stand_ins, "write", lambda *given: written.append(given[1]) or write(*given))  # type: ignore[func-returns-value]
-    bench = stand_ins.Bench(KIT)
+    write = vbench.write
+    monkeypatch.setattr(vbench, "write", lambda *given: written.append(given[0]) or write(*given))  # type: ignore[func-returns-value]
+    bench = vbench.Bench(KIT)
     first, again, other, reseeded = (
         bench.judge("musiq_spaq", {"weights": "musiq_spaq"}, seed, mode=mode)
         for seed, mode in ((0, "longer"), (0, "longer"), (0, "shorter"), (1, "shorter"))

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,14 +17,20 @@ import pytest
 
 from nova_eval.adapters.vbench import OFFICIAL, VBench
 from nova_eval.adapters.vbench.results import official_record
-from nova_eval.checks.parity.rules.vbench import SECTIONS, TOLERANCE, cases
+from nova_eval.checks.parity.recordings import Recording, results
+from nova_eval.checks.parity.rules.vbench import RULES as RECORDED_RULES
+from nova_eval.checks.parity.rules.vbench import TOLERANCE
 from nova_eval.engines.questions import scores_of
 from nova_eval.media import Clip
 from nova_eval.protocols import Item
-from nova_eval.records import Prompt, Sample, SampleKey
+from nova_eval.records import ParityResult, Prompt, Sample, SampleKey
 
 RULES = {rule.name: rule for rule in OFFICIAL}
 RECORDED = json.loads(gzip.decompress((Path(__file__).parent / "vbench_rules.json.gz").read_bytes()))
+
+
+def cases(folder: Path) -> Iterator[ParityResult]:
+    return results(Recording("vbench", folder / "rules.json"))
 
 
 @pytest.fixture(scope="module")
@@ -40,21 +47,21 @@ def replay(folder: Path, section: str, case: dict[str, Any]) -> Any:
 
 
 def test_every_recorded_case_gives_the_official_figures(recorded: Path) -> None:
-    results = list(cases(recorded))
-    assert [result for result in results if not result.passed] == []
-    assert Counter(result.case.split("/")[1].split()[0] for result in results) == {
+    found = list(cases(recorded))
+    assert [result for result in found if not result.passed] == []
+    assert Counter(result.case.split("/")[1].split()[0] for result in found) == {
         section: len(entries) for section, entries in RECORDED.items()
     }
-    assert max(result.difference for result in results) <= 1e-15
+    assert max(result.difference for result in found) <= 1e-15
 
 
 def test_the_kit_beside_the_checkout_passes_too(parity: Path) -> None:
-    results = list(cases(parity / "vbench"))
-    assert len(results) >= 9
-    assert [result for result in results if not result.passed] == []
+    found = list(cases(parity / "vbench"))
+    assert len(found) >= 9
+    assert [result for result in found if not result.passed] == []
 
 
-@pytest.mark.parametrize("section", sorted(SECTIONS))
+@pytest.mark.parametrize("section", sorted(RECORDED_RULES.sections))
 def test_a_wrong_figure_is_noticed(section: str, tmp_path: Path) -> None:
     case = next(case for case in RECORDED[section] if "error" not in case["expected"])
     spoiled = json.loads(json.dumps(case))

@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from nova_eval.checks.parity.compare import largest, summary, watching
-from nova_eval.checks.parity.networks.vbench_text import cases
-from nova_eval.checks.parity.text_kit import filled, frames, vocabulary
+from nova_eval.checks.parity.compare import facts as summary
+from nova_eval.checks.parity.compare import largest, watching
+from nova_eval.checks.parity.items import frames
+from nova_eval.checks.parity.recordings import replay
+from nova_eval.checks.parity.vocabulary import vocabulary
+from nova_eval.checks.parity.weight_files import filled
 from nova_eval.judges import grit, tag2text, umt, viclip
 from nova_eval.judges.beam_search import Hypothesis
 from nova_eval.judges.grit_backbone import VisionTransformer, padded
@@ -174,7 +177,7 @@ def test_grit_words(pieces: WordPiece) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("judge", ["viclip", "umt", "tag2text", "grit"])
 def test_every_recorded_case(judge: str, parity: Path) -> None:
-    results = list(cases(parity / "vbench" / judge))
+    results = list(replay(parity / "vbench" / judge))
     assert len(results) > 20
     assert [result for result in results if not result.passed] == []
     assert np.isfinite([result.difference for result in results]).all()

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nova_eval.protocols import Detection, Frames
 
 JUDGES = ("geneval_objects", "geneval_objects_mmdet")
-PUBLISHED = Path(__file__).parents[1] / "parity" / "published"
 _SMALL = (32, 1360)  # what Mask2Former looks at with the least work: one row of its coarsest cells
 
 
@@ -145,8 +144,7 @@ def _difference(alone: Sequence[Sequence[Detection]], batched: Sequence[Sequence
 
 def _weights(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Path], list[str]]:
     """The judge's two files as its arguments, and which of them are random stand-ins."""
-    from nova_eval.checks.parity import geneval_kit
-    from nova_eval.checks.parity import weight_files as stand_ins
+    from nova_eval.checks.parity.weight_files import SEEDS, write
 
     paths, drawn = {}, []
     for argument, name in (("weights", "mask2former_swin_s"), ("clip", "clip_vit_l14")):
@@ -154,9 +152,7 @@ def _weights(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Path],
         if found is None:
             say(f"random weights stand in for {name}")
             drawn.append(name)
-            if argument == "weights":
-                found = geneval_kit.write_weights(PUBLISHED / "mask2former", 33, folder)
-            else:
-                found = stand_ins.write(PUBLISHED, "clip_vit_l_14", 0, folder)
+            published = "mask2former" if argument == "weights" else "clip_vit_l_14"
+            found = write(published, SEEDS.get(published, 0), folder)
         paths[argument] = found
     return paths, drawn

@@ -31,8 +31,8 @@ from nova_eval.checks.crosscheck.official import (
     surroundings,
     weights_in,
 )
-from nova_eval.checks.parity.procedural import moving_shapes, pan
-from nova_eval.checks.parity.weight_files import STAND_INS, write
+from nova_eval.checks.parity.items import moving_shapes, pan
+from nova_eval.checks.parity.weight_files import PUBLISHED, published, write
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.judges import JUDGES
@@ -43,8 +43,6 @@ DIMENSIONS = (
     *("temporal_flickering", "subject_consistency", "background_consistency", "appearance_style"),
     *("aesthetic_quality", "imaging_quality", "motion_smoothness", "dynamic_degree"),
 )
-PUBLISHED = Path(__file__).parents[1] / "parity" / "published"
-"""Names and shapes of the entries of the published weight files, of which random ones of the same cost are drawn."""
 
 _STYLE = "oil painting"
 _SMALL = (5, 128, 160)  # frames, height, width
@@ -149,17 +147,11 @@ def _missing(names: Sequence[str]) -> list[str]:
 
 def _stand_ins(names: Sequence[str], folder: Path) -> Path:
     """Random weights in the published files' names, shapes and wrapping."""
-    import torch
-
     folder.mkdir()
     files = {weights.entry(entry).file for name in names for entry in FILES[name]}
-    for judge, stand_in in STAND_INS.items():
-        if stand_in.file not in files:
-            continue
-        path = write(PUBLISHED, judge, 0, folder)
-        if stand_in.wrapping.startswith("in:"):  # the package would need the classes of what lies beside them
-            key = stand_in.wrapping.removeprefix("in:")
-            torch.save({key: weights.load_state_dict(path, stand_in.wrapping)}, path)
+    for path in PUBLISHED.iterdir():
+        if published(path.name).file in files:
+            write(path.name, 0, folder, alone=True)  # the package would need the classes of what lies beside them
     return folder
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nova_eval.checks.bench.options import VqaBench
 from nova_eval.checks.bench.timing import Beside, clock, in_turns, table
-from nova_eval.checks.parity.procedural import moving_shapes
+from nova_eval.checks.parity.items import moving_shapes
 from nova_eval.errors import UsageError, unknown
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Recorded calls of the reference pipeline against this one: prompt embeddings, latents and pixels of every case.
 
-A kit is a folder with ``index.json`` (checkpoint → case → the call's settings) and, for each checkpoint,
+A recording is ``index.json`` (checkpoint → case → the call's settings) and, for each checkpoint,
 ``expected_<case>.safetensors``. Recordings are float32 on a CPU, and so are these runs.
 
 Random weights make long sequences chaotic: each set of tokens is computed from those before it, and a difference in the
@@ -12,10 +12,9 @@ deviation is compared, provided that the free run's own sensitivity to the last 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -27,6 +26,9 @@ from nova_eval.nova.pictures import first_frames
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.sampling import Guidance, Plan, sample_latents
 from nova_eval.records import ParityResult
+
+if TYPE_CHECKING:
+    from nova_eval.checks.parity.recordings import Recording
 
 PROMPT_TOLERANCE = 1e-5
 LATENT_TOLERANCE = 1e-3
@@ -49,34 +51,34 @@ _CALL = frozenset({"prompt", "negative_prompt", "num_images_per_prompt", "seed",
 _NOTES = frozenset({"shapes", "latents_mean", "latents_std", "note", "notes"})
 
 
-def cases(folder: Path) -> Iterator[ParityResult]:
+def cases(recording: Recording, files: Path, device: str) -> Iterator[ParityResult]:
     """Three results a recorded case (prompt embeddings, latents, pixels), or one failing result that says why.
 
-    ``train_*`` cases are training steps and follow last, as ``training.parity`` replays them.
+    ``train_*`` cases are training steps and follow last, as ``training.cases`` replays them.
     """
-    index = _read_index(folder)
+    folder, index = recording.folder, recording.content()
     for name, found in index.items():
         wanted = {case: settings for case, settings in found.items() if not case.startswith("train_")}
         if not wanted:
             continue
         try:
-            pipe = NovaPipeline.from_pretrained(folder / name, dtype="float32", device="cpu", offline=True)
+            pipe = NovaPipeline.from_pretrained(folder / name, dtype="float32", device=device, offline=True)
         except NovaEvalError as error:
             for case in wanted:
                 yield _failed(f"{name}/{case}", str(error))
             continue
         for case, settings in wanted.items():
             try:
-                yield from _replay(pipe, f"{name}/{case}", settings, folder / name / f"expected_{case}.safetensors")
+                yield from _call(pipe, f"{name}/{case}", settings, folder / name / f"expected_{case}.safetensors")
             except NovaEvalError as error:
                 yield _failed(f"{name}/{case}", str(error))
     try:
-        yield from training.cases(folder)
+        yield from training.cases(folder, index)
     except NovaEvalError as error:
         yield _failed("training", str(error))
 
 
-def _replay(pipe: NovaPipeline, case: str, settings: Mapping[str, Any], file: Path) -> Iterator[ParityResult]:
+def _call(pipe: NovaPipeline, case: str, settings: Mapping[str, Any], file: Path) -> Iterator[ParityResult]:
     """The recorded call, made with this pipeline's own parts from the prompt to the pixels."""
     expected = _read_expected(file)
     plan = _plan(pipe, settings)
@@ -158,14 +160,6 @@ def _plan(pipe: NovaPipeline, settings: Mapping[str, Any]) -> Plan:
 
 def _failed(case: str, note: str) -> ParityResult:
     return ParityResult(case, float("inf"), 0.0, "exact", note)
-
-
-def _read_index(folder: Path) -> dict[str, dict[str, Any]]:
-    try:
-        index: dict[str, dict[str, Any]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PrerequisiteError(f"{folder / 'index.json'}: unreadable ({error})") from error
-    return index
 
 
 def _read_expected(file: Path) -> dict[str, Tensor]:

@@ -1,69 +1,227 @@
-"""Weight files in the published layout and wrapping, filled procedurally, and the judges that load them."""
+"""Weight files in their published layout and wrapping, filled procedurally: by name, shape and seed of each entry.
+
+Scores on such weights mean nothing, but everything between the files and the table is what a real run does: loading,
+decoding, batching, memory, resumption. ``NOVA_EVAL_WEIGHTS=FOLDER`` makes a run use the folder that is written by::
+
+    python -m nova_eval.checks.parity.weight_files RECORDINGS FOLDER
+"""
 
 from __future__ import annotations
 
+import gzip
+import json
+import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-from nova_eval.checks.parity.procedural import read_entries, tensors
-from nova_eval.errors import unknown
-from nova_eval.judges import JUDGES
+import numpy as np
+from numpy.typing import NDArray
+
+from nova_eval.checks.parity.vocabulary import vocabulary
+from nova_eval.errors import NovaEvalError, UsageError, unknown
+from nova_eval.weights.catalogue import Entry, entry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+PUBLISHED = Path(__file__).parent / "published"
+"""Names and shapes of the entries of the published files, a folder each."""
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """A recording's folder of entries: the file it stands for and how that is wrapped."""
+TAGS = 3429
+SEEDS: Mapping[str, int] = {"mask2former": 33}  # of a folder's files: under these weights objects are found
 
-    file: str
-    wrapping: str
-
-
-STAND_INS: Mapping[str, StandIn] = {
-    "dino_vitb16": StandIn("dino_vitbase16_pretrain.pth", "plain"),
-    "clip_vit_b_32": StandIn("ViT-B-32.pt", "torchscript"),
-    "clip_vit_l_14": StandIn("ViT-L-14.pt", "torchscript"),
-    "laion_aes_linear": StandIn("sa_0_4_vit_l_14_linear.pth", "plain"),
-    "musiq_spaq": StandIn("musiq_spaq_ckpt-358bb6af.pth", "plain"),
-    "raft_things": StandIn("raft-things.pth", "plain"),
-    "amt_s": StandIn("amt-s.pth", "in:state_dict"),
+_FILES: Mapping[str, str] = {  # folder of entries → entry of weights.toml, where the two are not called alike
+    "clip_vit_b_32": "clip_vit_b32",
+    "clip_vit_l_14": "clip_vit_l14",
+    "laion_aes_linear": "laion_aesthetic_head",
+    "viclip": "viclip_l14",
+    "umt": "umt_l16",
+    "tag2text": "tag2text_swin_14m",
+    "grit": "grit_b",
+    "mask2former": "mask2former_swin_s",
+    "blip_vqa": "blip_vqa_capfilt_large",
+    "mplug_large": "mplug_large_vqa",
 }
-
-
-def write(folder: Path, judge: str, seed: int, target: Path) -> Path:
-    """``target/<published file name>`` with the entries of ``folder/<judge>/keys.json.gz`` drawn from ``seed``."""
-    import torch
-
-    if judge not in STAND_INS:
-        raise unknown("recorded judge", judge, STAND_INS)
-    stand_in = STAND_INS[judge]
-    drawn = tensors(read_entries(folder / judge / "keys.json.gz"), seed)
-    path = target / stand_in.file
-    if stand_in.wrapping == "torchscript":
-        write_torchscript(drawn, path)
-    elif stand_in.wrapping == "plain":
-        torch.save(dict(drawn), path)
-    else:  # as training scripts write it: with other objects beside the weights
-        torch.save({"epoch": 300, "config": _Configuration(), stand_in.wrapping.removeprefix("in:"): dict(drawn)}, path)
-    return path
+_GOLDEN = 0x9E3779B1  # spreads seeds over 32 bits
+_WORD = 0xFFFFFFFF
 
 
 class _Configuration:
     """An object of a class that no reader of weights should need."""
 
 
-def write_torchscript(drawn: Iterable[tuple[str, Tensor]], path: Path) -> None:
+def published(name: str) -> Entry:
+    """The published file that the folder of entries called ``name`` describes. UsageError where there is none."""
+    return entry(_FILES.get(name, name))
+
+
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """The entries of a weight file: ``name``, ``shape``, ``dtype`` and ``fill`` of each. UsageError when unreadable."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as stream:
+            entries: list[dict[str, Any]] = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", remedy="restore the recording") from error
+    return entries
+
+
+def entries_of(name: str, beside: Path | None = None) -> Path:
+    """The folder of entries of that file: ``beside`` a recording where it holds some, else the package's."""
+    return beside if beside is not None and (beside / "keys.json.gz").is_file() else PUBLISHED / name
+
+
+def constants(folder: Path) -> Mapping[str, Any]:
+    """What a folder of entries says of its file besides; nothing where it says nothing."""
+    path = folder / "constants.json"
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def write(
+    name: str,
+    seed: int,
+    target: Path,
+    beside: Path | None = None,
+    *,
+    extra: Sequence[Mapping[str, Any]] = (),
+    alone: bool = False,
+) -> Path:
+    """``target/<published file>`` with the entries that ``entries_of`` finds, and ``extra`` ones.
+
+    Constants that the file holds beside its weights are there too, as zeros, and copies under their second names.
+    Other objects lie beside the weights as training scripts leave them, unless the weights are to be ``alone``.
+    """
+    import torch
+
+    pinned, folder = published(name), entries_of(name, beside)
+    path = target / pinned.file
+    state = filled([*read_entries(folder / "keys.json.gz"), *extra], seed)
+    known = constants(folder)
+    for row in known.get("left_out_of_keys", ()):
+        state[row["name"]] = torch.zeros(row["shape"], dtype=getattr(torch, row["dtype"]))
+    for copy, original in known.get("same_tensor_as", {}).items():
+        state[copy] = state[original]
+    _, _, key = pinned.wrapping.partition(":")
+    if pinned.wrapping == "torchscript":
+        _write_torchscript(state, path)
+    elif not key:
+        torch.save(state, path)
+    else:
+        others: dict[str, Any] = {} if alone else {"epoch": 14, "optimizer": {"state": {}}}
+        if name == "amt_s" and not alone:
+            others["config"] = _Configuration()
+        torch.save({key.partition(",")[0]: state, **others}, path)
+    return path
+
+
+def write_vocabulary(target: Path) -> Path:
+    """In the place of bert-base-uncased's."""
+    return _write_lines(target / entry("bert_base_uncased_vocab").file, vocabulary())
+
+
+def write_folder(recordings: Path, target: Path, names: Sequence[str] = ()) -> list[Path]:
+    """The files of ``names`` (default: of all that ``recordings`` has entries of; VBench's are 7 GB) in ``target``.
+
+    A vocabulary and a list of tags lie beside them. What is there already is kept.
+    """
+    entries = sorted(path.parent.name for path in recordings.glob("*/keys.json.gz"))
+    absent = [name for name in names if name not in entries]
+    if absent or not entries:
+        raise UsageError(f"{recordings} has no entries of {', '.join(absent) or 'any file'}", remedy="give recordings")
+    target.mkdir(parents=True, exist_ok=True)
+    made = []
+    for name in names or entries:
+        path = target / published(name).file
+        made.append(path if path.exists() else write(name, SEEDS.get(name, 0), target, recordings / name))
+    tags = _write_lines(target / entry("tag2text_tags").file, [f"tag {number}" for number in range(TAGS)])
+    return [*made, write_vocabulary(target), tags]
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+def filled(entries: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Tensor]:
+    """Name and value of every entry, in their order: drawn in float32, then in its own shape and type.
+
+    Some entries carry fields that keep random networks from collapsing; they are applied in this order: ``gain``,
+    ``offset``, ``row_gain``, ``add``, then ``ramp`` over all entries, then ``tie``.
+    """
+    state = {row["name"]: _adjusted(_drawn(row, seed), row) for row in entries if "tie" not in row}
+    for row in entries:
+        if "ramp" in row:
+            _add_ramp(state, row["name"], row["ramp"])
+    return {row["name"]: state[row.get("tie", row["name"])] for row in entries}
+
+
+def _drawn(row: Mapping[str, Any], seed: int) -> Tensor:
+    import torch
+
+    values = np.ascontiguousarray(fill(row["name"], row["shape"], row["fill"], seed))
+    dtype = getattr(torch, row.get("dtype", "float32"))
+    return torch.from_numpy(values).reshape(row["shape"]).to(dtype)
+
+
+def _adjusted(tensor: Tensor, row: Mapping[str, Any]) -> Tensor:
+    if "gain" in row:
+        tensor.mul_(row["gain"])
+    if "offset" in row:
+        tensor.add_(row["offset"])
+    for index, factor in row.get("row_gain", {}).items():
+        tensor[int(index)] *= factor
+    for index, term in row.get("add", {}).items():
+        tensor.view(-1)[int(index)] += term
+    return tensor
+
+
+def _add_ramp(state: Mapping[str, Tensor], name: str, ramp: Mapping[str, Any]) -> None:
+    """Row i gains max(i - start, 0) steps of one row of another entry."""
+    import torch
+
+    steps = torch.arange(len(state[name])).sub(ramp["start"]).clamp(min=0).float()
+    state[name].add_(ramp["step"] * steps[:, None] * state[ramp["of"]][ramp["row"]])
+
+
+def fill(name: str, shape: Sequence[int], kind: str, seed: int) -> NDArray[Any]:
+    """The values of one entry: constants, or normal draws with the mean and deviation that ``kind`` stands for."""
+    shape = tuple(shape)
+    count = int(np.prod(shape))
+    unchanging: dict[str, Callable[[], NDArray[Any]]] = {
+        "zeros": lambda: np.zeros(shape, np.float32),
+        "ones": lambda: np.ones(shape, np.float32),
+        "arange": lambda: np.arange(count, dtype=np.int64).reshape(shape),
+    }
+    if kind in unchanging:
+        return unchanging[kind]()
+    random = np.random.RandomState((crc32(name.encode()) ^ seed * _GOLDEN) & _WORD)
+    draws = random.standard_normal(shape).astype(np.float32)
+    if kind == "normal":
+        fan_in = count // shape[0] if len(shape) > 1 else shape[0] if shape else 1
+        return draws / np.float32(np.sqrt(max(fan_in, 1)))
+    deviations = {"scale": 0.1, "var": 0.1, "bias": 0.05, "embed": 0.02}
+    if kind not in deviations:
+        raise unknown("fill", kind, [*unchanging, "normal", *deviations])
+    deviation = np.float32(deviations[kind])
+    if kind == "scale":
+        return 1 + deviation * draws
+    return 1 + deviation * np.abs(draws) if kind == "var" else deviation * draws
+
+
+# --- archives -------------------------------------------------------------------------------------------------------
+
+
+def _write_torchscript(state: Mapping[str, Tensor], path: Path) -> None:
     import torch
 
     root = torch.nn.Module()
-    for name, tensor in drawn:
+    for name, tensor in state.items():
         _hang(root, name, tensor)
     root.forward = lambda x: x
     with warnings.catch_warnings():
@@ -87,51 +245,19 @@ def _hang(root: nn.Module, name: str, tensor: Tensor) -> None:
         module.register_buffer(leaf, tensor)
 
 
-class Bench:
-    """Judges on procedural weights. Those on the last files are kept: cases that share files come one after another."""
-
-    def __init__(self, folder: Path, device: str = "cpu") -> None:
-        self._folder, self._device = folder, device
-        self._files: TemporaryDirectory[str] | None = None
-        self._key: tuple[Any, ...] | None = None
-        self._paths: dict[str, Path] = {}
-        self._judges: dict[tuple[Any, ...], Any] = {}
-
-    def judge(self, registered: str, files: Mapping[str, str], seed: int, **settings: Any) -> Any:
-        """The judge ``registered``, its constructor's file arguments taken from the recorded judges in ``files``."""
-        key, wanted = (tuple(files.items()), seed), (registered, *sorted(settings.items()))
-        if key != self._key:
-            self.close()  # frees the last ones before the next are made
-            self._files = TemporaryDirectory(prefix="nova_eval-stand-ins-")
-            target = Path(self._files.name)
-            self._paths = {argument: write(self._folder, name, seed, target) for argument, name in files.items()}
-            self._key = key
-        if wanted not in self._judges:
-            maker: Any = JUDGES.get(registered)
-            self._judges[wanted] = maker(**self._paths, **settings).to(self._device)
-        return self._judges[wanted]
-
-    def close(self) -> None:
-        """Lets go of the judges and removes their files."""
-        self._key = None
-        self._judges.clear()
-        if self._files is not None:
-            self._files.cleanup()
-            self._files = None
-
-
-@contextmanager
-def listening(judge: Any, method: str) -> Iterator[list[Any]]:
-    """Collects what ``judge.method`` answers while a scorer, or the judge itself, asks it."""
-    heard: list[Any] = []
-    answer = getattr(judge, method)
-
-    def hear(*arguments: Any, **settings: Any) -> Any:
-        heard.append(answer(*arguments, **settings))
-        return heard[-1]
-
-    setattr(judge, method, hear)
+def main(words: Sequence[str]) -> int:
+    """``RECORDINGS FOLDER``; returns an exit code."""
+    if len(words) != 2:
+        print("usage: python -m nova_eval.checks.parity.weight_files RECORDINGS FOLDER", file=sys.stderr)
+        return 2
     try:
-        yield heard
-    finally:
-        delattr(judge, method)
+        for path in write_folder(Path(words[0]), Path(words[1])):
+            print(f"{path.stat().st_size / 2**20:>8.1f} MiB  {path}")
+    except NovaEvalError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nova_eval.checks.parity.procedural import moving_shapes
+from nova_eval.checks.parity.items import moving_shapes
 from nova_eval.protocols import Frames
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nova_eval.checks.parity.procedural import read_entries
+from nova_eval.checks.parity.weight_files import read_entries
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.judges.amt import AmtS, as_bytes
 from nova_eval.judges.amt_network import AMT, warp

@@ -13,8 +13,9 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor
 
-from nova_eval.checks.parity.procedural import moving_shapes, read_entries
-from nova_eval.checks.parity.text_kit import vocabulary
+from nova_eval.checks.parity.items import moving_shapes
+from nova_eval.checks.parity.vocabulary import vocabulary
+from nova_eval.checks.parity.weight_files import read_entries
 from nova_eval.errors import MediaError, PrerequisiteError
 from nova_eval.judges import blip_network
 from nova_eval.judges.blip import BLIPVQA, LONGEST, yes_against_no

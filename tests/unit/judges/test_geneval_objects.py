@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 
 from nova_eval.adapters.geneval.prompts import COLORS, OBJECTS
-from nova_eval.checks.bench.geneval import PUBLISHED, scenes
-from nova_eval.checks.parity.geneval_kit import write_weights
-from nova_eval.checks.parity.procedural import moving_shapes, read_entries
+from nova_eval.checks.bench.geneval import scenes
+from nova_eval.checks.parity.items import moving_shapes
+from nova_eval.checks.parity.weight_files import PUBLISHED, read_entries, write
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES, mask2former, mask2former_mmdet
 from nova_eval.judges.geneval_colors import ColorNamer, texts, view
@@ -195,7 +195,7 @@ def test_another_architecture_is_one_short_line(entries: Any) -> None:
 
 @pytest.fixture(scope="module")
 def detector_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(PUBLISHED / "mask2former", 33, tmp_path_factory.mktemp("mask2former"))
+    return write("mask2former", 33, tmp_path_factory.mktemp("mask2former"))
 
 
 @pytest.fixture(scope="module")

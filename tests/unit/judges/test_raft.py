@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nova_eval.checks.parity.procedural import read_entries
+from nova_eval.checks.parity.weight_files import read_entries
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.judges.raft import RaftThings, distinct, torchvision_name
 from nova_eval.judges.resizing import as_floats, replicate_pad

@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from nova_eval.adapters.vbench.action import THRESHOLD, TOP, top_indices
-from nova_eval.checks.parity.compare import (
-    decide,
-    decision,
-    exact,
-    largest,
-    remembering,
-    result,
-    summary,
-    watching,
-)
-from nova_eval.checks.parity.text_kit import frames, write_weights
+from nova_eval.checks.parity.compare import Ranked, compared, compared_ranks, watching
+from nova_eval.checks.parity.items import frames, item
+from nova_eval.checks.parity.rules.sections import remembering
+from nova_eval.checks.parity.rules.vbench import RULES_OF, decide, decided
+from nova_eval.checks.parity.weight_files import write
 from nova_eval.protocols import Floats
-from nova_eval.records import ParityResult
+from nova_eval.records import ParityResult, Prompt
 
 FEATURES, LOGITS, LAYERS, PIXELS = 2e-6, 1e-4, 1e-4, 1e-6
 
@@ -33,14 +27,14 @@ def viclip(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str
     judge: Any = ViCLIP(weights).to(device)
     network = judge.hosted.network
     for text in recorded["texts"]:
-        case = f"viclip/{text['prompt'][:40]}"
-        yield exact(case, "token ids", text["token_ids"], judge.token_ids(text["prompt"]).tolist())
+        case = f"vbench viclip/{text['prompt'][:40]}"
+        yield compared(case, "token ids", text["token_ids"], judge.token_ids(text["prompt"]))
         feature = judge.text_feature(text["prompt"])
-        yield result(case, "text feature", summary(text["text_feature"], feature[None]), FEATURES)
+        yield compared(case, "text feature", text["text_feature"], feature[None], FEATURES)
     for number, video in enumerate(recorded["videos"]):
-        case, clip = f"viclip/video {number}", frames(video["input"])
-        yield result(case, "frames", summary(video["input"]["frames_check"], clip), PIXELS)
-        yield result(case, "preprocessed", summary(video["preprocessed"], preprocess(clip)), PIXELS)
+        case, clip = f"vbench viclip/video {number}", frames(video["input"])
+        yield compared(case, "frames", video["input"]["frames_check"], clip, PIXELS)
+        yield compared(case, "preprocessed", video["preprocessed"], preprocess(clip), PIXELS)
         encoder = network.vision_encoder
         blocks = encoder.transformer.resblocks
         modules: dict[str, torch.nn.Module] = {"conv1": encoder.conv1, "ln_pre": encoder.ln_pre}
@@ -49,17 +43,16 @@ def viclip(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str
             feature = judge.video_feature(clip)
         for name, (layer,) in seen.items():
             answer = layer.transpose(0, 1) if name.endswith("(NBD)") else layer
-            yield result(case, f"layer {name}", summary(video["layers"][name], answer), LAYERS)
-        wrong = summary(video["vision_feature"], feature[None])
-        values = video["vision_feature"]["values"]
-        wrong = max(wrong, largest(values, feature[: len(values)].tolist()))
-        yield result(case, "video feature", wrong, FEATURES)
+            yield compared(case, f"layer {name}", video["layers"][name], answer, LAYERS)
+        yield compared(case, "video feature", video["vision_feature"], feature[None], FEATURES)
         judge.video_feature = lambda clip, known=feature: known
-        scores = [decide("overall_consistency", judge, [clip], text["prompt"], {})[0] for text in recorded["texts"]]
+        rule = RULES_OF["overall_consistency"].with_settings(frames=None)
+        asked = [Prompt("case/0000", text["prompt"], (rule.name,)) for text in recorded["texts"]]
+        scores = [decide(rule, [item(prompt, clip, 0, 8.0)], judge)["score"] for prompt in asked]
         del judge.video_feature
-        yield result(case, "scores", largest(video["scores"], scores), FEATURES)
+        yield compared(case, "scores", video["scores"], scores, FEATURES)
         mean = sum(score or 0.0 for score in scores) / len(scores)
-        yield result(case, "mean score", abs(mean - video["mean_score"]), FEATURES)
+        yield compared(case, "mean score", video["mean_score"], mean, FEATURES)
 
 
 def umt(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str) -> Iterator[ParityResult]:
@@ -67,23 +60,23 @@ def umt(recorded: Mapping[str, Any], folder: Path, weights: Path, device: str) -
     from nova_eval.judges.umt import CROP, FRAMES, UMT, sinusoid_positions
 
     table = sinusoid_positions(FRAMES, CROP // 16, 1024)
-    wrong = [summary(recorded["pos_table"], table)]
-    wrong += [largest(row, table[0, int(place), : len(row)]) for place, row in _rows(recorded["pos_table"])]
-    yield result("umt", "position table", max(wrong), PIXELS)
+    rows = [
+        pair for name, rows in recorded["pos_table"].items() if name.startswith("rows_first") for pair in rows.items()
+    ]
+    wanted = [recorded["pos_table"], *(row for _, row in rows)]
+    yield compared(
+        "vbench umt", "position table", wanted, [table, *(table[0, int(p), : len(row)] for p, row in rows)], PIXELS
+    )
     own_table = [entry for entry in [recorded.get("pos_embed_entry_of_with_pos_embed_cases")] if entry]
     for stored in (False, True):
         given = [bool(video["input"].get("with_pos_embed")) for video in recorded["videos"]]
         videos = [pair for pair, own in zip(enumerate(recorded["videos"]), given, strict=True) if own == stored]
         if videos:
             if stored and own_table:
-                weights = write_weights(folder, recorded["weights_seed"], weights.parent, own_table)
+                weights = write("umt", recorded["weights_seed"], weights.parent, folder, extra=own_table)
             judge = UMT(weights).to(device)
             for number, video in videos:
-                yield from _umt_video(f"umt/video {number}", video, judge)
-
-
-def _rows(table: Mapping[str, Any]) -> list[tuple[str, list[float]]]:
-    return [pair for name, rows in table.items() if name.startswith("rows_first") for pair in rows.items()]
+                yield from _umt_video(f"vbench umt/video {number}", video, judge)
 
 
 def _umt_video(case: str, video: Mapping[str, Any], judge: Any) -> Iterator[ParityResult]:
@@ -92,27 +85,34 @@ def _umt_video(case: str, video: Mapping[str, Any], judge: Any) -> Iterator[Pari
     from nova_eval.judges.umt import preprocess
 
     clip = frames(video["input"])
-    yield result(case, "frames", summary(video["input"]["frames_check"], clip), PIXELS)
-    yield result(case, "preprocessed", summary(video["preprocessed"], preprocess(clip)), PIXELS)
+    yield compared(case, "frames", video["input"]["frames_check"], clip, PIXELS)
+    yield compared(case, "preprocessed", video["preprocessed"], preprocess(clip), PIXELS)
     network = judge.hosted.network
     modules = {"patch_embed": network.patch_embed, "fc_norm": network.fc_norm}
     modules |= {f"block{place}": block for place, block in enumerate(network.blocks)}
     with watching({name: module for name, module in modules.items() if name in video["layers"]}) as seen:
         names, logits = judge.action_logits(clip)
     for name, (layer,) in seen.items():
-        yield result(case, f"layer {name}", summary(video["layers"][name], layer), LAYERS)
-    yield result(case, "logits", largest(video["logits"], logits), LOGITS)
+        yield compared(case, f"layer {name}", video["layers"][name], layer, LAYERS)
+    yield compared(case, "logits", video["logits"], logits, LOGITS)
     probabilities: Floats = 1 / (1 + np.exp(-logits))
     best = top_indices(probabilities, TOP)
-    places = [[place, names[place].lower()] for place in best]
-    yield exact(case, "top classes", [row[:2] for row in video["top5"]], places)
-    yield result(case, "top probabilities", largest([row[2] for row in video["top5"]], probabilities[best]), LOGITS)
+    wanted = [Ranked((place, name), value) for place, name, value in video["top5"]]
+    found = [Ranked((int(place), names[place].lower()), float(probabilities[place])) for place in best]
+    yield from compared_ranks(case, ("top classes", "top probabilities"), wanted, found, LOGITS)[:2]
     accepted = [names[place].lower() for place in best if round(float(probabilities[place]), 4) >= THRESHOLD]
-    yield exact(case, "accepted", video["accepted"], accepted)
+    yield compared(case, "accepted", video["accepted"], accepted)
     judge.action_logits = remembering(lambda clip: (names, logits))
     for recorded in video["decisions"]:
+        wanted_score = {"score": recorded["score"], "videos": [{"video_results": recorded["video_results"]}]}
         path = recorded["path"]
-        found = decide("human_action", judge, [clip], path, {}, file_name=lambda prompt, sample: prompt.text)
-        wanted = {"score": recorded["score"], "videos": [{"video_results": recorded["video_results"]}]}
-        yield decision(f"{case}/{path}", wanted, found, 0.0)
+        yield decided(
+            f"{case}/{path}",
+            "human_action",
+            judge,
+            [clip],
+            (path, {}),
+            expected=wanted_score,
+            file_name=lambda prompt, _: prompt.text,
+        )
     del judge.action_logits

@@ -2,63 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nova_eval.checks.parity.compare import exact, largest, result, watching
-from nova_eval.checks.parity.procedural import read_entries, tensors
-from nova_eval.checks.parity.t2i_vqa_kit import image, sampled
-from nova_eval.errors import UsageError
+from nova_eval.checks.parity.compare import compared, facts, result, watching
+from nova_eval.checks.parity.items import frames as rebuilt
+from nova_eval.checks.parity.weight_files import write
 from nova_eval.protocols import Floats
 from nova_eval.records import ParityResult
-from nova_eval.weights.catalogue import entry
+
+if TYPE_CHECKING:
+    from nova_eval.checks.parity.recordings import Recording
 
 PIXELS, MAPS, RAW = 1e-5, 1e-3, 1e-3
 GREY_STEP = 1 / 255
 RAW_STEP, PNG_STEP = 20, 16  # of the pixels that are recorded
 
 
-def cases(folder: Path, *, device: str = "cpu") -> Iterator[ParityResult]:
-    """Every case of ``folder/golden.json`` and ``golden.npz``, one result a quantity.
-
-    The weights are written to a temporary file (0.5 GB) and loaded as published ones are.
-    """
+def cases(recording: Recording, files: Path, device: str) -> Iterator[ParityResult]:
+    """Every case of the recording and its arrays. The weights' file takes 0.5 GB."""
     from nova_eval.judges.dpt import DPTHybrid
 
-    try:
-        recorded = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
-        arrays = dict(np.load(folder / "golden.npz"))
-        seed, listed = recorded["weights_seed"], recorded["cases"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder} cannot be read: {error!r}", remedy="restore the recording") from error
-    with TemporaryDirectory(prefix="nova_eval-recorded-") as files:
-        judge = DPTHybrid(write_weights(folder, seed, Path(files))).to(device)
-        for number, case in enumerate(listed):
-            size = f"{case['image']['height']}x{case['image']['width']}"
-            title = f"t2i dpt_hybrid/s{case['image']['seed']}_{size}"
-            yield from _case(title, case, arrays[f"raw_{number}"], arrays[f"png_{number}"], judge)
-
-
-def write_weights(folder: Path, seed: int, target: Path) -> Path:
-    """``target/<published file>`` with the entries of ``folder``."""
-    import torch
-
-    path = target / entry("dpt_hybrid").file
-    torch.save(dict(tensors(read_entries(folder / "keys.json.gz"), seed)), path)
-    return path
+    recorded, arrays = recording.content("cases", "weights_seed"), recording.arrays()
+    judge = DPTHybrid(write("dpt_hybrid", recorded["weights_seed"], files, recording.folder)).to(device)
+    for number, case in enumerate(recorded["cases"]):
+        size = f"{case['image']['height']}x{case['image']['width']}"
+        title = f"t2i dpt_hybrid/s{case['image']['seed']}_{size}"
+        yield from _case(title, case, arrays[f"raw_{number}"], arrays[f"png_{number}"], judge)
 
 
 def _case(case: str, recorded: Mapping[str, Any], raw: Floats, png: Any, judge: Any) -> Iterator[ParityResult]:
     from nova_eval.adapters.t2i_compbench.frames import official_depth
     from nova_eval.judges.dpt import preprocess
 
-    frames = image(recorded["image"])
-    yield result(case, "input", sampled(recorded["input"], preprocess(frames)), PIXELS)
+    frames = rebuilt(recorded["image"])
+    yield compared(case, "input", recorded["input"], preprocess(frames), PIXELS)
     network = judge.hosted.network
     inputs: dict[str, Any] = {}
     handles = [
@@ -69,18 +50,17 @@ def _case(case: str, recorded: Mapping[str, Any], raw: Floats, png: Any, judge: 
         (nearness,) = judge.depth(frames)
     for handle in handles:
         handle.remove()
-    layers = max(sampled(expected, inputs[name]) for name, expected in recorded["layers"].items())
+    layers = max(facts(expected, inputs[name]) for name, expected in recorded["layers"].items())
     yield result(case, "what is fused", layers, MAPS)
     (found,) = seen["network"][0].predicted_depth.float().cpu()
-    range_ = largest([recorded["raw_min"], recorded["raw_max"]], [found.min().item(), found.max().item()])
-    on_grid = largest(raw, found.numpy()[::RAW_STEP, ::RAW_STEP])
-    yield result(case, "raw depth", max(sampled(recorded["raw"], found), range_, on_grid), RAW)
-    zeros = abs(float((found == 0).float().mean()) - recorded["zero_fraction"])
-    yield result(case, "share of zeros", zeros, RAW)
+    wanted = [recorded["raw"], recorded["raw_min"], recorded["raw_max"], raw]
+    given = [found, found.min(), found.max(), found[::RAW_STEP, ::RAW_STEP]]
+    yield compared(case, "raw depth", wanted, given, RAW)
+    yield compared(case, "share of zeros", recorded["zero_fraction"], float((found == 0).float().mean()), RAW)
     grey = (nearness * 255).astype(np.uint8)  # as the rule stores it
-    yield exact(case, "size", recorded["png"]["shape"], list(grey.shape))
+    yield compared(case, "size", recorded["png"]["shape"], list(grey.shape))
     steps = np.abs(grey[::PNG_STEP, ::PNG_STEP].astype(int) - png.astype(int))
     yield result(case, "grey steps", float(steps.max()), 1.0)
     moments = [grey.mean(dtype=np.float64), grey.std(dtype=np.float64)]
-    yield result(case, "grey levels", largest([recorded["png"]["mean"], recorded["png"]["std"]], moments), 0.05)
-    yield result(case, "what the rule sees", sampled(recorded["used"], official_depth(nearness)), GREY_STEP)
+    yield compared(case, "grey levels", [recorded["png"]["mean"], recorded["png"]["std"]], moments, 0.05)
+    yield compared(case, "what the rule sees", recorded["used"], official_depth(nearness), GREY_STEP)

@@ -12,20 +12,14 @@ import numpy as np
 
 from nova_eval import weights as pinned
 from nova_eval.adapters.vbench.scene import OFFICIAL_CAPTION_ROWS_PER_FRAME as ROWS
-from nova_eval.checks.parity.compare import (
-    decide,
-    exact,
-    largest,
-    remembering,
-    result,
-    summary,
-    watching,
-)
-from nova_eval.checks.parity.text_kit import frames, vocabulary
-from nova_eval.checks.parity.weight_files import listening
+from nova_eval.checks.parity.compare import Ranked, compared, compared_ranks, listening, result, watching
+from nova_eval.checks.parity.items import frames, item
+from nova_eval.checks.parity.rules.sections import remembering
+from nova_eval.checks.parity.rules.vbench import RULES_OF, decide
+from nova_eval.checks.parity.weight_files import write_vocabulary
 from nova_eval.media import encode_video, read
 from nova_eval.protocols import Frames
-from nova_eval.records import ParityResult
+from nova_eval.records import ParityResult, Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,16 +38,15 @@ def tag2text(recorded: Mapping[str, Any], folder: Path, weights: Path, device: s
     from nova_eval.judges.tag2text import TAGS, Tag2Text
 
     files = weights.parent
-    words, pinned_names = files / "vocab.txt", pinned.find("tag2text_tags")
-    words.write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
+    words, pinned_names = write_vocabulary(files), pinned.find("tag2text_tags")
     names = pinned_names or files / "tags.txt"
     if pinned_names is None:
         names.write_text("\n".join([UNNAMED] * TAGS), encoding="utf-8")
     judge = Tag2Text(weights, vocabulary=words, tags=names).to(device)
     for number, video in enumerate(recorded["videos"]):
-        yield from _video(f"tag2text/video {number}", video, judge, None if pinned_names else names)
+        yield from _video(f"vbench tag2text/video {number}", video, judge, None if pinned_names else names)
     for number, case in enumerate(recorded.get("mp4_frames_through_decord_384", ())):
-        yield from _decoded(f"tag2text/mp4 {number}", case)
+        yield from _decoded(f"vbench tag2text/mp4 {number}", case)
 
 
 def _video(case: str, video: Mapping[str, Any], judge: Any, names: Path | None) -> Iterator[ParityResult]:
@@ -63,9 +56,9 @@ def _video(case: str, video: Mapping[str, Any], judge: Any, names: Path | None) 
 
     clip, network = frames(video["input"]), judge.hosted.network
     if "frames_check" in video["input"]:
-        yield result(case, "frames", summary(video["input"]["frames_check"], clip), PIXELS)
+        yield compared(case, "frames", video["input"]["frames_check"], clip, PIXELS)
     images = preprocess(clip)
-    yield result(case, "preprocessed", summary(video["preprocessed"], images), PIXELS)
+    yield compared(case, "preprocessed", video["preprocessed"], images, PIXELS)
     encoder = network.visual_encoder
     modules = {"patch_embed": encoder.patch_embed}
     modules |= {f"swin_layer{place}": encoder.layers[place + 1].downsample for place in range(3)}
@@ -77,15 +70,15 @@ def _video(case: str, video: Mapping[str, Any], judge: Any, names: Path | None) 
         tokens = torch.cat([network.image_tokens(part) for part in parts])
     for name, layers in seen.items():
         whole = torch.cat(layers).flatten(1, -2)
-        yield result(case, f"layer {name}", summary(video["layers"][name], whole), LAYERS)
-    yield result(case, "image tokens", summary(video["image_embeds"], tokens), LAYERS)
+        yield compared(case, f"layer {name}", video["layers"][name], whole, LAYERS)
+    yield compared(case, "image tokens", video["image_embeds"], tokens, LAYERS)
     means = tokens.double().mean((1, 2)).tolist()
-    yield result(case, "image tokens of each frame", largest(video["image_embeds_frame_mean"], means), LAYERS)
+    yield compared(case, "image tokens of each frame", video["image_embeds_frame_mean"], means, LAYERS)
     with torch.inference_mode(), listening(network.tag_encoder, "look") as looked:
         logits = torch.cat([network.tag_logits(part) for part in tokens.chunk(CHUNKS)])
-    yield result(case, "tag states", summary(video["mlr_tag_embedding"], torch.cat(looked)), LAYERS)
+    yield compared(case, "tag states", video["mlr_tag_embedding"], torch.cat(looked), LAYERS)
     del looked
-    yield result(case, "tag logits", summary(video["tag_logits"], logits), LOGITS)
+    yield compared(case, "tag logits", video["tag_logits"], logits, LOGITS)
     if names is not None:
         judge = _named(judge, names, logits, video["frames"])
     yield from _tags(case, video, judge, tokens, logits)
@@ -116,30 +109,39 @@ def _tags(case: str, video: Mapping[str, Any], judge: Any, tokens: Tensor, logit
     recorded, network = video["frames"], judge.hosted.network
     strongest = [frame["tag_logits_top12"] for frame in recorded]
     found = [[float(row[place]) for place, _ in top] for row, top in zip(logits, strongest, strict=True)]
-    wrong = largest([[value for _, value in top] for top in strongest], found)
-    yield result(case, "strongest tags", wrong, LOGITS)
+    yield compared(case, "strongest tags", [[value for _, value in top] for top in strongest], found, LOGITS)
     over = (torch.sigmoid(logits.float()) > OFFICIAL_TAG_THRESHOLD).sum(1).tolist()
-    yield exact(case, "tags over the threshold", [frame["n_over_threshold"] for frame in recorded], over)
+    yield compared(case, "tags over the threshold", [frame["n_over_threshold"] for frame in recorded], over)
     texts = judge.tag_text(logits)
     rows = [texts[place // ROWS] for place in range(len(recorded))]
-    yield exact(case, "tag names", [frame["tags"] for frame in recorded], rows)
+    yield compared(case, "tag names", [frame["tags"] for frame in recorded], rows)
     ids = [
         frame["encoder_ids"] if UNNAMED in text else judge.tag_ids(text)
         for frame, text in zip(recorded, texts, strict=True)
     ]
-    yield exact(case, "tag ids", [frame["encoder_ids"] for frame in recorded], ids)
+    yield compared(case, "tag ids", [frame["encoder_ids"] for frame in recorded], ids)
     with torch.inference_mode():
         states = network.tag_encoder(torch.tensor(ids, device=tokens.device), tokens)
-        wrong = summary(video["tag_encoder_output"], states.repeat_interleave(BEAMS, dim=0))
-        yield result(case, "read tags", wrong, LAYERS)
-        yield exact(case, "prompt ids", video["decoder_prompt_ids"], judge.prompt_ids)
+        yield compared(case, "read tags", video["tag_encoder_output"], states.repeat_interleave(BEAMS, dim=0), LAYERS)
+        yield compared(case, "prompt ids", video["decoder_prompt_ids"], judge.prompt_ids)
         sources = [layer.crossattention.keys_values(states[:1]) for layer in network.text_decoder.layer]
         prompt = torch.tensor([judge.prompt_ids], device=tokens.device)
         first = network.text_decoder.next_words(prompt, 0, [], sources)[0]
-    best = first.topk(len(video["first_step_top5"]))
-    yield exact(case, "first words", [word for word, _ in video["first_step_top5"]], best.indices.tolist())
-    expected = [value for _, value in video["first_step_top5"]]
-    yield result(case, "first log-probabilities", largest(expected, best.values.tolist()), LOGITS)
+    wanted = [Ranked(word, value) for word, value in video["first_step_top5"]]
+    best = masked(first, len(judge.prompt_ids)).topk(len(wanted))
+    top = [Ranked(*pair) for pair in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+    yield from compared_ranks(case, ("first words", "first log-probabilities"), wanted, top, LOGITS)[:2]
+
+
+def masked(log_probabilities: Tensor, length: int) -> Tensor:
+    """Next words as the official search ranks them: a caption shorter than its least length cannot end."""
+    from nova_eval.judges.tag2text import MIN_LENGTH
+    from nova_eval.judges.wordpiece import SEP
+
+    allowed = log_probabilities.clone()
+    if length < MIN_LENGTH:
+        allowed[..., SEP] = -math.inf
+    return allowed
 
 
 def _captions(case: str, video: Mapping[str, Any], judge: Any, clip: Frames) -> Iterator[ParityResult]:
@@ -147,19 +149,20 @@ def _captions(case: str, video: Mapping[str, Any], judge: Any, clip: Frames) -> 
     recorded = video["frames"]
     hypotheses = judge.hypotheses(clip[np.arange(len(clip)) // ROWS])
     ids = [list(hypothesis.ids) for hypothesis in hypotheses]
-    yield exact(case, "caption ids", [_trimmed(frame["output_ids"]) for frame in recorded], ids)
-    scores = [hypothesis.score for hypothesis in hypotheses]
-    wrong = largest([frame["sequence_score"] for frame in recorded], scores)
-    yield result(case, "caption scores", wrong, LOGITS)
+    yield compared(case, "caption ids", [_trimmed(frame["output_ids"]) for frame in recorded], ids)
+    wanted = [frame["sequence_score"] for frame in recorded]
+    yield compared(case, "caption scores", wanted, [hypothesis.score for hypothesis in hypotheses], LOGITS)
     known = dict(zip((row.tobytes() for row in clip[np.arange(len(clip)) // ROWS]), hypotheses, strict=True))
     judge.hypotheses = remembering(lambda rows: [known[row.tobytes()] for row in rows])
     judge.input_size = None  # the recorded frames were scaled after decoding
     captions = judge.caption(clip[np.arange(len(clip)) // ROWS])
-    yield exact(case, "captions", [frame["caption"] for frame in recorded], captions)
+    yield compared(case, "captions", [frame["caption"] for frame in recorded], captions)
     for scene in video["decisions"]:
-        _, (record,) = decide("scene", judge, [clip], "", {"scene": scene["scene"]})
+        prompt = Prompt("case/0000", "", ("scene",), {"scene": scene["scene"]})
+        shown = item(prompt, clip, 0, 8.0)
+        (record,) = decide(RULES_OF["scene"].with_settings(frames=None), [shown], judge)["videos"]
         found = [record["success_frame_count"], record["frame_count"]]
-        yield exact(f"{case}/{scene['scene']}", "frames", [scene["count"], scene["frames"]], found)
+        yield compared(f"{case}/{scene['scene']}", "frames", [scene["count"], scene["frames"]], found)
     del judge.hypotheses, judge.input_size
 
 
@@ -181,6 +184,5 @@ def _decoded(case: str, recorded: Mapping[str, Any]) -> Iterator[ParityResult]:
         path = Path(folder) / "clip.mp4"
         path.write_bytes(encode_video(frames(recorded["input"]), 8.0, "h264-lossless"))
         scaled = read(path).at_size(SIZE, SIZE)
-    wrong = summary(recorded["resized_uint8"], scaled)
-    yield result(case, "scaled while decoding", wrong)
-    yield result(case, "preprocessed", summary(recorded["preprocessed"], preprocess(scaled)), PIXELS)
+    yield compared(case, "scaled while decoding", recorded["resized_uint8"], scaled)
+    yield compared(case, "preprocessed", recorded["preprocessed"], preprocess(scaled), PIXELS)

@@ -6,30 +6,34 @@ the networks answered on the way. Every quantity of a case is compared within th
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nova_eval.adapters.vbench.benchmark import OFFICIAL, VBench
-from nova_eval.checks.parity.procedural import footage
-from nova_eval.checks.parity.weight_files import Bench, listening
+from nova_eval.adapters.vbench.benchmark import VBench
+from nova_eval.checks.parity.compare import difference, listening
+from nova_eval.checks.parity.items import frames, item
+from nova_eval.checks.parity.rules.vbench import RULES_OF
+from nova_eval.checks.parity.weight_files import write
 from nova_eval.engines.questions import scores_of
-from nova_eval.errors import UsageError, unknown
-from nova_eval.media import Clip
+from nova_eval.errors import unknown
+from nova_eval.judges import JUDGES
 from nova_eval.protocols import Item
-from nova_eval.records import ParityResult, Prompt, Sample, SampleKey, Score
+from nova_eval.records import ParityResult, Prompt, Score
 
-_RULES = {rule.name: rule for rule in OFFICIAL}
-_RULES["dynamic_degree"] = _RULES["dynamic_degree"].with_settings(every_pair=True)  # so that all are compared
+if TYPE_CHECKING:
+    from nova_eval.checks.parity.recordings import Recording
+
+_RULES = {**RULES_OF, "dynamic_degree": RULES_OF["dynamic_degree"].with_settings(every_pair=True)}  # all are compared
+_VBENCH = VBench()
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """What the network said of one clip: (quantity, expected, found) with the quantity's tolerance looked up by name.
 
     A quantity that the recording states no tolerance for must be equal.
@@ -55,44 +59,63 @@ class Dimension:
     video_score: Callable[[Score], float | None] = lambda row: row.value
 
 
-def cases(folder: Path) -> Iterator[ParityResult]:
-    """Every case of ``folder/expected.json``, one result a quantity; the note of a failed one says where it differs."""
-    yield from replay(folder)
-
-
-def replay(
-    folder: Path, *, include: Callable[[str, Mapping[str, Any]], bool] = lambda name, case: True, device: str = "cpu"
-) -> Iterator[ParityResult]:
-    """The cases for which ``include(dimension, case)`` holds."""
-    path = folder / "expected.json"
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))
-        sections, tolerances = recorded["cases"], recorded["tolerance_abs"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read: {error!r}", remedy="restore the recording") from error
-    bench, vbench = Bench(folder, device), VBench()
-    for name in sections:
+def cases(recording: Recording, files: Path, device: str) -> Iterator[ParityResult]:
+    """Every case of the recording, one result a quantity; the note of a failed one says where it differs."""
+    recorded = recording.content("cases", "tolerance_abs")
+    for name in recorded["cases"]:
         if name not in DIMENSIONS:
             raise unknown("recorded dimension", name, DIMENSIONS)
-    wanted = [(name, case) for name, section in sections.items() for case in section if include(name, case)]
+    wanted = [(name, case) for name, section in recorded["cases"].items() for case in section]
     wanted.sort(key=lambda pair: (DIMENSIONS[pair[0]].judge, pair[1]["weights_seed"], _settings(*pair)))
+    bench = Bench(recording.folder, device)
     try:
         for name, case in wanted:
-            yield from _case(bench, vbench, name, case, tolerances[name])
+            yield from _case(bench, name, case, recorded["tolerance_abs"][name])
     finally:
         bench.close()
+
+
+class Bench:
+    """Judges on procedural weights. Those on the last files are kept: cases that share files come one after another."""
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        self._folder, self._device = folder, device
+        self._files: TemporaryDirectory[str] | None = None
+        self._key: tuple[Any, ...] | None = None
+        self._paths: dict[str, Path] = {}
+        self._judges: dict[tuple[Any, ...], Any] = {}
+
+    def judge(self, registered: str, files: Mapping[str, str], seed: int, **settings: Any) -> Any:
+        """The judge ``registered``, its constructor's file arguments taken from the recorded judges in ``files``."""
+        key, wanted = (tuple(files.items()), seed), (registered, *sorted(settings.items()))
+        if key != self._key:
+            self.close()  # frees the last ones before the next are made
+            self._files = TemporaryDirectory(prefix="nova_eval-recorded-")
+            target = Path(self._files.name)
+            self._paths = {argument: write(name, seed, target, self._folder / name) for argument, name in files.items()}
+            self._key = key
+        if wanted not in self._judges:
+            maker: Any = JUDGES.get(registered)
+            self._judges[wanted] = maker(**self._paths, **settings).to(self._device)
+        return self._judges[wanted]
+
+    def close(self) -> None:
+        """Lets go of the judges and removes their files."""
+        self._key = None
+        self._judges.clear()
+        if self._files is not None:
+            self._files.cleanup()
+            self._files = None
 
 
 def _settings(name: str, case: Mapping[str, Any]) -> str:
     return repr(DIMENSIONS[name].settings(case))
 
 
-def _case(
-    bench: Bench, vbench: VBench, name: str, case: Mapping[str, Any], tolerances: Mapping[str, float]
-) -> Iterator[ParityResult]:
+def _case(bench: Bench, name: str, case: Mapping[str, Any], tolerances: Mapping[str, float]) -> Iterator[ParityResult]:
     title = f"vbench judges/{name}/{case['name']}"
     try:
-        answers = list(_answers(bench, vbench, name, case))
+        answers = list(_answers(bench, name, case))
     except Exception as error:  # an answer too: the official code may have raised as well
         note = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         accepted = "official_raises" in case or case.get("platform_dependent", False)
@@ -103,78 +126,44 @@ def _case(
         return
     for quantity in dict.fromkeys(answer.quantity for answer in answers):
         tolerance = tolerances.get(quantity, 0.0)
-        wrong, note = max(
-            (_difference(answer.expected, answer.found) for answer in answers if answer.quantity == quantity),
-            key=lambda pair: pair[0],
-        )
+        alike = [difference(*answer[1:]) for answer in answers if answer.quantity == quantity]
+        wrong, note = max(alike, key=lambda pair: pair[0])
         yield ParityResult(f"{title} {quantity}", wrong, tolerance, note=note if wrong > tolerance else "")
 
 
-def _answers(bench: Bench, vbench: VBench, name: str, case: Mapping[str, Any]) -> Iterator[Answered]:
+def _answers(bench: Bench, name: str, case: Mapping[str, Any]) -> Iterator[Answered]:
     dimension, rule = DIMENSIONS[name], _RULES[name]
-    judge = (
-        bench.judge(dimension.judge, dimension.files, case["weights_seed"], **dimension.settings(case))
-        if dimension.files
-        else None
-    )
+    judge = None
+    if dimension.files:
+        judge = bench.judge(dimension.judge, dimension.files, case["weights_seed"], **dimension.settings(case))
     rows: list[Score] = []
     prompts: list[Prompt] = []
     raises = "official_raises" in case
     for number, video in enumerate(case["videos"]):
-        item = _item(name, number, video, case)
-        prompts.append(item.prompt)
+        shown = _item(name, number, video, case)
+        prompts.append(shown.prompt)
         if judge is None:
-            rows += scores_of(rule, [item], judge)
+            rows += scores_of(rule, [shown], judge)
             continue
         with listening(judge, dimension.method) as heard:
-            rows += scores_of(rule, [item], judge)
+            rows += scores_of(rule, [shown], judge)
         if not raises and "intermediates" in case:
-            yield from dimension.compare(judge, item, rows[-1], heard, case["intermediates"][number])
+            yield from dimension.compare(judge, shown, rows[-1], heard, case["intermediates"][number])
     if raises:
-        refused = any(row.value is None for row in rows)
-        yield Answered(f"raises {case['official_raises']}", True, refused)
+        yield Answered(f"raises {case['official_raises']}", True, any(row.value is None for row in rows))
         return
     for row, expected in zip(rows, case["video_scores"], strict=True):
-        yield Answered("video_score", expected, dimension.video_score(row))
-    metrics = vbench.reduce(prompts, [row.key for row in rows], rows)
+        decided = float(expected) if isinstance(expected, bool) else expected
+        yield Answered("video_score", decided, dimension.video_score(row))
+    metrics = _VBENCH.reduce(prompts, [row.key for row in rows], rows)
     found = next(metric for metric in metrics if metric.name == name)
     yield Answered("dimension_score", case["dimension_score"], None if found.unscored else found.value)
 
 
 def _item(name: str, number: int, video: Mapping[str, Any], case: Mapping[str, Any]) -> Item:
-    frames = footage(video)
     style = case["queries"][number] if "queries" in case else case.get("query", "")
     prompt = Prompt(f"case/{number:04d}", style, (name,), {name: style} if style else {})
-    fps = float(video.get("fps", 8))
-    count, height, width, _ = frames.shape
-    sample = Sample(SampleKey(prompt.id, 0), 0, "", "", 0, width, height, count, fps, 0.0)
-    return Item(prompt, sample, Clip(frames, fps))
-
-
-def _difference(expected: Any, found: Any) -> tuple[float, str]:
-    """The largest absolute deviation; infinite where the two are not of one kind. NaN agrees with no score."""
-    note = f"expected {_short(expected)}, found {_short(found)}"
-    if expected == "nan" or found is None:
-        undefined = found is None or (isinstance(found, float) and math.isnan(found))
-        return (0.0, "") if expected == "nan" and undefined else (math.inf, note)
-    if isinstance(expected, str):
-        return (0.0, "") if expected == found else (math.inf, note)
-    wanted, given = (np.array(value, dtype=np.float64) for value in (_plain(expected), _plain(found)))
-    if wanted.shape != given.shape:
-        return math.inf, note
-    wrong = np.where(np.isnan(wanted) & np.isnan(given), 0.0, np.abs(wanted - given))
-    return (math.inf if np.isnan(wrong).any() else float(wrong.max(initial=0.0))), note
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return math.nan if value == "nan" or value is None else value
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else f"{text[:80]} …"
+    return item(prompt, frames(video), fps=float(video.get("fps", 8)))
 
 
 # --- what networks answer on the way --------------------------------------------------------------------------------
@@ -194,7 +183,7 @@ def _feature(recorded: Mapping[str, Any], key: str, found: np.ndarray) -> Iterat
 
 
 def _consistency(
-    judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
+    judge: Any, shown: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     features = heard[0]
     yield from _feature(recorded, "feature_first_frame", features[0])
@@ -202,20 +191,20 @@ def _consistency(
 
 
 def _appearance(
-    judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
+    judge: Any, shown: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     from nova_eval.judges.clip import PUBLISHED_LOGIT_SCALE, text_ids
 
-    style = item.prompt.text
+    style = shown.prompt.text
     cosines = heard[0].astype(np.float64) * PUBLISHED_LOGIT_SCALE / math.exp(recorded.get("logit_scale", math.nan))
     tokens = text_ids(style)[0, : len(recorded.get("tokens", ()))].tolist()
     yield from _known(recorded, ("cosine", "cosine", cosines.tolist()), ("tokens", "tokens", tokens))
-    yield from _feature(recorded, "image_feature_first_frame", judge.encode_images(item.clip.frames[:1], "pil")[0])
+    yield from _feature(recorded, "image_feature_first_frame", judge.encode_images(shown.clip.frames[:1], "pil")[0])
     yield from _feature(recorded, "text_feature", judge.encode_text(style))
 
 
 def _aesthetic(
-    judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
+    judge: Any, shown: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     features = heard[0]
     yield from _feature(recorded, "feature_first_frame", features[0])
@@ -224,11 +213,11 @@ def _aesthetic(
 
 
 def _imaging(
-    judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
+    judge: Any, shown: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     from nova_eval.judges.musiq import preprocess
 
-    first = item.clip.frames[:1]
+    first = shown.clip.frames[:1]
     shape = list(preprocess(first, judge.mode).shape)
     yield from _known(recorded, ("frame_scores", "frame_score", heard[0].tolist()))
     yield from _known(recorded, ("network_input", "network_input", shape))
@@ -236,7 +225,7 @@ def _imaging(
 
 
 def _dynamic(
-    judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
+    judge: Any, shown: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     detail, pairs = row.detail, sum(len(flow) for flow in heard)
     yield from _known(
@@ -262,13 +251,13 @@ def _dynamic(
 
 
 def _motion(
-    judge: Any, item: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
+    judge: Any, shown: Item, row: Score, heard: Sequence[Any], recorded: Mapping[str, Any]
 ) -> Iterator[Answered]:
     from nova_eval.judges.amt import as_bytes
 
     middles = np.concatenate(heard)
-    predicted = as_bytes(middles, *item.clip.frames.shape[1:3])
-    errors = np.abs(predicted.astype(np.int16) - item.clip.frames[1::2][: len(middles)]).mean((1, 2, 3))
+    predicted = as_bytes(middles, *shown.clip.frames.shape[1:3])
+    errors = np.abs(predicted.astype(np.int16) - shown.clip.frames[1::2][: len(middles)]).mean((1, 2, 3))
     exact = middles.astype(np.float64)
     height, width = middles.shape[1:3]
     yield from _known(

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from zlib import crc32
-
-import numpy as np
 
 from nova_eval.adapters.dpg_bench.answers import is_yes
 from nova_eval.adapters.dpg_bench.benchmark import DPGBench
@@ -17,39 +14,16 @@ from nova_eval.adapters.dpg_bench.names import item_of
 from nova_eval.adapters.dpg_bench.prompts import DETAILED, ITEM, OVERALL
 from nova_eval.adapters.dpg_bench.questions import read_table
 from nova_eval.adapters.dpg_bench.tiles import tiles
-from nova_eval.checks.parity.rules.common import (
-    Section,
-    figures,
-    image_item,
-    named,
-    number_of,
-)
+from nova_eval.checks.parity.items import frames, number_of, numbered
+from nova_eval.checks.parity.rules.sections import Case, Rules, figures, named, recorded_judge
 from nova_eval.engines.questions import scores_of
 from nova_eval.protocols import Frames
 from nova_eval.records import Metric, Prompt, Score
 
-Cases = Iterator[tuple[str, Any, Callable[[], Any]]]
-
 _TILES = 16  # more than any recording has
 
 
-@dataclass(frozen=True)
-class Replay:
-    """A judge that answers what was recorded of each picture and tile, by the question's text."""
-
-    answers: Sequence[Sequence[Mapping[str, str]]]
-    name: str = "replay"
-    digest: str = "replay"
-
-    def to(self, device: str) -> Replay:
-        return self
-
-    def answer(self, frames: Frames, questions: Sequence[str]) -> list[list[str]]:
-        picture, tile = divmod(number_of(frames[0]), _TILES)
-        return [[self.answers[picture][tile][question] for question in questions]]
-
-
-def _runs(content: Any) -> Cases:
+def _runs(content: Any) -> Iterator[Case]:
     for name, entry in named(content):
         expected = dict(entry["expected"])
         for lines in ("result_lines", "detail_lines"):
@@ -62,19 +36,24 @@ def _run(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The real reader, rule and reducer over every picture of a recorded folder."""
     benchmark = DPGBench(read_table(entry["csv"]))
     (rule,) = benchmark.scorers("official")
-    judge = Replay([entry["answers"].get(name, ()) for name in entry["images"]])
+    answers = [entry["answers"].get(name, ()) for name in entry["images"]]
+
+    def answer(shown: Frames, questions: Sequence[str]) -> list[list[str]]:
+        picture, tile = divmod(number_of(shown[0, 0, 0]), _TILES)
+        return [[answers[picture][tile][question] for question in questions]]
+
     prompts: dict[str, Prompt] = {}
     rows: dict[str, list[Score]] = {}
     for place, name in enumerate(entry["images"]):
         prompts[name] = Prompt(f"case/{place:04d}", "", (OVERALL,), {ITEM: item_of(name)})
-        items = [image_item(prompts[name], tile, place * _TILES + tile) for tile in range(entry["pic_num"])]
-        rows[name] = scores_of(rule, items, judge)
+        items = [numbered(prompts[name], tile, place * _TILES + tile) for tile in range(entry["pic_num"])]
+        rows[name] = scores_of(rule, items, recorded_judge(answer=answer))
     if benchmark.table.official_reader_stops:
         return {"error": "the official reader stops"}
     every = [row for found in rows.values() for row in found]
     metrics = benchmark.reduce(list(prompts.values()), [row.key for row in every], every)
     done = {name: found for name, found in rows.items() if found[0].value is not None}
-    answer = {
+    answered = {
         "images": {name: _picture(found) for name, found in done.items()},
         "result_lines": [figures(line) for line in sorted(_result_line(n, found) for n, found in done.items())],
         "detail_lines": _detail_lines(entry, benchmark, done),
@@ -83,7 +62,7 @@ def _run(entry: Mapping[str, Any]) -> dict[str, Any]:
         "level2": _percent(metrics, lambda name: name.removeprefix(DETAILED) if name.startswith(DETAILED) else None),
         "score": _percent(metrics, lambda name: name).get(OVERALL),
     }
-    return {key: value for key, value in answer.items() if key in entry["expected"]}
+    return {key: value for key, value in answered.items() if key in entry["expected"]}
 
 
 def _picture(found: Sequence[Score]) -> dict[str, Any]:
@@ -125,48 +104,20 @@ def _percent(metrics: Sequence[Metric], name_of: Callable[[str], str | None]) ->
     return {name: 100 * value for name, value in named_values.items() if name is not None and value is not None}
 
 
-def _crops(content: Any) -> Cases:
+def _crops(content: Any) -> Iterator[Case]:
     for entry in content:
         yield str(entry["image"]), entry["crops"], partial(_cut, entry)
 
 
 def _cut(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    made = entry["image"]
-    grid = recorded_picture(made["seed"], made["height"], made["width"])
-    if made["mode"] == "L":
-        from PIL import Image
-
-        grid = np.asarray(Image.fromarray(grid).convert("L").convert("RGB"))
+    (grid,) = frames(entry["image"])
     return [
         {"size": [*tile.shape[1::-1]], "crc32_rgb": crc32(tile.tobytes()), "mean": float(tile.mean())}
         for tile in tiles(grid, entry["resolution"])
     ]
 
 
-def recorded_picture(seed: int, height: int, width: int) -> Frames:
-    """The (H, W, 3) picture that recordings name by seed: waves, four discs or squares, and grain."""
-    rng = np.random.RandomState(seed)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
-    waves_x, waves_y, phases = rng.uniform(2, 6), rng.uniform(2, 6), rng.uniform(0, 6.28, 3)
-    across, down = waves_x * x / width * 6.28, waves_y * y / height * 6.28
-    ground = np.stack([127 + 50 * np.sin(across + phase) * np.cos(down + phase) for phase in phases], -1)
-    shapes = []
-    for _ in range(4):
-        round_, color = rng.randint(2), rng.randint(0, 256, 3)
-        centre = rng.uniform(0.2, 0.8) * width, rng.uniform(0.2, 0.8) * height
-        radius = rng.uniform(0.08, 0.2) * min(height, width)
-        rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02)  # its motion, in footage
-        shapes.append((round_, color, centre, radius))
-    picture = ground + rng.normal(0, 3, ground.shape)
-    for round_, color, (centre_x, centre_y), radius in shapes:
-        off_x, off_y = np.abs(x - centre_x), np.abs(y - centre_y)
-        inside = off_x**2 + off_y**2 <= radius**2 if round_ else (off_x <= radius) & (off_y <= radius)
-        picture[inside] = color + rng.normal(0, 3, 3)
-    made: Frames = np.clip(np.round(picture), 0, 255).astype(np.uint8)
-    return made
-
-
-def _answers(content: Any) -> Cases:
+def _answers(content: Any) -> Iterator[Case]:
     for entry in content:
         yield repr(entry["answer"]), entry["score"], partial(_value, entry["answer"])
 
@@ -175,4 +126,4 @@ def _value(answer: str) -> float:
     return float(is_yes(answer))
 
 
-SECTIONS: Mapping[str, Section] = {"runs": _runs, "crops": _crops, "answers": _answers}
+RULES = Rules({"runs": _runs, "crops": _crops, "answers": _answers})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -23,44 +23,28 @@ from nova_eval.adapters.geneval.prompts import (
 )
 from nova_eval.adapters.geneval.results import summary_text
 from nova_eval.adapters.rule import Rule
-from nova_eval.checks.parity.rules.common import Section, image_item, named
+from nova_eval.checks.parity.items import item, numbered
+from nova_eval.checks.parity.rules.sections import Case, Rules, named, recorded_judge
 from nova_eval.engines.questions import scores_of
-from nova_eval.media import Clip
 from nova_eval.protocols import Detection, Frames
 from nova_eval.records import Prompt, SampleKey, Score
-
-Cases = Iterator[tuple[str, Any, Callable[[], Any]]]
 
 _RULES = {rule.name: rule for rule in OFFICIAL}
 _DRAWS = {"colors": "color", "color_attr": "color_attribution"}  # sections named otherwise than their tasks
 
 
-@dataclass(frozen=True)
-class Replay:
-    """A judge that finds what was recorded; the colour it would name travels as the caption."""
-
-    found: Sequence[Detection]
-    name: str = "replay"
-    digest: str = "replay"
-
-    def to(self, device: str) -> Replay:
-        return self
-
-    def detect(self, frames: Frames) -> list[list[Detection]]:
-        return [list(self.found)]
-
-    def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
-        return [found.caption for found in objects]
-
-
-def _evaluate(content: Any) -> Cases:
+def _evaluate(content: Any) -> Iterator[Case]:
     for name, entry in named(content):
         yield name, entry["expected"], partial(_evaluated, entry)
 
 
 def _evaluated(entry: Mapping[str, Any]) -> dict[str, Any]:
     found = [Detection(d["class"], tuple(d["box"]), d["score"], d.get("color") or "") for d in entry["detections"]]
-    return judged(entry["metadata"], entry.get("options", {}), Replay(found))
+    judge = recorded_judge(
+        detect=lambda frames: [found],
+        colors=lambda frame, objects: [one.caption for one in objects],  # what it would name travels as the caption
+    )
+    return judged(entry["metadata"], entry.get("options", {}), judge)
 
 
 def judged(
@@ -71,11 +55,10 @@ def judged(
 ) -> dict[str, Any]:
     """What the official evaluator writes about an image (T, H, W, 3) of the prompt with that metadata."""
     tag = metadata["tag"]
-    item = image_item(Prompt("case/0000", metadata["prompt"], (tag,), metadata))
-    if frames is not None:
-        item = item._replace(clip=Clip(frames, 0.0))
+    prompt = Prompt("case/0000", metadata["prompt"], (tag,), metadata)
     rule = _RULES.get(tag) or Rule(tag, "objects", partial(image_score, metric=tag))
-    (row,) = scores_of(rule.with_settings(limits=_limits(options)), [item], judge)
+    shown = numbered(prompt) if frames is None else item(prompt, frames)
+    (row,) = scores_of(rule.with_settings(limits=_limits(options)), [shown], judge)
     return {"correct": row.value == 1, "reason": row.detail["reason"], "details": row.detail["details"]}
 
 
@@ -85,18 +68,18 @@ def _limits(options: Mapping[str, Any]) -> Limits:
     return Limits(**{name: type(known[name])(value) for name, value in options.items() if name in known})
 
 
-def _relative_position(content: Any) -> Cases:
+def _relative_position(content: Any) -> Iterator[Case]:
     for name, entry in named(content):
         call = partial(relative_position, entry["a"], entry["b"], entry["position_threshold"])
         yield name, sorted(entry["relations"]), call
 
 
-def _iou(content: Any) -> Cases:
+def _iou(content: Any) -> Iterator[Case]:
     for name, entry in named(content):
         yield name, entry["iou"], partial(iou, entry["a"], entry["b"])
 
 
-def _summary(content: Any) -> Cases:
+def _summary(content: Any) -> Iterator[Case]:
     for name, entry in named(content):
         yield name, entry["expected"], partial(_summarised, entry["rows"])
 
@@ -124,14 +107,14 @@ def _summarised(recorded: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
     }
 
 
-def _prompts(content: Any) -> Cases:
+def _prompts(content: Any) -> Iterator[Case]:
     for task, entries in content.items():
         for entry in entries:
             expected = {key: value for key, value in entry.items() if key != "tuple"}
             yield f"{task} {entry['tuple']}", expected, partial(TEMPLATES[task], *entry["tuple"])
 
 
-def _draws(content: Any) -> Cases:
+def _draws(content: Any) -> Iterator[Case]:
     for entry in content:
         for task in TASKS:
             name = _DRAWS.get(task, task)
@@ -160,7 +143,7 @@ def _texts(suite: Sequence[Metadata], task: str) -> list[str]:
     return [metadata["prompt"] for metadata in suite if metadata["tag"] == task]
 
 
-def _suite(content: Any) -> Cases:
+def _suite(content: Any) -> Iterator[Case]:
     files = {"generation_prompts.txt": prompt_file, "evaluation_metadata.jsonl": metadata_file}
     for name, write in files.items():
         if name in content:
@@ -173,12 +156,14 @@ def _digest(write: Callable[[Sequence[Metadata]], bytes]) -> str:
     return sha256(write(draw_suite())).hexdigest()
 
 
-SECTIONS: Mapping[str, Section] = {
-    "evaluate": _evaluate,
-    "relative_position": _relative_position,
-    "iou": _iou,
-    "summary": _summary,
-    "prompts": _prompts,
-    "draws": _draws,
-    "suite": _suite,
-}
+RULES = Rules(
+    {
+        "evaluate": _evaluate,
+        "relative_position": _relative_position,
+        "iou": _iou,
+        "summary": _summary,
+        "prompts": _prompts,
+        "draws": _draws,
+        "suite": _suite,
+    }
+)

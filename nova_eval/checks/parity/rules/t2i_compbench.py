@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,59 +15,13 @@ from nova_eval.adapters.t2i_compbench.names import numeracy_number, prompt_of, r
 from nova_eval.adapters.t2i_compbench.parses import Parse, Parses, Token
 from nova_eval.adapters.t2i_compbench.positions import position_2d, position_3d
 from nova_eval.adapters.t2i_compbench.prompts import KIND, complex_kind
-from nova_eval.checks.parity.rules.common import (
-    Section,
-    figures,
-    image_item,
-    named,
-    number_of,
-)
+from nova_eval.checks.parity.items import depth_ramp, number_of, numbered
+from nova_eval.checks.parity.rules.sections import Case, Rules, Section, figures, named, recorded_judge
 from nova_eval.engines.questions import scores_of
 from nova_eval.protocols import Detection, Floats, Frames, Item
 from nova_eval.records import Prompt, SampleKey, Score
 
-Cases = Iterator[tuple[str, Any, Callable[[], Any]]]
-
 _COMPLEX_SAMPLES = 10
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A judge that answers what was recorded. Features stand for images and texts by their place."""
-
-    found: Sequence[Detection] = ()
-    nearness: Floats | None = None
-    answers: Sequence[Sequence[str]] = ()
-    texts: Sequence[str] = ()
-    image_features: Sequence[Sequence[float]] = ()
-    text_features: Sequence[Sequence[float]] = ()
-    name: str = "replay"
-    digest: str = "replay"
-
-    def to(self, device: str) -> Replay:
-        return self
-
-    def detect(self, frames: Frames) -> list[list[Detection]]:
-        return [list(self.found)]
-
-    def depth(self, frames: Frames) -> Floats:
-        if self.nearness is None:
-            raise ValueError("no depth was recorded")
-        return self.nearness[None]
-
-    def probability_of_yes(self, frames: Frames, asked: Sequence[str]) -> Floats:
-        """The recording holds one list of all images a question."""
-        image = number_of(frames[0])
-        answers: Floats = np.array([[float(self.answers[place][image]) for place in range(len(asked))]], np.float32)
-        return answers
-
-    def image_text_similarity(self, frames: Frames, text: str) -> Floats:
-        image = number_of(frames[0])
-        if text != self.texts[image]:
-            raise ValueError(f"asked about {text!r}, recorded is {self.texts[image]!r}")
-        pair = [np.array(f[image], np.float32) for f in (self.image_features, self.text_features)]
-        first, second = (feature / np.linalg.norm(feature) for feature in pair)
-        return np.array([first @ second], np.float32)
 
 
 def _rule(name: str, parses: Parses) -> Rule:
@@ -80,18 +33,11 @@ def _parses(text: str, entry: Mapping[str, Any]) -> Parses:
     return Parses({text: Parse(tokens, tuple(entry.get("noun_phrases", ())))}, "recorded")
 
 
-def _depth(recipe: Mapping[str, int]) -> Floats:
-    y, x = np.mgrid[0 : recipe["height"], 0 : recipe["width"]]
-    grey = np.mod(x * recipe["ax"] + y * recipe["ay"], recipe["mod"]).astype(np.float32)
-    depth: Floats = grey / np.float32(255)
-    return depth
-
-
 # --- decisions about one image --------------------------------------------------------------------------------------
 
 
 def _detected(name: str) -> Section:
-    def cases(content: Any) -> Cases:
+    def cases(content: Any) -> Iterator[Case]:
         for title, entry in named(content):
             yield title, entry["expected"], partial(_answer, name, entry)
 
@@ -101,16 +47,16 @@ def _detected(name: str) -> Section:
 def _answer(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     prompt = Prompt("case/0000", entry["prompt"], (name.partition("_")[0], name))
     found = [Detection(d["label"], tuple(d["box"]), d["score"]) for d in entry["detections"]]
-    judge = Replay(found, _depth(entry["depth"]) if "depth" in entry else None)
+    judge = recorded_judge(detect=lambda frames: [found], depth=lambda frames: depth_ramp(entry["depth"])[None])
     rule = _rule(name, _parses(prompt.text, entry)).with_settings(resized=False)
-    (row,) = scores_of(rule, [image_item(prompt)], judge)
+    (row,) = scores_of(rule, [numbered(prompt)], judge)
     return {"answer": row.value}
 
 
 def _average(name: str, source: str) -> Section:
     """A recorded summary names cases of another section; here its answers are averaged by the reducer."""
 
-    def cases(content: Any) -> Cases:
+    def cases(content: Any) -> Iterator[Case]:
         yield source, figures(content["text"]), partial(_summary, name, source, content["answers"])
 
     return cases
@@ -128,15 +74,15 @@ def _mean(name: str, answers: Sequence[float]) -> float | None:
     return next(metric.value for metric in metrics if metric.name == name)
 
 
-def _position_2d(content: Any) -> Cases:
+def _position_2d(content: Any) -> Iterator[Case]:
     for entry in content:
         call = partial(position_2d, entry["relation"], entry["a"], entry["b"])
         yield str(entry["relation"]), _score(entry), call
 
 
-def _position_3d(content: Any) -> Cases:
+def _position_3d(content: Any) -> Iterator[Case]:
     for entry in content:
-        depth = _depth(entry["depth"])
+        depth = depth_ramp(entry["depth"])
         call = partial(position_3d, entry["relation"], entry["a"], entry["b"], depth)
         yield str(entry["relation"]), _score(entry), call
 
@@ -148,7 +94,7 @@ def _score(entry: Mapping[str, Any]) -> Any:
 # --- questions ------------------------------------------------------------------------------------------------------
 
 
-def _questions(content: Any) -> Cases:
+def _questions(content: Any) -> Iterator[Case]:
     for entry in content:
         expected = {key: entry[key] for key in ("questions", "model_text")}
         yield entry["prompt"], expected, partial(_asked, entry["noun_phrases"])
@@ -161,12 +107,12 @@ def _asked(noun_phrases: Sequence[str]) -> dict[str, Any]:
     return {"questions": padded, "model_text": [model_text(question) for question in padded]}
 
 
-def _question_text(content: Any) -> Cases:
+def _question_text(content: Any) -> Iterator[Case]:
     for entry in content:
         yield entry["text"], entry["model_text"], partial(model_text, entry["text"])
 
 
-def _blip_scores(content: Any) -> Cases:
+def _blip_scores(content: Any) -> Iterator[Case]:
     for title, entry in named(content):
         yield title, _with_figures(entry["expected"]), partial(_blip, entry)
 
@@ -174,17 +120,23 @@ def _blip_scores(content: Any) -> Cases:
 def _blip(entry: Mapping[str, Any]) -> dict[str, Any]:
     items, parses = [], {}
     for place, (text, phrases) in enumerate(zip(entry["prompts"], entry["noun_phrases"], strict=True)):
-        items.append(image_item(Prompt(f"case/{place:04d}", text, ("color",)), number=place))
+        items.append(numbered(Prompt(f"case/{place:04d}", text, ("color",)), number=place))
         parses[text] = Parse(noun_phrases=tuple(phrases))
     rule = _rule("color", Parses(parses, "recorded")).with_settings(number=entry["np_num"])
-    rows = scores_of(rule, items, Replay(answers=entry["network_answers"]))
+    answers = entry["network_answers"]  # one list of all images a question
+
+    def probability_of_yes(frames: Frames, asked: Sequence[str]) -> Floats:
+        image = number_of(frames[0, 0, 0])
+        return np.array([[float(answers[place][image]) for place in range(len(asked))]], np.float32)
+
+    rows = scores_of(rule, items, recorded_judge(probability_of_yes=probability_of_yes))
     return {
         "answers": [None if row.value is None else f"{row.value:.4f}" for row in rows],
         "score_text": figures(f"BLIP-VQA score:{_reduced('color', items, rows)}"),
     }
 
 
-def _clip(content: Any) -> Cases:
+def _clip(content: Any) -> Iterator[Case]:
     for entry in content:
         setting = dict(zip(entry["argv"][::2], entry["argv"][1::2], strict=True))
         complex_ = bool(setting.get("--complex"))  # any text turns it on, "False" too
@@ -194,15 +146,20 @@ def _clip(content: Any) -> Cases:
 def _similar(entry: Mapping[str, Any], complex_: bool) -> dict[str, Any]:
     items, parses = [], {}
     for place, (text, tokens) in enumerate(zip(entry["prompts"], entry["tokens"], strict=True)):
-        items.append(image_item(Prompt(f"case/{place:04d}", text, ("non_spatial",)), number=place))
+        items.append(numbered(Prompt(f"case/{place:04d}", text, ("non_spatial",)), number=place))
         parses[text] = Parse(tuple(Token(*token) for token in tokens))
     rule = _rule("complex_action" if complex_ else "non_spatial", Parses(parses, "recorded"))
-    judge = Replay(
-        texts=entry["text_given_to_clip"],
-        image_features=entry["image_features"],
-        text_features=entry["text_features"],
-    )
-    values = [row.value for row in scores_of(rule, items, judge)]
+
+    def image_text_similarity(frames: Frames, text: str) -> Floats:
+        """Features stand for images and texts by their place."""
+        image = number_of(frames[0, 0, 0])
+        if text != entry["text_given_to_clip"][image]:
+            raise ValueError(f"asked about {text!r}, recorded is {entry['text_given_to_clip'][image]!r}")
+        pair = [np.array(entry[f"{kind}_features"][image], np.float32) for kind in ("image", "text")]
+        first, second = (feature / np.linalg.norm(feature) for feature in pair)
+        return np.array([first @ second], np.float32)
+
+    values = [row.value for row in scores_of(rule, items, recorded_judge(image_text_similarity=image_text_similarity))]
     rows = [Score(i.sample.key, "non_spatial", value) for i, value in zip(items, values, strict=True)]
     return {"answers": values, "score_text": figures(f"score avg:{_reduced('non_spatial', items, rows)}")}
 
@@ -220,7 +177,7 @@ def _reduced(metric: str, items: Sequence[Item], rows: Sequence[Score]) -> float
 # --- complex prompts ------------------------------------------------------------------------------------------------
 
 
-def _three_in_one(content: Any) -> Cases:
+def _three_in_one(content: Any) -> Iterator[Case]:
     for title, entry in named(content):
         yield title, _with_figures(entry["expected"]), partial(_together, entry)
 
@@ -244,7 +201,7 @@ def _together(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"answers": [together[key] for key in wanted], "score_text": figures(f"score avg:{mean}")}
 
 
-def _file_names(content: Any) -> Cases:
+def _file_names(content: Any) -> Iterator[Case]:
     for entry in content:
         expected = {key: value for key, value in entry.items() if key != "file"}
         yield entry["file"], expected, partial(_parsed, entry["file"])
@@ -265,20 +222,22 @@ def _or_error(read: Callable[[str], int], name: str) -> int | str:
         return type(error).__name__
 
 
-SECTIONS: Mapping[str, Section] = {
-    "determine_position_2d": _position_2d,
-    "determine_position_3d": _position_3d,
-    "spatial_2d": _detected("spatial_2d"),
-    "spatial_2d_complex": _detected("complex_spatial"),
-    "spatial_3d": _detected("spatial_3d"),
-    "numeracy": _detected("numeracy"),
-    "spatial_2d_average": _average("spatial_2d", "score avg:{mean}"),
-    "spatial_3d_average": _average("spatial_3d", "avg score is {mean}"),
-    "numeracy_average": _average("numeracy", "total:{total} num:{number} avg:{mean}"),
-    "blip_questions": _questions,
-    "blip_question_text": _question_text,
-    "blip_scores": _blip_scores,
-    "clip": _clip,
-    "three_in_one": _three_in_one,
-    "file_names": _file_names,
-}
+RULES = Rules(
+    {
+        "determine_position_2d": _position_2d,
+        "determine_position_3d": _position_3d,
+        "spatial_2d": _detected("spatial_2d"),
+        "spatial_2d_complex": _detected("complex_spatial"),
+        "spatial_3d": _detected("spatial_3d"),
+        "numeracy": _detected("numeracy"),
+        "spatial_2d_average": _average("spatial_2d", "score avg:{mean}"),
+        "spatial_3d_average": _average("spatial_3d", "avg score is {mean}"),
+        "numeracy_average": _average("numeracy", "total:{total} num:{number} avg:{mean}"),
+        "blip_questions": _questions,
+        "blip_question_text": _question_text,
+        "blip_scores": _blip_scores,
+        "clip": _clip,
+        "three_in_one": _three_in_one,
+        "file_names": _file_names,
+    }
+)

@@ -1,12 +1,10 @@
-"""Recorded decisions of the official VBench code against this package's scorers, the judge's answers replayed."""
+"""Recorded decisions of the official VBench code, one section a function."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,83 +15,58 @@ from nova_eval.adapters.vbench.final import official_final_score, official_submi
 from nova_eval.adapters.vbench.frames import middle_indices
 from nova_eval.adapters.vbench.results import official_record
 from nova_eval.adapters.vbench.spatial import position_score
+from nova_eval.checks.parity.compare import compared
+from nova_eval.checks.parity.items import item, number_of, numbered
+from nova_eval.checks.parity.rules.sections import Case, Rules, Section, recorded_judge
 from nova_eval.config import data_folder
 from nova_eval.engines.questions import scores_of
-from nova_eval.errors import UsageError
-from nova_eval.media import Clip
 from nova_eval.protocols import Detection, Floats, Frames, Item
-from nova_eval.records import ParityResult, Prompt, Sample, SampleKey, Score
+from nova_eval.records import ParityResult, Prompt, SampleKey, Score
 
 TOLERANCE = 1e-12
 
-_RULES = {rule.name: rule for rule in OFFICIAL}
+RULES_OF = {rule.name: rule for rule in OFFICIAL}
+_VBENCH = VBench()
 _DETECTION = ("object_class", "multiple_objects", "color", "spatial_relationship")
-
-
-def cases(folder: Path) -> Iterator[ParityResult]:
-    """Every case of ``folder/rules.json`` against the scorers; the note of a failed one says what differs."""
-    path = folder / "rules.json"
-    vbench = VBench()
-    for section, runner in SECTIONS.items():
-        for number, case in enumerate(json.loads(path.read_text(encoding="utf-8")).get(section, [])):
-            try:
-                recorded, expected = case["input"], case["expected"]
-                title = f"vbench rules/{section}/{number:02d} {case.get('note', '')}".strip()
-            except (KeyError, TypeError, AttributeError) as error:
-                raise UsageError(f"{path}: case {number} of {section!r} is not {{input, expected}}") from error
-            try:
-                actual = runner(vbench, recorded)
-            except Exception as error:  # an answer too: the official code may have raised as well
-                actual = {"error": f"{type(error).__name__}: {error}"}
-            yield _compared(title, expected, actual)
-
-
-def _compared(title: str, expected: Mapping[str, Any], actual: Mapping[str, Any]) -> ParityResult:
-    """Where the official code raised, an answer without a full score is right; elsewhere only equal figures are."""
-    if "error" in expected:
-        refused = "error" in actual or actual.get("score", ...) is None or None in actual.get("videos", ())
-        wrong, note = (
-            (0.0, "") if refused else (math.inf, f"a score where the official code raises {expected['error']}")
-        )
-    elif "error" in actual:
-        wrong, note = math.inf, str(actual["error"])
-    else:
-        wrong, note = _difference(expected, actual, "")
-    return ParityResult(title, wrong, TOLERANCE, note=note if wrong > TOLERANCE else "")
-
-
-def _difference(expected: Any, actual: Any, where: str) -> tuple[float, str]:
-    """The largest absolute deviation and the place of it; infinite where the two are not of one kind or length."""
-    if expected == "nan" or actual is None:
-        nothing = actual is None or (isinstance(actual, float) and math.isnan(actual))
-        undefined = expected == "nan" or (isinstance(expected, Mapping) and expected.get("video_results") == "nan")
-        return (0.0, "") if nothing and undefined else (math.inf, f"{where}: expected {expected}, found {actual}")
-    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        parts = [(f"{where}.{key}".lstrip("."), expected[key], actual.get(key, _ABSENT)) for key in expected]
-    elif isinstance(expected, list) and isinstance(actual, (list, tuple)) and len(expected) == len(actual):
-        parts = [(f"{where}[{k}]", e, a) for k, (e, a) in enumerate(zip(expected, actual, strict=True))]
-    elif type(expected) in {int, float} and type(actual) in {int, float}:
-        wrong = 0.0 if expected == actual else abs(expected - actual)
-        return wrong, f"{where}: expected {expected!r}, found {actual!r}"
-    else:
-        equal = type(expected) is type(actual) and expected == actual
-        return (0.0, "") if equal else (math.inf, f"{where}: expected {expected!r}, found {actual!r}")
-    return max((_difference(e, a, place) for place, e, a in parts), default=(0.0, ""), key=lambda pair: pair[0])
-
-
-_ABSENT = object()
 
 
 # --- dimensions -----------------------------------------------------------------------------------------------------
 
 
-def _dimension(vbench: VBench, rule: Rule, items: Sequence[Item], judge: Any) -> dict[str, Any]:
-    """What the official function returns, from our scorer and our reducer."""
-    prompts = list({item.prompt.id: item.prompt for item in items}.values())
+def decide(rule: Rule, items: Sequence[Item], judge: Any) -> dict[str, Any]:
+    """What the official function returns, from our scorer and our reducer: the score, and a record of each video."""
+    prompts = list({one.prompt.id: one.prompt for one in items}.values())
     rows = scores_of(rule, items, judge)
-    metric = next(m for m in vbench.reduce(prompts, [item.sample.key for item in items], rows) if m.name == rule.name)
+    metric = next(m for m in _VBENCH.reduce(prompts, [one.sample.key for one in items], rows) if m.name == rule.name)
     records = [None if row.value is None else official_record(row) for row in rows if row.weight > 0]
     return {"score": metric.value, "videos": records, "debug": [_debug(row) for row in rows]}
+
+
+def decided(
+    case: str,
+    dimension: str,
+    judge: Any,
+    clips: Sequence[Frames],
+    asked: tuple[str, Mapping[str, Any]],
+    *,
+    expected: Mapping[str, Any],
+    tolerance: float = 0.0,
+    **settings: Any,
+) -> ParityResult:
+    """A dimension's score and records of ``clips`` of the prompt ``asked`` (text and reference).
+
+    ``expected`` holds a score and the records of the videos that have one, or the error that the official code raises.
+    """
+    prompt = Prompt("case/0000", asked[0], (dimension,), asked[1])
+    rule = RULES_OF[dimension].with_settings(frames=None, **settings)
+    found = decide(rule, [item(prompt, clip, number, 8.0) for number, clip in enumerate(clips)], judge)
+    if "error" in expected:
+        return compared(
+            case, "score", expected["error"], expected["error"] if found["score"] is None else found["score"]
+        )
+    wanted = {"score": expected["score"], "videos": expected["videos"]}
+    kept = [record for record in found["videos"] if record is not None]
+    return compared(case, "score", wanted, {**found, "videos": kept}, tolerance, more=True)
 
 
 def _debug(row: Score) -> dict[str, Any]:
@@ -102,83 +75,73 @@ def _debug(row: Score) -> dict[str, Any]:
     return {"label": row.detail.get("label"), "accepted": accepted}
 
 
-def _prompted(dimension: str) -> Callable[[VBench, Mapping[str, Any]], dict[str, Any]]:
-    def run(vbench: VBench, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def _section(run: Callable[[Any], dict[str, Any]]) -> Section:
+    def cases(content: Any) -> Iterator[Case]:
+        for case in content:
+            yield case.get("note", ""), _with_undefined(case["expected"]), partial(run, case["input"])
+
+    return cases
+
+
+def _with_undefined(expected: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of a video without a score stands for no score."""
+    if not isinstance(videos := expected.get("videos"), list):
+        return expected
+    lacking = [isinstance(video, Mapping) and video.get("video_results") == "nan" for video in videos]
+    return {**expected, "videos": ["nan" if none else v for none, v in zip(lacking, videos, strict=True)]}
+
+
+def _prompted(dimension: str) -> Section:
+    def run(recorded: Mapping[str, Any]) -> dict[str, Any]:
         items: list[Item] = []
         answers: list[Any] = []
         for number, entry in enumerate(recorded["prompts"]):
             reference = entry.get("auxiliary_info", {})
             prompt = Prompt(f"case/{number:04d}", entry["prompt_en"], (dimension,), reference)
             for index, video in enumerate(entry["videos"]):
-                items.append(_item(prompt, index, len(answers), len(video)))
+                items.append(numbered(prompt, index, len(answers), len(video), fps=8.0))
                 answers.append(video)
-        return _dimension(vbench, _RULES[dimension].with_settings(frames=None), items, Replay(answers))
+        return decide(RULES_OF[dimension].with_settings(frames=None), items, _judge(answers))
 
-    return run
+    return _section(run)
 
 
-def _human_action(vbench: VBench, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def _human_action(recorded: Mapping[str, Any]) -> dict[str, Any]:
     videos = recorded["videos"]
     paths = {f"case/{number:04d}": video["path"] for number, video in enumerate(videos)}
     items = [
-        _item(Prompt(prompt_id, path, ("human_action",)), 0, number, 1)
+        numbered(Prompt(prompt_id, path, ("human_action",)), 0, number, fps=8.0)
         for number, (prompt_id, path) in enumerate(paths.items())
     ]
-    rule = _RULES["human_action"].with_settings(file_name=lambda prompt, sample: paths[prompt.id])
-    return _dimension(vbench, rule, items, Replay(videos, recorded["default_logit"]))
+    rule = RULES_OF["human_action"].with_settings(file_name=lambda prompt, sample: paths[prompt.id])
+    return decide(rule, items, _judge(videos, recorded["default_logit"]))
 
 
-def _item(prompt: Prompt, index: int, video: int, length: int) -> Item:
-    """A clip whose pixels say which recorded video and frame they stand for."""
-    frames = np.zeros((length, 1, 2, 3), np.uint8)
-    for t in range(length):
-        frames[t, 0, 0, :2] = divmod(video, 256)
-        frames[t, 0, 1, :2] = divmod(t, 256)
-    sample = Sample(SampleKey(prompt.id, index), 0, "", "", 0, 2, 1, length, 8.0, 0.0)
-    return Item(prompt, sample, Clip(frames, 8.0))
+def _judge(videos: Sequence[Any], default_logit: float = 0.0) -> Any:
+    """Regions of a frame, captions row by row, logits of a clip. A recorded ``null`` is a frame that was refused."""
 
-
-@dataclass(frozen=True)
-class Replay:
-    """A judge that answers what was recorded: regions of a frame, captions row by row, logits of a clip."""
-
-    videos: Sequence[Any]
-    default_logit: float = 0.0
-    name: str = "replay"
-    digest: str = "replay"
-    input_size: None = None
-
-    def to(self, device: str) -> Replay:
-        return self
-
-    def detect(self, frames: Frames) -> list[list[Detection]]:
-        return self.describe(frames)
-
-    def describe(self, frames: Frames) -> list[list[Detection]]:
-        """A recorded ``null`` is a frame on which the detector raised."""
+    def describe(frames: Frames) -> list[list[Detection]]:
         found = []
         for frame in frames:
-            regions = self.videos[_number(frame[0, 0])][_number(frame[0, 1])]
+            regions = videos[number_of(frame[0, 0])][number_of(frame[0, 1])]
             if regions is None:
                 raise RuntimeError("the recorded detector raised")
             found.append([Detection(r["object"], tuple(r["box"]), caption=r["caption"]) for r in regions])
         return found
 
-    def caption(self, frames: Frames) -> list[str]:
+    def caption(frames: Frames) -> list[str]:
         """Row r answers the r-th caption of the clip, whatever the row shows: the recorded captions are rows."""
-        captions: list[str] = self.videos[_number(frames[0, 0, 0])]
+        captions: list[str] = videos[number_of(frames[0, 0, 0])]
         return captions[: len(frames)]
 
-    def action_logits(self, frames: Frames) -> tuple[Sequence[str], Floats]:
+    def action_logits(frames: Frames) -> tuple[Sequence[str], Floats]:
         names = kinetics_names()
-        logits = np.full(len(names), self.default_logit, np.float32)
-        for place, logit in self.videos[_number(frames[0, 0, 0])]["logits"].items():
+        logits = np.full(len(names), default_logit, np.float32)
+        for place, logit in videos[number_of(frames[0, 0, 0])]["logits"].items():
             logits[int(place)] = logit
         return names, logits
 
-
-def _number(pixel: np.ndarray) -> int:
-    return int(pixel[0]) * 256 + int(pixel[1])
+    return recorded_judge(detect=describe, describe=describe, caption=caption, action_logits=action_logits)
 
 
 def kinetics_names() -> list[str]:
@@ -189,10 +152,10 @@ def kinetics_names() -> list[str]:
 # --- formulas -------------------------------------------------------------------------------------------------------
 
 
-def _final_score(vbench: VBench, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def _final_score(recorded: Mapping[str, Any]) -> dict[str, Any]:
     files = [(entry["path"], _with_nan(entry["json"])) for entry in recorded["files"]]
-    raw = official_submission(vbench.config, files)
-    final = official_final_score(vbench.config, raw)
+    raw = official_submission(_VBENCH.config, files)
+    final = official_final_score(_VBENCH.config, raw)
     answer = {
         "uploaded": {name.replace("_", " "): value for name, value in raw.items()},
         "weighted_normalized": {name.replace("_", " "): value for name, value in final.weighted.items()},
@@ -200,18 +163,18 @@ def _final_score(vbench: VBench, recorded: Mapping[str, Any]) -> dict[str, Any]:
         "semantic": final.semantic,
         "total": final.total,
     }
-    _check_reducer(vbench, raw, answer)
+    _check_reducer(raw, answer)
     return answer
 
 
-def _check_reducer(vbench: VBench, raw: Mapping[str, float], answer: Mapping[str, Any]) -> None:
+def _check_reducer(raw: Mapping[str, float], answer: Mapping[str, Any]) -> None:
     """The benchmark's own composites of the same sixteen scores must be the official ones."""
-    if not all(math.isfinite(raw[name]) for name in vbench.dimensions):
+    if not all(math.isfinite(raw[name]) for name in _VBENCH.dimensions):
         return
-    prompt = Prompt("case/0000", "", tuple(vbench.dimensions))
+    prompt = Prompt("case/0000", "", tuple(_VBENCH.dimensions))
     key = SampleKey(prompt.id, 0)
-    rows = [Score(key, name, float(raw[name])) for name in vbench.dimensions]
-    for metric in vbench.reduce([prompt], [key], rows)[-3:]:
+    rows = [Score(key, name, float(raw[name])) for name in _VBENCH.dimensions]
+    for metric in _VBENCH.reduce([prompt], [key], rows)[-3:]:
         if metric.value is None or abs(metric.value - answer[metric.name]) > TOLERANCE:
             raise AssertionError(f"reduce says {metric.name} {metric.value}, the formula {answer[metric.name]}")
 
@@ -224,21 +187,27 @@ def _with_nan(value: Any) -> Any:
     return math.nan if value == "nan" else value
 
 
-def _frame_sampling(vbench: VBench, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def _frame_sampling(recorded: Mapping[str, Any]) -> dict[str, Any]:
     if recorded["sample"] != "middle":
         raise ValueError(f"VBench looks at frames by the middle rule, not {recorded['sample']!r}")
     return {"indices": middle_indices(recorded["num_frames"], recorded["vlen"])}
 
 
-def _position_score(vbench: VBench, recorded: Mapping[str, Any]) -> dict[str, Any]:
+def _position_score(recorded: Mapping[str, Any]) -> dict[str, Any]:
     boxes = recorded["box_a"], recorded["box_b"]
     return {"score": position_score(recorded["relationship"], *boxes, recorded["iou_threshold"])}
 
 
-SECTIONS: Mapping[str, Callable[[VBench, Mapping[str, Any]], dict[str, Any]]] = {
-    **{dimension: _prompted(dimension) for dimension in (*_DETECTION, "scene")},
-    "human_action": _human_action,
-    "final_score": _final_score,
-    "frame_sampling": _frame_sampling,
-    "position_score": _position_score,
-}
+RULES = Rules(
+    {
+        **{dimension: _prompted(dimension) for dimension in (*_DETECTION, "scene")},
+        "human_action": _section(_human_action),
+        "final_score": _section(_final_score),
+        "frame_sampling": _section(_frame_sampling),
+        "position_score": _section(_position_score),
+    },
+    TOLERANCE,
+    refused=lambda found: found.get("score", ...) is None or None in found.get("videos", ()),
+    more=True,
+    digits=2,
+)

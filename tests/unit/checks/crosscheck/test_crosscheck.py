@@ -23,7 +23,7 @@ from nova_eval.checks.crosscheck.official import (
     read_answers,
 )
 from nova_eval.checks.crosscheck.options import Crosscheck, Package
-from nova_eval.checks.parity.procedural import moving_shapes
+from nova_eval.checks.parity.items import moving_shapes
 from nova_eval.cli import app
 from nova_eval.config import RunSpec, SamplerSpec
 from nova_eval.errors import PrerequisiteError, UsageError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.checks.parity.kits import find_kits, run_parity
+from nova_eval.checks.parity.recordings import find, replay
 from nova_eval.errors import UsageError
 
 SAMPLING = {"input": {"num_frames": 8, "vlen": 16, "sample": "middle"}, "expected": {"indices": list(range(0, 16, 2))}}
@@ -20,9 +20,9 @@ def write(path: Path, content: object) -> None:
 
 
 @pytest.mark.parametrize("place", ["", "vbench", "recordings/vbench"])
-def test_a_kit_is_found_in_the_folder_and_below(place: str, tmp_path: Path) -> None:
+def test_a_recording_is_found_in_the_folder_and_below(place: str, tmp_path: Path) -> None:
     write(tmp_path / place / "rules.json", {"frame_sampling": [SAMPLING]})
-    (result,) = run_parity(tmp_path)
+    (result,) = replay(tmp_path)
     assert result.passed
     assert result.case == "vbench rules/frame_sampling/00"
 
@@ -32,7 +32,7 @@ def test_what_has_no_runner_is_said_in_one_line(tmp_path: Path, caplog: pytest.L
     write(tmp_path / "vbench" / "expected.json", {})
     write(tmp_path / "t2i" / "rules.json", {"elsewhere": {}})
     with caplog.at_level(logging.WARNING):
-        assert len(list(run_parity(tmp_path))) == 1
+        assert len(list(replay(tmp_path))) == 1
     (record,) = caplog.records
     assert record.getMessage() == (
         "not covered by this version: t2i/rules.json, vbench/expected.json, vbench/rules.json 'brand_new'"
@@ -43,53 +43,53 @@ def test_where_it_is_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     wrong = {**SAMPLING, "expected": {"indices": [1]}}
     write(tmp_path / "rules.json", {"frame_sampling": [SAMPLING, wrong]})
     said: list[str] = []
-    assert len(list(run_parity(tmp_path, said.append))) == 2
+    assert len(list(replay(tmp_path, said.append))) == 2
     assert [line.split(maxsplit=2)[2] for line in said] == [
         f"1: vbench in {tmp_path}",
         "FAIL  vbench rules/frame_sampling/01",  # what passes at once is not said
         "in all",
     ]
     said.clear()
-    monkeypatch.setattr("nova_eval.checks.parity.kits._WORTH_A_LINE", 0.0)
-    list(run_parity(tmp_path, said.append))
+    monkeypatch.setattr("nova_eval.checks.parity.recordings._WORTH_A_LINE", 0.0)
+    list(replay(tmp_path, said.append))
     assert said[1].endswith("s  pass  vbench rules/frame_sampling/00")
 
 
 def test_nothing_to_replay_is_an_error_not_a_pass(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
-        run_parity(tmp_path / "nowhere")
+        replay(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="holds no recorded reference outputs"):
-        run_parity(tmp_path)
+        replay(tmp_path)
     write(tmp_path / "rules.json", {"elsewhere": {}})
     with pytest.raises(UsageError, match=r"nothing in .* can be replayed; not covered by this version: rules.json"):
-        run_parity(tmp_path)
+        replay(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "", "\x00", "[1, 2"])
 def test_a_torn_recording_is_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "rules.json").write_text(text)
     with pytest.raises(UsageError, match=r"rules\.json cannot be read") as error:
-        find_kits(tmp_path)
+        find(tmp_path)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [[], {}, 3, "text", None])
-def test_json_of_another_kind_is_not_a_kit(content: object, tmp_path: Path) -> None:
+def test_json_of_another_kind_is_not_a_recording(content: object, tmp_path: Path) -> None:
     write(tmp_path / "rules.json", content)
-    assert find_kits(tmp_path) == ([], ["rules.json"])
+    assert find(tmp_path) == ([], ["rules.json"])
 
 
 @pytest.mark.parametrize("case", [3, {"input": {}}, []])
 def test_a_case_without_input_and_expectation_is_a_usage_error(case: object, tmp_path: Path) -> None:
     write(tmp_path / "rules.json", {"frame_sampling": [case]})
     with pytest.raises(UsageError, match="case 0 of 'frame_sampling'"):
-        list(run_parity(tmp_path))
+        list(replay(tmp_path))
 
 
 @pytest.mark.parametrize("given", [{}, {"num_frames": 8}, {"num_frames": 8, "vlen": 16, "sample": "rand"}])
 def test_a_case_that_cannot_be_run_fails(given: dict[str, object], tmp_path: Path) -> None:
     write(tmp_path / "rules.json", {"frame_sampling": [{**SAMPLING, "input": given}]})
-    (result,) = run_parity(tmp_path)
+    (result,) = replay(tmp_path)
     assert not result.passed
     assert result.note
 
@@ -101,6 +101,6 @@ def test_a_case_that_cannot_be_run_fails(given: dict[str, object], tmp_path: Pat
 def test_a_recording_of_a_judge_is_known_by_its_folder(judge: str, family: str, tmp_path: Path) -> None:
     write(tmp_path / judge / "golden.json", {"weights_seed": 0, "cases": []})
     write(tmp_path / "unheard_of" / "golden.json", {"weights_seed": 0, "cases": []})
-    kits, not_covered = find_kits(tmp_path)
-    assert [kit.family for kit in kits] == [family]
+    recordings, not_covered = find(tmp_path)
+    assert [(one.family, one.judge) for one in recordings] == [(family, judge)]
     assert not_covered == ["unheard_of/golden.json"]

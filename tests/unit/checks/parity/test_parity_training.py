@@ -51,6 +51,10 @@ def kit(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def index(kit: Path) -> Any:
+    return json.loads((kit / "index.json").read_text())
+
+
 def change(kit: Path, **case: Any) -> None:
     index = json.loads((kit / "index.json").read_text())
     index["model"]["train_own"].update(case)
@@ -58,7 +62,7 @@ def change(kit: Path, **case: Any) -> None:
 
 
 def test_passes(kit: Path) -> None:
-    results = list(cases(kit))
+    results = list(cases(kit, index(kit)))
     assert [result.case for result in results] == [
         "model/train_own losses",
         "model/train_own gradient norms",
@@ -68,19 +72,19 @@ def test_passes(kit: Path) -> None:
 
 def test_wrong_figures_fail_and_are_named(kit: Path) -> None:
     change(kit, losses={"loss_t2i": 3.0}, grad_norms={"no.such.weight": 1.0})
-    found = list(cases(kit))
+    found = list(cases(kit, index(kit)))
     assert not any(result.passed for result in found)
     assert "loss_t2i" in found[0].note
     assert found[1].difference == float("inf")
 
 
 def test_other_motion_gives_other_losses(kit: Path) -> None:
-    same = next(cases(kit)).difference
+    same = next(cases(kit, index(kit))).difference
     change(kit, motion_flow=500)
-    assert next(cases(kit)).difference > 10 * same + 1e-7
+    assert next(cases(kit, index(kit))).difference > 10 * same + 1e-7
 
 
 def test_lost_tensors(kit: Path) -> None:
     (kit / "model" / "train_own.safetensors").unlink()
     with pytest.raises(PrerequisiteError, match=r"train_own\.safetensors is missing"):
-        list(cases(kit))
+        list(cases(kit, index(kit)))

@@ -7,15 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nova_eval.checks.parity.generator import cases
+from nova_eval.checks.parity.recordings import Recording, results
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def cases(folder):
+    return results(Recording("nova", folder / "index.json"))
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +37,13 @@ def one_case(kit, tmp_path):
 
 
 def test_every_recorded_case_is_within_its_tolerance(kit):
-    results = list(cases(kit))
+    found = list(cases(kit))
     index = json.loads((kit / "index.json").read_text())
-    wanted = {f"{name}/{case}" for name, found in index.items() for case in found}
+    wanted = {f"{name}/{case}" for name, calls in index.items() for case in calls}
     training = sum("train_" in case for case in wanted)
-    assert {result.case.split()[0] for result in results} == wanted
-    assert len(results) == 3 * (len(wanted) - training) + 2 * training
-    assert [result for result in results if not result.passed] == []
+    assert {result.case.split()[0] for result in found} == wanted
+    assert len(found) == 3 * (len(wanted) - training) + 2 * training
+    assert [result for result in found if not result.passed] == []
 
 
 def test_a_training_recording_that_is_missing_fails_with_its_path(tmp_path):
