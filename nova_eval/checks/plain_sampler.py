@@ -47,7 +47,7 @@ def sample_latents(
     rows_grid = config.grid(plan.height, plan.width)
     counts = tokens_per_step(rows_grid[0] * rows_grid[1], plan.ar_steps)
     frames: list[Tensor] = [] if given is None else list(given.to(model.exact_dtype).unbind(2))
-    prefix = model.prefix(prompt_embeds, _each(plan.motion_flow, rows), _each(plan.fps, rows))
+    prefix = model.prefix(prompt_embeds, _each(plan.motion_flow, rows), _each(plan.frame_rate, rows))
     order: Tensor | None = None
     for _ in range(len(frames), plan.latent_frames):
         condition = _temporal(model, prefix, frames, plan)

@@ -15,7 +15,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from nova_eval.nova.batching import in_batches
 from nova_eval.nova.denoiser import Predict, fuse
 from nova_eval.nova.draws import Draws, SeededDraws, SharedDraws
 from nova_eval.nova.pictures import first_frames
-from nova_eval.nova.sampling import Guidance, Plan, extrapolate, sample_latents
+from nova_eval.nova.plan import Loading, Plan
+from nova_eval.nova.sampling import extrapolate, sample_latents
 from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.stages import Stages, StageTimes
 from nova_eval.nova.text import TextEncoder, pad_with_table
@@ -45,10 +46,7 @@ _VIDEO_FRAMES = 9  # latent frames of the paper's clips: 33 pixel frames
 class NovaPipeline:
     """The parts of one checkpoint, ready to sample.
 
-    ``offload`` keeps on the device only the part that works: the text encoder is freed after the prompts, transformer
-    and autoencoder take turns. ``draw_on_device`` draws noise on the model's device instead of the CPU, which is faster
-    on a GPU, but a seed then gives another sample there. ``compile`` captures the denoiser on a GPU and does nothing on
-    a CPU. ``times`` is the cost of the last ``generate``.
+    ``device`` to ``compile`` are as in Loading. ``times`` is the cost of the last ``generate``.
     """
 
     transformer: NovaTransformer
@@ -64,37 +62,23 @@ class NovaPipeline:
     _predict: Predict | None = field(default=None, repr=False)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        path_or_id: str | Path,
-        *,
-        dtype: str | torch.dtype = "auto",
-        device: str = "auto",
-        offline: bool = False,
-        vae_dtype: str | torch.dtype = "auto",
-        prompt_cache: Path | None = None,
-        offload: bool = False,
-        draw_on_device: bool = False,
-        compile: bool = False,
-    ) -> NovaPipeline:
-        """From a local folder or a hub id; ``offline`` opens no socket. ``device`` "auto" takes a GPU where it can.
-
-        ``dtype`` "auto" is float16 on a GPU and float32 on a CPU. ``vae_dtype`` "auto" is float32 where the
-        autoencoder's configuration asks for it (``force_upcast``) and ``dtype`` elsewhere. ``prompt_cache`` is a folder
-        in which prompt embeddings are kept.
-        """
-        folder = checkpoint.locate(path_or_id, offline=offline)
+    def from_pretrained(cls, path_or_id: str | Path, loading: Loading | None = None, **settings: Any) -> NovaPipeline:
+        """From a local folder or a hub id. ``settings`` are fields of ``Loading``, instead of those in ``loading``."""
+        asked = replace(loading or Loading(), **settings)
+        folder = checkpoint.locate(path_or_id, offline=asked.offline)
+        device = asked.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        kind = checkpoint.dtype_named(dtype, device)
+        kind = checkpoint.dtype_named(asked.dtype, device)
         upcast = checkpoint.read_json(folder / "vae" / "config.json").get("force_upcast", True)
-        vae_kind = kind if vae_dtype == "auto" else checkpoint.dtype_named(vae_dtype, device)
-        if vae_dtype == "auto" and upcast:
+        vae_kind = kind if asked.vae_dtype == "auto" else checkpoint.dtype_named(asked.vae_dtype, device)
+        if asked.vae_dtype == "auto" and upcast:
             vae_kind = torch.promote_types(kind, torch.float32)
-        resting = "cpu" if offload else device
+        resting = "cpu" if asked.offload else device
         transformer = checkpoint.load_transformer(folder, dtype=kind, device=resting)
         length = transformer.config.text_token_len
-        text = TextEncoder.load(folder, dtype=kind, device=device, max_length=length, cache=prompt_cache)
+        cache = None if asked.prompt_cache is None else Path(asked.prompt_cache)
+        text = TextEncoder.load(folder, dtype=kind, device=device, max_length=length, cache=cache)
         if text.dim != transformer.config.text_token_dim:
             raise UsageError(
                 f"{folder}: text encoder width {text.dim}, transformer expects {transformer.config.text_token_dim}",
@@ -108,9 +92,9 @@ class NovaPipeline:
             text,
             folder,
             device=device,
-            offload=offload,
-            draw_on_device=draw_on_device,
-            compile=compile,
+            offload=asked.offload,
+            draw_on_device=asked.draw_on_device,
+            compile=asked.compile,
         )
 
     def save_checkpoint(self, folder: str | Path) -> None:
@@ -141,65 +125,37 @@ class NovaPipeline:
         self,
         prompts: Sequence[str],
         seeds: Sequence[int] | None = None,
+        plan: Plan | None = None,
         *,
-        height: int | None = None,
-        width: int | None = None,
-        latent_frames: int | None = None,
-        ar_steps: int = 64,
-        diffusion_steps: int = 25,
-        guidance_scale: float = 5.0,
-        negative_prompt: str | Sequence[str] = "",
-        motion_flow: float | None = 5.0,
-        fps: float | None = None,
         image: Any = None,
-        guidance_renorm: float = 1.0,
-        guidance_trunc: float = 0.0,
-        flow_shift: float | None = None,
-        temperature: float = 1.0,
-        total_latent_frames: int | None = None,
-        overlap: int = 1,
         batch_size: int | str = "auto",
         generator: torch.Generator | None = None,
+        **settings: Any,
     ) -> list[Frames]:
-        """One uint8 (T, H, W, 3) array per prompt; T = 1 for an image.
+        """One uint8 (T, H, W, 3) array per prompt; T = 1 for an image. ``settings`` are fields of ``Plan``.
 
-        The task follows from what is given: an ``image`` is the first frame of a video (image-to-video, 9 latent frames
-        unless said), ``latent_frames`` > 1 is text-to-video, otherwise text-to-image. T latent frames are
-        4·(T − 1) + 1 pixel frames under the video autoencoder. ``total_latent_frames`` continues a clip beyond
-        ``latent_frames``, window after window, each given the last ``overlap`` frames of the one before.
+        What is made follows from what is given: an ``image`` is the first frame of a video (image-to-video, 9 latent
+        frames unless said), ``latent_frames`` > 1 is text-to-video, otherwise text-to-image.
 
         ``seeds`` has one integer a prompt, and a sample depends on its own only: what it is next to does not matter (to
         the bit at batch size 1, which "auto" takes on a CPU; up to rounding otherwise). ``generator`` instead of seeds
         draws for all prompts in one tensor, as one call of the reference pipeline does.
 
-        ``motion_flow`` None leaves the motion tokens out. ``fps`` is the frame rate the model is told (default 12).
         Prompts longer than the model's text length are cut, with a warning that says how much was kept.
         """
-        latent_frames = latent_frames or (1 if image is None else _VIDEO_FRAMES)
-        size = self.transformer.config.image_size
-        plan = Plan(
-            height=size[0] if height is None else height,
-            width=size[1] if width is None else width,
-            latent_frames=latent_frames,
-            ar_steps=ar_steps,
-            diffusion_steps=diffusion_steps,
-            guidance=Guidance(float(guidance_scale), float(guidance_renorm), float(guidance_trunc)),
-            motion_flow=motion_flow,
-            fps=fps,
-            flow_shift=flow_shift,
-            temperature=float(temperature),
-        )
+        if image is not None and plan is None:
+            settings.setdefault("latent_frames", _VIDEO_FRAMES)
+        plan = replace(plan or Plan(), **settings).sized(self.transformer.config.image_size)
         self._check(prompts, seeds, plan, image, generator)
         stages = Stages(torch.device(self.device))
-        embeds, negative = self._embed(prompts, negative_prompt, plan, stages)
+        embeds, negative = self._embed(prompts, plan, stages)
         pictures = None if image is None else first_frames(image, len(prompts), plan.height, plan.width)
-        longer = {"total": total_latent_frames, "overlap": overlap} if total_latent_frames else {}
 
         def work(part: slice) -> list[Frames]:
             rows = embeds[part] if negative is None else torch.cat([embeds[part], negative[part]])
             draws = self._draws(seeds, part, generator, len(embeds[part]))
             given = None if pictures is None else self._encode(pictures[part], draws, stages)
-            latents = self._sample(rows, draws, plan, longer=longer, given=given, stages=stages)
+            latents = self._sample(rows, draws, plan, given=given, stages=stages)
             return self.decode(latents, stages)
 
         asked = len(prompts) if generator is not None else batch_size
@@ -234,8 +190,7 @@ class NovaPipeline:
             assert isinstance(draws, SeededDraws)
             return self.vae.encode(pictures.to(self.device), draws.generators)
 
-    def _sample(self, rows: Tensor, draws: Draws, plan: Plan, *, longer: dict[str, Any], **options: Any) -> Tensor:
-        """Latents; ``longer`` says how far beyond the plan's frames, if at all."""
+    def _sample(self, rows: Tensor, draws: Draws, plan: Plan, **options: Any) -> Tensor:
         with self._on_device("transformer"):
             captured = self.compile and self.device.startswith("cuda")
             if self._predict is None:
@@ -243,14 +198,12 @@ class NovaPipeline:
                 if captured:
                     self._predict = torch.compile(self._predict, mode="reduce-overhead")
             options |= {"predict": self._predict, "fixed_shapes": captured}
-            if longer:
-                return extrapolate(self.transformer, self.schedule, rows, draws, plan, **longer, **options)
-            return sample_latents(self.transformer, self.schedule, rows, draws, plan, **options)
+            sample = extrapolate if plan.total_latent_frames else sample_latents
+            return sample(self.transformer, self.schedule, rows, draws, plan, **options)
 
-    def _embed(
-        self, prompts: Sequence[str], negative: str | Sequence[str], plan: Plan, stages: Stages
-    ) -> tuple[Tensor, Tensor | None]:
+    def _embed(self, prompts: Sequence[str], plan: Plan, stages: Stages) -> tuple[Tensor, Tensor | None]:
         """Embeddings of the prompts, and of what guidance turns away from when it is on."""
+        negative = plan.negative_prompt
         negatives = [negative] * len(prompts) if isinstance(negative, str) else list(negative)
         if len(negatives) != len(prompts):
             raise UsageError(f"{len(negatives)} negative prompts for {len(prompts)} prompts")

@@ -59,16 +59,14 @@ def extrapolate(
     prompt_embeds: Tensor,
     draws: Draws,
     plan: Plan,
-    *,
-    total: int,
-    overlap: int = 1,
     **options: Any,
 ) -> Tensor:
-    """``total`` latent frames, window after window of ``plan.latent_frames``: (B, C, total, h, w).
+    """``total_latent_frames`` of the plan, window after window of its ``latent_frames``: (B, C, total, h, w).
 
     Every window after the first is given the last ``overlap`` frames and continues them; options as in
     ``sample_latents``. Each window draws its own order of tokens.
     """
+    total, overlap = plan.total_latent_frames or plan.latent_frames, plan.overlap
     if not 1 <= overlap < plan.latent_frames:
         raise UsageError(f"overlap {overlap} is not within 1 … {plan.latent_frames - 1}, the window's frames but one")
     given = options.pop("given", None)
@@ -113,8 +111,8 @@ class _Run:
         self.padded = 0
         self.draw_ahead = False
         flow = None if plan.motion_flow is None else [plan.motion_flow] * self.rows
-        fps = None if plan.fps is None else [plan.fps] * self.rows
-        self.prefix = model.prefix(prompt_embeds, flow, fps)
+        rate = None if plan.frame_rate is None else [plan.frame_rate] * self.rows
+        self.prefix = model.prefix(prompt_embeds, flow, rate)
         positions = model.spatial_positions(self.grid)
         self.rotary = positions if isinstance(positions, Rotary) else None
         self.added = None if isinstance(positions, Rotary) else positions

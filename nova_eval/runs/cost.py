@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nova_eval.config import RunSpec, SamplerSpec
 from nova_eval.errors import UsageError, unknown
@@ -92,22 +92,14 @@ def _operations(spec: SamplerSpec) -> float | None:
     """Of one sample of a released NOVA: transformer only, text encoder and autoencoder left out."""
     from nova_eval.nova.config import RELEASED
     from nova_eval.nova.flops import sampling_flops
-    from nova_eval.nova.plan import Guidance, Plan
+    from nova_eval.nova.plan import Plan, part
 
     settings = spec.settings
     name = Path(str(settings.get("checkpoint", ""))).name
     if spec.name != "nova" or name not in RELEASED:
         return None
     config = RELEASED[name]
-    plan = Plan(
-        int(settings.get("height") or config.image_size[0]),
-        int(settings.get("width") or config.image_size[1]),
-        latent_frames=int(settings.get("latent_frames", 1)),
-        ar_steps=int(settings.get("ar_steps", 64)),
-        diffusion_steps=int(settings.get("diffusion_steps", 25)),
-        guidance=Guidance(float(settings.get("guidance_scale", 5.0))),
-        motion_flow=settings.get("motion_flow", 5.0),
-    )
+    plan = part(Plan, settings).sized(config.image_size)
     return float(sampling_flops(config, plan)["total"])
 
 
@@ -141,7 +133,3 @@ def _in_hub_cache(name: str) -> bool:
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface").expanduser()
     hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
     return any((hub / f"models--{name.replace('/', '--')}" / "snapshots").glob("*/model_index.json"))
-
-
-def as_json(files: Iterable[File]) -> list[dict[str, Any]]:
-    return [file._asdict() for file in files]

@@ -18,7 +18,7 @@ from nova_eval.checks import plain_sampler as plain
 from nova_eval.nova import schedule
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.draws import SharedDraws
-from nova_eval.nova.sampling import Guidance, Plan, sample_latents
+from nova_eval.nova.sampling import Plan, sample_latents
 from nova_eval.nova.transformer import NovaTransformer
 
 DATA = Path(__file__).parent / "data"
@@ -53,19 +53,19 @@ class Case:
         self.model.load_state_dict(weights)
         self.model.double().eval()
         self.schedule = schedule.from_json(facts["scheduler"])
-        guidance = Guidance(call["guidance_scale"], call.get("guidance_renorm", 1.0), call.get("guidance_trunc", 0.0))
         self.plan = Plan(
-            *self.config.image_size,
             latent_frames=call["max_latent_length"],
             ar_steps=call["num_inference_steps"],
             diffusion_steps=call["num_diffusion_steps"],
-            guidance=guidance,
+            guidance_scale=call["guidance_scale"],
+            guidance_renorm=call.get("guidance_renorm", 1.0),
+            guidance_trunc=call.get("guidance_trunc", 0.0),
             motion_flow=call.get("motion_flow", 5),
             flow_shift=call.get("flow_shift"),
-        )
+        ).sized(self.config.image_size)
         copies = call.get("num_images_per_prompt", 1)
         embeds = rebuilt("prompt_embeds", (2 * facts["prompts"], 16, 32)).double()
-        used = embeds if guidance.on else embeds[: facts["prompts"]]
+        used = embeds if self.plan.guidance.on else embeds[: facts["prompts"]]
         self.embeds = used.repeat_interleave(copies, dim=0)
         self.batch = facts["prompts"] * copies
         self.given = None
@@ -115,13 +115,13 @@ def test_from_the_recorded_history_every_set_of_tokens_is_the_recorded_one(name,
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("renorm", {"guidance": Guidance(7.0)}),
-        ("renorm_floor", {"guidance": Guidance(7.0, renorm=0.8)}),
-        ("trunc", {"guidance": Guidance(7.0)}),
-        ("flow_trunc_renorm", {"guidance": Guidance(7.0, renorm=0.2)}),
+        ("renorm", {"guidance_scale": 7.0, "guidance_renorm": 1.0, "guidance_trunc": 0.0}),
+        ("renorm_floor", {"guidance_scale": 7.0, "guidance_renorm": 0.8, "guidance_trunc": 0.0}),
+        ("trunc", {"guidance_scale": 7.0, "guidance_renorm": 1.0, "guidance_trunc": 0.0}),
+        ("flow_trunc_renorm", {"guidance_scale": 7.0, "guidance_renorm": 0.2, "guidance_trunc": 0.0}),
         ("flow_shift_arg", {"flow_shift": None}),
         ("mixer", {"motion_flow": 6.0}),
-        ("mixer", {"fps": 24.0}),
+        ("mixer", {"frame_rate": 24.0}),
     ],
 )
 def test_the_recorded_cases_notice_every_option(name, change, expected):

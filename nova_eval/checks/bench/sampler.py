@@ -18,7 +18,7 @@ from nova_eval.nova import checkpoint
 from nova_eval.nova.config import RELEASED, TransformerConfig
 from nova_eval.nova.draws import SeededDraws
 from nova_eval.nova.flops import sampling_flops
-from nova_eval.nova.sampling import Guidance, Plan, sample_latents
+from nova_eval.nova.sampling import Plan, sample_latents
 from nova_eval.nova.schedule import DDPM
 from nova_eval.nova.stages import Stages
 from nova_eval.nova.transformer import NovaTransformer
@@ -86,12 +86,11 @@ def measure(
     for steps in asked.diffusion_steps:
         for batch in asked.batches:
             plan = Plan(
-                *subject.config.image_size,
                 latent_frames=subject.latent_frames,
                 ar_steps=subject.ar_steps,
                 diffusion_steps=steps,
-                guidance=Guidance(subject.guidance_scale),
-            )
+                guidance_scale=subject.guidance_scale,
+            ).sized(subject.config.image_size)
             say(f"{steps} diffusion steps, batch {batch}")
             rows.append(_row(model, plan, batch, asked=asked, peak=peak))
     return rows

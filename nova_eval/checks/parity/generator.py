@@ -24,7 +24,7 @@ from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.nova.draws import SharedDraws
 from nova_eval.nova.pictures import first_frames
 from nova_eval.nova.pipeline import NovaPipeline
-from nova_eval.nova.sampling import Guidance, Plan, sample_latents
+from nova_eval.nova.sampling import Plan, sample_latents
 from nova_eval.records import ParityResult
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _PLAN = {
     "motion_flow": "motion_flow",
     "flow_shift": "flow_shift",
 }
-_GUIDANCE = {"guidance_scale": "scale", "guidance_renorm": "renorm", "guidance_trunc": "trunc"}
+_GUIDANCE = ("guidance_scale", "guidance_renorm", "guidance_trunc")
 _CALL = frozenset({"prompt", "negative_prompt", "num_images_per_prompt", "seed", "image"})
 _NOTES = frozenset({"shapes", "latents_mean", "latents_std", "note", "notes"})
 
@@ -152,10 +152,9 @@ def _plan(pipe: NovaPipeline, settings: Mapping[str, Any]) -> Plan:
         raise UsageError(f"settings {', '.join(unheard)} mean nothing to this version")
     defaults = {"num_inference_steps": 64, "num_diffusion_steps": 25, "guidance_scale": 5.0}
     asked = defaults | dict(settings)
-    guidance = Guidance(**{ours: float(asked[theirs]) for theirs, ours in _GUIDANCE.items() if theirs in asked})
-    height, width = pipe.transformer.config.image_size
     values = {ours: asked[theirs] for theirs, ours in _PLAN.items() if theirs in asked}
-    return Plan(height=height, width=width, guidance=guidance, **values)
+    values |= {name: asked[name] for name in _GUIDANCE if name in asked}
+    return Plan(**values).sized(pipe.transformer.config.image_size)
 
 
 def _failed(case: str, note: str) -> ParityResult:

@@ -12,7 +12,7 @@ import torch
 from nova_eval import files
 from nova_eval.media import encode_image
 from nova_eval.nova.draws import SeededDraws
-from nova_eval.nova.sampling import Guidance, Plan, sample_latents
+from nova_eval.nova.sampling import Plan, sample_latents
 from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.text import TextEncoder, pad_with_table
 from nova_eval.nova.transformer import NovaTransformer
@@ -53,11 +53,15 @@ def sample_clips(
     motion_flow: float = 5.0,
 ) -> Frames:
     """(prompts, T, H, W, 3) at the model's own size."""
-    height, width = model.config.image_size
-    guidance = Guidance(guidance_scale)
-    texts = text.encode([*prompts, *[""] * len(prompts)] if guidance.on else prompts)
+    plan = Plan(
+        latent_frames=latent_frames,
+        ar_steps=ar_steps,
+        diffusion_steps=diffusion_steps,
+        guidance_scale=guidance_scale,
+        motion_flow=motion_flow,
+    ).sized(model.config.image_size)
+    texts = text.encode([*prompts, *[""] * len(prompts)] if plan.guidance.on else prompts)
     embeds = pad_with_table(texts, model.text_embed.weight, model.config.text_token_len)
-    plan = Plan(height, width, latent_frames, ar_steps, diffusion_steps, guidance, motion_flow)
     latents = sample_latents(model, schedule, embeds, SeededDraws(seeds), plan)
     with torch.no_grad():
         clips: Frames = to_uint8(vae.decode(latents)).cpu().numpy()

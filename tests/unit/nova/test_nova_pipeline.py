@@ -88,7 +88,7 @@ class TestTasks:
             {"negative_prompt": "blurry"},
             {"motion_flow": 50.0},
             {"motion_flow": None},
-            {"fps": 30.0},
+            {"frame_rate": 30.0},
             {"guidance_scale": 6.0},
             {"guidance_scale": 1.0},
             {"guidance_trunc": 500.0},
@@ -182,7 +182,7 @@ class TestMemory:
             list(in_batches(3, 2, full))
 
     def test_a_cpu_takes_one_sample_at_a_time_unless_told(self, pipe):
-        plan = Plan(32, 64)
+        plan = Plan(height=32, width=64)
         config = pipe.transformer.config
         assert batch_size("auto", torch.device("cpu"), config, plan, 4) == 1
         assert batch_size(7, torch.device("cpu"), config, plan, 4) == 7

@@ -97,7 +97,7 @@ class TestFlowMatching:
 
 class TestTemperature:
     def plan(self, temperature):
-        return Plan(8, 8, diffusion_steps=4, temperature=temperature)
+        return Plan(height=8, width=8, diffusion_steps=4, temperature=temperature)
 
     def test_it_scales_the_noise_that_is_drawn_and_nothing_else(self):
         calm, plain = planned_steps(COSINE, self.plan(0.5)), COSINE.steps(4)

@@ -1,9 +1,14 @@
 """NOVA as a sampler under test."""
 
+import json
+from dataclasses import fields
+from inspect import signature
+
 import numpy as np
 import pytest
 
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.nova.plan import Loading, Plan
 from nova_eval.protocols import Sampler
 from nova_eval.records import Prompt
 from nova_eval.samplers import SAMPLERS
@@ -48,6 +53,39 @@ class TestSampler:
         )
         assert plain == same
         assert cool == plain | {"temperature": 0.7}
+
+    def test_its_settings_name_runs_that_exist(self, video_checkpoint):
+        settings = NovaSampler(video_checkpoint, latent_frames=2, guidance_scale=7, **QUICK).info.settings
+        assert json.dumps(settings) == json.dumps(
+            {
+                "height": 32,
+                "width": 64,
+                "latent_frames": 2,
+                "ar_steps": 2,
+                "diffusion_steps": 2,
+                "guidance_scale": 7,
+                "guidance_renorm": 1.0,
+                "guidance_trunc": 0.0,
+                "flow_shift": None,
+                "motion_flow": 5.0,
+                "negative_prompt": "",
+                "total_latent_frames": None,
+                "overlap": 1,
+                "dtype": "float32",
+                "vae_dtype": "auto",
+                "draws": "cpu",
+            }
+        )
+
+    def test_every_way_to_sample_and_load_is_a_setting_once(self):
+        parameters = list(signature(NovaSampler).parameters)
+        assert parameters[0] == "checkpoint"
+        ours = {"checkpoint", "fps", "batch_size"}
+        assert set(parameters) - ours == {field.name for kind in (Plan, Loading) for field in fields(kind)}
+
+    def test_moving_it_before_it_is_loaded_loads_it_there(self, video_checkpoint):
+        moved = NovaSampler(video_checkpoint, **(QUICK | {"device": "auto"})).to("cpu")
+        assert moved.device == moved.pipeline.device == "cpu"
 
     def test_one_latent_frame_is_an_image(self, video_checkpoint):
         info = NovaSampler(video_checkpoint, **QUICK).info

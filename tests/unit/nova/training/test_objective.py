@@ -49,7 +49,7 @@ def plain_losses(
 ) -> list[Tensor]:
     """Frame after frame and token after token, as the definition reads: per frame, the weighted sum of errors."""
     batch, _, frames, height, width = latents.shape
-    plan = Plan(8 * height, 8 * width, frames)
+    plan = Plan(height=8 * height, width=8 * width, latent_frames=frames)
     prefix = model.prefix(embeds, flow)
     grid = height // 2, width // 2
     tokens = grid[0] * grid[1]
