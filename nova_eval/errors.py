@@ -51,3 +51,9 @@ def unknown(kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> 
     )
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
     return UsageError(f"unknown {kind} {name!r}", remedy=f"{hint} {remedy}".strip())
+
+
+def brief(error: Exception) -> str:
+    """An error as the reason of a row: one line of at most 300 characters, with its class where it is not ours."""
+    text = " ".join(str(error).split())
+    return text[:300] if isinstance(error, NovaEvalError) else f"{type(error).__name__}: {text}"[:300]

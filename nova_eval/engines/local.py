@@ -16,7 +16,8 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any
 
-from nova_eval.engines.worker import Job, Unit, UnitReport, Worker
+from nova_eval.engines.units import Job, Unit, UnitReport
+from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, PrerequisiteError
 
 _LIVES = 2  # how often a unit is handed out before it counts as failed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from traceback import clear_frames
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,7 @@ def _proceed(asking: Asking[Score], reply: _Reply, judge: Any) -> Question | Sco
             score: Score = end.value
             return score
         except Exception as error:
+            del reply  # it holds the error, whose traceback holds this frame
             return error
         if question.joined:
             return question
@@ -99,4 +101,5 @@ def _reply(judge: Any, question: Question) -> _Reply:
     try:
         return _Reply(getattr(judge, question.method)(*question.arguments))
     except Exception as error:
+        clear_frames(error.__traceback__)  # what the judge held in memory is needed for the next question
         return _Reply(error=error)

@@ -8,85 +8,24 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
-from nova_eval.config import RunSpec
 from nova_eval.engines.questions import outcomes_of, wanted_size
-from nova_eval.errors import MediaError, NovaEvalError
+from nova_eval.engines.sampling import frames_of
+from nova_eval.engines.units import Job, SampleUnit, ScorerPlan, Unit, UnitReport, Work
+from nova_eval.errors import MediaError, brief
 from nova_eval.identity import sample_seed
 from nova_eval.judges import JUDGES
 from nova_eval.protocols import Frames, Item, Movable, Sampler, Scorer
-from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
+from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import RunStore, ShardWriter
 from nova_eval.weights.catalogue import family
 
-
-@dataclass(frozen=True, slots=True)
-class ScorerPlan:
-    """One scorer of a run: ``folder`` names its scores, ``judge`` the judge that answers (None: pixels suffice)."""
-
-    name: str
-    folder: str
-    judge: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a worker process must know; picklable."""
-
-    folder: Path
-    spec: RunSpec
-    scoring: str
-    prompts: Mapping[str, Prompt]
-    scorers: tuple[ScorerPlan, ...]
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class SampleUnit:
-    """Samples to make."""
-
-    keys: tuple[SampleKey, ...]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreUnit:
-    """Samples to score, each with the names of the scorers that have not looked at it yet.
-
-    ``keep`` are the families of judges (``weights.catalogue.family``) to hold in memory for this unit and later ones;
-    others are let go before it begins.
-    """
-
-    work: tuple[tuple[Sample, tuple[str, ...]], ...]
-    keep: frozenset[str] = frozenset()
-
-    def __len__(self) -> int:
-        return len(self.work)
-
-
-Unit = SampleUnit | ScoreUnit
-Work = tuple[Sample, tuple[str, ...]]  # a sample and the scorers that are to look at it
-
 _DECODED_AT_ONCE = media.MEMORY_LIMIT // 2  # bytes of frames; as much again is decoded ahead
-
-
-@dataclass(frozen=True, slots=True)
-class UnitReport:
-    """How a unit went. Rows are on disk when this is sent."""
-
-    done: int
-    failed: int = 0
-    last_failure: str = ""
 
 
 class Worker:
@@ -100,7 +39,6 @@ class Worker:
         self._scorers: dict[str, Scorer] = {
             scorer.name: scorer for scorer in load_benchmark(job.spec.benchmark).scorers(job.scoring)
         }
-        self._plans = {plan.name: plan for plan in job.scorers}
         self._sample_writer = self._store.sample_writer()
         self._score_writers: dict[str, ShardWriter] = {}
 
@@ -121,49 +59,25 @@ class Worker:
 
     def _sample(self, keys: Sequence[SampleKey]) -> UnitReport:
         sampler = self._sampler = self._sampler or self._load_sampler()
+        prompts = [self._job.prompts[key.prompt_id] for key in keys]
         started = time.perf_counter()
-        try:
-            made: list[Frames | Failure] = list(self._call(sampler, keys))
-        except Exception as error:
-            if _is_final(error):
-                raise
-            # One bad sample must not take its neighbours along: each is independent of the batch by contract.
-            made = [self._alone(sampler, key) for key in keys]
+        made = frames_of(sampler, prompts, [sample_seed(self._job.spec.seed, key) for key in keys])
         seconds = (time.perf_counter() - started) / len(keys)
         rows = [
-            result if isinstance(result, Failure) else self._stored(sampler, key, result, seconds)
-            for key, result in zip(keys, made, strict=True)
+            Failure(key, frames) if isinstance(frames, str) else self._stored(sampler, key, frames, seconds)
+            for key, frames in zip(keys, made, strict=True)
         ]
         self._sample_writer.append_samples(rows)
         failures = [row for row in rows if isinstance(row, Failure)]
         return UnitReport(len(rows), len(failures), failures[-1].reason if failures else "")
 
-    def _call(self, sampler: Sampler, keys: Sequence[SampleKey]) -> Sequence[Frames]:
-        prompts = [self._job.prompts[key.prompt_id] for key in keys]
-        frames = sampler.sample(prompts, [sample_seed(self._job.spec.seed, key) for key in keys])
-        if not isinstance(frames, Sequence | np.ndarray):
-            raise TypeError(f"the sampler returned {_kind(frames)}, not one array a prompt")
-        if len(frames) != len(keys):
-            raise ValueError(f"the sampler returned {len(frames)} results for {len(keys)} prompts")
-        return frames
-
-    def _alone(self, sampler: Sampler, key: SampleKey) -> Frames | Failure:
-        try:
-            return self._call(sampler, [key])[0]
-        except Exception as error:
-            if _is_final(error):
-                raise
-            return Failure(key, f"sampler failed: {_brief(error)}")
-
-    def _stored(self, sampler: Sampler, key: SampleKey, frames: Any, seconds: float) -> Sample | Failure:
-        if not _are_frames(frames):
-            return Failure(key, f"sampler returned {_kind(frames)}, not uint8 (T, H, W, 3)")
+    def _stored(self, sampler: Sampler, key: SampleKey, frames: Frames, seconds: float) -> Sample | Failure:
         video = sampler.info.modality == "video"
         fps = float(sampler.info.fps) if video else 0.0
         try:
             data = media.encode_video(frames, fps, self._job.spec.codec) if video else media.encode_image(frames[0])
         except Exception as error:
-            return Failure(key, f"sampler returned {_kind(frames)}, which cannot be encoded: {_brief(error)}")
+            return Failure(key, f"sampler returned {frames.shape}, which cannot be encoded: {brief(error)}")
         name = self._store.media_name(key, ".mp4" if video else ".png")
         self._store.write(name, data)
         count, height, width, _ = frames.shape
@@ -260,7 +174,7 @@ class Worker:
             return []
         found = outcomes_of(self._scorers[plan.name], items, self._judge(plan.judge))
         return [
-            score if isinstance(score, Score) else Score(item.sample.key, plan.name, None, reason=_brief(score))
+            score if isinstance(score, Score) else Score(item.sample.key, plan.name, None, reason=brief(score))
             for item, score in zip(items, found, strict=True)
         ]
 
@@ -330,27 +244,3 @@ def _part_of(clip: media.Clip, sample: Sample) -> media.Clip:
     if left + width > clip.width or top + height > clip.height:
         raise MediaError(f"{Path(sample.path).name}: {clip.width}×{clip.height} pixels, too few to hold {sample.part}")
     return media.Clip(clip.frames[:, top : top + height, left : left + width], clip.fps)
-
-
-def _are_frames(made: object) -> bool:
-    """Whether a sampler's answer for one prompt is what its protocol promises."""
-    if not isinstance(made, np.ndarray) or made.dtype != np.uint8:
-        return False
-    return made.ndim == 4 and made.shape[-1] == 3 and made.size > 0
-
-
-def _kind(made: Any) -> str:
-    """What a sampler returned, for a reader who must mend it: ``float32 (1, 8, 8, 3)``, ``list``, ``None``."""
-    if made is None:
-        return "None"
-    return f"{made.dtype} {tuple(made.shape)}" if hasattr(made, "shape") else type(made).__name__
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether no sample can be made after this: bad settings or a missing prerequisite, not one bad sample."""
-    return isinstance(error, NovaEvalError) and not isinstance(error, MediaError)
-
-
-def _brief(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text[:300] if isinstance(error, NovaEvalError) else f"{type(error).__name__}: {text}"[:300]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nova_eval.engines.worker import ScorerPlan
+from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES
 from nova_eval.protocols import Scorer, is_light

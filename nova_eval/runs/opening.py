@@ -13,7 +13,7 @@ from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.selection import select
 from nova_eval.adapters.suite import Suite
 from nova_eval.config import BenchmarkConfig, RunSpec
-from nova_eval.engines.worker import ScorerPlan
+from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import CorruptStoreError, UsageError
 from nova_eval.identity import digest
 from nova_eval.options import RunOptions

@@ -12,7 +12,7 @@ from typing import Any
 
 from nova_eval import environment, media
 from nova_eval.engines.local import LocalEngine
-from nova_eval.engines.worker import Job, SampleUnit, ScoreUnit
+from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
 from nova_eval.errors import MediaError
 from nova_eval.plan import by_judges, share, units
 from nova_eval.progress import progress

@@ -16,13 +16,13 @@ _NEGLIGIBLE = 1e-3  # pixels
 def relative_position(a: Box, b: Box, threshold: float = 0.1) -> list[str]:
     """Where A lies as seen from B: none, one or two of left of, right of, above, below; sorted.
 
-    The offset of the centres is shortened on each axis by ``threshold`` times the two boxes' sizes, and divided by its
+    The offset of the centers is shortened on each axis by ``threshold`` times the two boxes' sizes, and divided by its
     full length; a relation needs more than half. y grows downwards. Computed in the boxes' own precision.
     """
     corners = np.array([a, b]).reshape(2, 2, 2)
-    centre_a, centre_b = corners.mean(axis=1)
+    center_a, center_b = corners.mean(axis=1)
     size_a, size_b = np.abs(corners[:, 1] - corners[:, 0])
-    offset = centre_a - centre_b
+    offset = center_a - center_b
     shortened = np.maximum(np.abs(offset) - threshold * (size_a + size_b), 0) * np.sign(offset)
     if np.all(np.abs(shortened) < _NEGLIGIBLE):
         return []

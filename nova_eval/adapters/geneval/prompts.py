@@ -1,4 +1,4 @@
-"""GenEval's prompts: six templates over 80 objects, ten colours and four relations, and the draw that was released.
+"""GenEval's prompts: six templates over 80 objects, ten colors and four relations, and the draw that was released.
 
 The official files are one fixed draw of a public generator (djghosh13/geneval, prompts/create_prompts.py), so they are
 made here again, byte for byte, and nothing has to be fetched.
@@ -85,7 +85,7 @@ TEMPLATES: Mapping[str, Callable[..., Metadata]] = {
 
 
 def draw(task: str, rng: np.random.Generator) -> Metadata:
-    """One prompt of a task. Colours are never asked of a person."""
+    """One prompt of a task. Colors are never asked of a person."""
     if task == "single_object":
         return single_object(_object(rng.choice(len(OBJECTS))))
     if task == "two_object":

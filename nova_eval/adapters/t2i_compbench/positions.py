@@ -108,7 +108,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def _offset(a: Box, b: Box) -> tuple[float, float]:
-    """From A's centre to B's."""
+    """From A's center to B's."""
     return (b[0] + b[2]) / 2 - (a[0] + a[2]) / 2, (b[1] + b[3]) / 2 - (a[1] + a[3]) / 2
 
 

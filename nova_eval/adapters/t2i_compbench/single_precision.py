@@ -25,7 +25,7 @@ def mean(region: Floats) -> float:
 
 
 def _as_summed(region: Floats) -> tuple[Floats, int]:
-    """The rows that are summed one by one, and how many neighbours are taken as one vector.
+    """The rows that are summed one by one, and how many neighbors are taken as one vector.
 
     Whole rows of a map are one long row, and so is a column.
     """

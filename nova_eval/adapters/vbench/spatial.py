@@ -22,7 +22,7 @@ OFFICIAL_RELATIONS = (("on the right of", "on the left of"), ("on the bottom of"
 """The official test is whether the relation is a *substring* of one of these: ``"left of"`` is horizontal, and so is
 ``"on the"`` or an empty relation."""
 
-_SIDES: Mapping[str, tuple[int, int]] = {  # which centre coordinate, and the sign of (b − a) along it
+_SIDES: Mapping[str, tuple[int, int]] = {  # which center coordinate, and the sign of (b − a) along it
     "on the left of": (0, 1),
     "on the right of": (0, -1),
     "on the top of": (1, 1),
@@ -36,7 +36,7 @@ def position_score(relation: str, first: Sequence[float], second: Sequence[float
     Raises ZeroDivisionError for two boxes without area, as the official function does.
     """
     overlap = iou(first, second)
-    dx, dy = (abs(difference) for difference in _between_centres(first, second))
+    dx, dy = (abs(difference) for difference in _between_centers(first, second))
     horizontal, vertical = OFFICIAL_RELATIONS
     if any(relation in name for name in horizontal):
         along, across = dx, dy
@@ -100,11 +100,11 @@ def _directed_pairs(boxes_a: Sequence[Box], boxes_b: Sequence[Box], relation: st
     axis, sign = _SIDES[relation]
     for a, b in product(boxes_a, boxes_b):
         solid = all(box[0] < box[2] and box[1] < box[3] for box in (a, b))
-        if solid and sign * _between_centres(a, b)[axis] > 0:
+        if solid and sign * _between_centers(a, b)[axis] > 0:
             yield a, b
 
 
-def _between_centres(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+def _between_centers(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
     dx = (second[0] + second[2]) / 2 - (first[0] + first[2]) / 2
     dy = (second[1] + second[3]) / 2 - (first[1] + first[3]) / 2
     return dx, dy

@@ -10,7 +10,7 @@ from typing import Any
 from nova_eval.adapters.vbench import static
 from nova_eval.adapters.vbench.names import official_name
 from nova_eval.checks.crosscheck.official import Question
-from nova_eval.engines.worker import ScorerPlan
+from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES
 from nova_eval.records import Prompt, Sample, SampleKey, Score

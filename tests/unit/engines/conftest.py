@@ -10,7 +10,7 @@ import pytest
 from misbehaving import LOOKER, MAKER
 
 from nova_eval.config import RunSpec, SamplerSpec
-from nova_eval.engines.worker import Job, ScorerPlan, ScoreUnit
+from nova_eval.engines.units import Job, ScorerPlan, ScoreUnit
 from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.store import RunStore
 

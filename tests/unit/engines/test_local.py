@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_eval.engines.local import LocalEngine
-from nova_eval.engines.worker import SampleUnit
+from nova_eval.engines.units import SampleUnit
 
 BOTH = ("cpu", "cpu")
 

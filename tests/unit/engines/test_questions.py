@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import gc
+import weakref
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -182,6 +184,28 @@ class TestErrors:
                 return super().aesthetic(frames)[:3]
 
         assert values(scores_of(Rule("rated", "r", rated), [item(10), item(20)], Short())) == [10, 20]
+
+    def test_what_the_judge_held_when_it_failed_is_free_before_the_next_question(self) -> None:
+        class Memory:
+            pass
+
+        class Hungry(Judge):
+            held: ClassVar[list[weakref.ref[Memory]]] = []
+            alive: ClassVar[list[int]] = []
+
+            def aesthetic(self, frames: np.ndarray) -> np.ndarray:
+                self.alive.append(sum(reference() is not None for reference in self.held))
+                memory = Memory()
+                self.held.append(weakref.ref(memory))
+                return super().aesthetic(frames)
+
+        gc.disable()
+        try:
+            errors = outcomes_of(Rule("rated", "r", rated), [item(250), item(250), item(250)], Hungry())
+        finally:
+            gc.enable()
+        assert [type(error) for error in errors] == [RuntimeError] * 3
+        assert Hungry.alive == [0, 0, 0, 0]
 
     def test_scores_of_raises_the_first_error(self) -> None:
         with pytest.raises(RuntimeError, match="too bright"):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from misbehaving import LOOKER
 
-from nova_eval.engines.worker import SampleUnit, Worker
+from nova_eval.engines.units import SampleUnit
+from nova_eval.engines.worker import Worker
 from nova_eval.judges import JUDGES
 
 
