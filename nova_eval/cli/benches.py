@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
-
-from cyclopts import Parameter
+from typing import TypeVar
 
 from nova_eval import errors
-from nova_eval.checks.bench.options import GenEvalBench, JudgesBench, SamplerBench, StoreBench, VqaBench
+from nova_eval.checks.bench.options import GenEvalBench, JudgesBench, SamplerBench, StoreBench, SweepBench, VqaBench
 from nova_eval.cli.apps import bench_app
 from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, talk
 from nova_eval.packages import needed_by
@@ -42,49 +39,20 @@ def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -
 
 
 @bench_app.command(name="sweep")
-def bench_sweep(
-    benchmark: str,
-    /,
-    *,
-    over: str,
-    show: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
-    output: Path | None = None,
-    flags: Flags = UNSET,
-    json: bool = False,
-) -> int:
+def bench_sweep(benchmark: str, /, *, asked: SweepBench, flags: Flags = UNSET, json: bool = False) -> int:
     """Run a benchmark at several values of one setting: scores, motion and time at each.
 
     Parameters
     ----------
     benchmark
         A name from `list benchmarks`.
-    over
-        The setting and its values, such as sampler.guidance_scale=1,2,4,7.
-    show
-        Metrics of the table and the figure (default: all with a value).
-    output
-        Folder for <setting>.csv and <setting>.svg.
     json
         Print a JSON list of {value, run, metrics, seconds, motion}.
     """
     from nova_eval.checks.bench import sweep
 
-    def open_with(override: str) -> Any:
-        return open_run(benchmark, flags.but(set=(*flags.set, override)))
-
-    points = list(sweep.measure(over, open_with, talk))
-    measured = list(dict.fromkeys(name for point in points for name, v in point.metrics.items() if v is not None))
-    for name in show:
-        if name not in measured:
-            raise errors.unknown("metric", name, measured)
-    if output is not None:
-        for path in sweep.write(output, over, points, show or measured):
-            talk(f"wrote {path}")
-    if json:
-        print_json([asdict(point) for point in points])
-    else:
-        print(sweep.lines(over, points, show or measured))
-    return errors.OK
+    points = sweep.measure(asked, lambda override: open_run(benchmark, flags.but(set=(*flags.set, override))), talk)
+    return _print(points, lambda found: sweep.lines(asked, found), json=json)
 
 
 @bench_app.command(name="geneval")

@@ -12,17 +12,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from nova_eval.config import data_folder, read_toml
 from nova_eval.errors import UsageError, unknown
 from nova_eval.records import ParityResult, RunSummary
-from nova_eval.report.baselines import load_published
-from nova_eval.report.comparison import comparison_table
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
 from nova_eval.report.grid import Datum, Table
 from nova_eval.report.html import to_html
-from nova_eval.report.presets import load_preset, preset_table
-from nova_eval.report.tables import latency_table, run_table
+from nova_eval.report.pages import comparison_pages, paper_page, run_pages
 from nova_eval.report.terminal import render_terminal
 from nova_eval.runs.opening import reopen
 from nova_eval.runs.summary import summarise
@@ -31,14 +27,8 @@ _WIDTH_WITHOUT_TERMINAL = 120
 
 
 def one_run(summary: RunSummary) -> str:
-    """The run's own table, what its sampling cost, and published rows beside it where its prompts allow it."""
-    published = load_published(summary.benchmark).beside(summary.variant, "some")
-    pages = [run_table(summary, published.config)]
-    if summary.latency is not None:
-        pages.append(latency_table([summary]))
-    if published.rows:
-        pages.append(comparison_table([summary], published))
-    return "\n".join(_on_terminal(page) for page in pages)
+    """What ``run`` prints of it."""
+    return "\n".join(_on_terminal(page) for page in run_pages(summary))
 
 
 def as_json(summary: RunSummary) -> dict[str, Any]:
@@ -79,19 +69,7 @@ def tables(
             {**to_json(summary), "folder": str(folder)} for summary, folder in zip(summaries, folders, strict=True)
         ]
         return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    benchmarks = {summary.benchmark for summary in summaries}
-    if len(benchmarks) > 1:
-        raise UsageError(
-            f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}",
-            remedy="make one of each, or join image benchmarks with --preset paper-t2i",
-        )
-    published = load_published(summaries[0].benchmark).beside(summaries[0].variant, baselines)
-    if len(summaries) == 1 and not published.rows and columns is None:
-        pages = [run_table(summaries[0], published.config)]
-    else:
-        pages = [comparison_table(summaries, published, columns=columns)]
-    if latency:
-        pages.append(latency_table(summaries, published.rows))
+    pages = comparison_pages(summaries, baselines=baselines, columns=columns, latency=latency)
     if format == "html":
         return to_html(*pages)
     return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
@@ -99,10 +77,7 @@ def tables(
 
 def preset(name: str, folders: Sequence[Path], *, format: str, as_json: bool) -> str:
     """A table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
-    chosen = load_preset(read_toml(data_folder("benchmarks") / "presets.toml"), name)
-    summaries = [summarise(reopen(folder)).summary for folder in folders]
-    published = {part.benchmark: load_published(part.benchmark) for part in chosen.parts}
-    page = preset_table(chosen, published, summaries)
+    page = paper_page(name, [summarise(reopen(folder)).summary for folder in folders])
     if as_json:
         columns, rows = page.select("data")
         objects = [{c.key: _plain(cell.datum) for c, cell in zip(columns, row.cells, strict=True)} for row in rows]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from nova_eval.errors import UsageError, unknown
 from nova_eval.records import RunSummary
 from nova_eval.report.baselines import BaselineRow, Published, recompute
-from nova_eval.report.entries import (
+from nova_eval.report.grid import MISSING, Table, gathered, share
+from nova_eval.report.numbers import (
     CONTRADICTS,
     DIFFERS,
     PARTIAL,
@@ -16,10 +17,9 @@ from nova_eval.report.entries import (
     UNVERIFIED,
     absent,
     contradicted,
-    published_entry,
-    run_entry,
+    published_numbers,
+    run_numbers,
 )
-from nova_eval.report.grid import MISSING, Table, gathered, share
 from nova_eval.report.sheet import Line, Part, Sheet, closed_note, reference_notes, side_by_side
 from nova_eval.report.tables import in_which_unit, run_labels, run_notes
 
@@ -45,11 +45,11 @@ def comparison_table(
     rows = published.beside(first.variant).rows
     lines = [
         *(
-            Line(label, "run", {config.name: run_entry(summary, first, config)})
+            Line(label, "run", {config.name: run_numbers(summary, first, config)})
             for summary, label in zip(summaries, run_labels(summaries), strict=True)
         ),
         *(
-            Line(row.model, "published", {config.name: published_entry(row, first, config)}, params_b=row.params_b)
+            Line(row.model, "published", {config.name: published_numbers(row, first, config)}, params_b=row.params_b)
             for row in rows
         ),
     ]
@@ -85,20 +85,20 @@ def _columns(columns: Sequence[str] | None, config: BenchmarkConfig) -> tuple[st
 
 def _footnotes(sheet: Sheet, summaries: Sequence[RunSummary], rows: Sequence[BaselineRow]) -> Iterator[str]:
     (part,), first = sheet.parts, summaries[0]
-    entries, config = list(sheet.entries(part)), part.config
-    differing = gathered((reason, line.label) for line, entry in entries for reason in entry.differs)
+    numbers, config = list(sheet.numbers(part)), part.config
+    differing = gathered((reason, line.label) for line, one in numbers for reason in one.differs)
     if differing:
         rules = f"{first.variant} prompts, samples per prompt: {first.samples_per_prompt}, {first.scoring} scoring"
         everyone = [row.model for row in rows]
         reasons = [f"{reason} ({_models(labels, everyone)})" for reason, labels in differing.items()]
         yield f"{DIFFERS} differs from {sheet.lines[0].label} ({rules}): {'; '.join(reasons)}."
-    if any(UNSTATED in entry.marks for _, entry in entries):
+    if any(UNSTATED in one.marks for _, one in numbers):
         yield f"{UNSTATED} the source does not say whether prompts were rewritten."
-    for line, entry in entries:
-        yield from (f"{CONTRADICTS} {line.label}: {contradicted(wrong, config)}." for wrong in entry.contradictions)
-    if any(UNVERIFIED in entry.marks for _, entry in entries):
+    for line, one in numbers:
+        yield from (f"{CONTRADICTS} {line.label}: {contradicted(wrong, config)}." for wrong in one.contradictions)
+    if any(UNVERIFIED in one.marks for _, one in numbers):
         yield f"{UNVERIFIED} unverified: not seen in a source."
-    if any(entry.partial & set(part.metrics) for _, entry in entries):
+    if any(one.partial & set(part.metrics) for _, one in numbers):
         yield f"{PARTIAL} some samples are unscored."
     for line, summary in zip(sheet.lines, summaries, strict=False):
         coverage = summary.coverage

@@ -10,17 +10,17 @@ from typing import Any
 from nova_eval.errors import UsageError, unknown
 from nova_eval.records import RunSummary
 from nova_eval.report.baselines import Published
-from nova_eval.report.entries import (
+from nova_eval.report.grid import Table, Unit, gathered, share
+from nova_eval.report.numbers import (
     CONTRADICTS,
     DIFFERS,
     PARTIAL,
     UNSTATED,
     UNVERIFIED,
     contradicted,
-    published_entry,
-    run_entry,
+    published_numbers,
+    run_numbers,
 )
-from nova_eval.report.grid import Table, Unit, gathered, share
 from nova_eval.report.sheet import Line, Part, Sheet, closed_note, reference_notes, side_by_side
 from nova_eval.report.tables import run_notes
 
@@ -127,12 +127,12 @@ def _check(preset: Preset, published: Mapping[str, Published], summaries: Sequen
 def _published_line(
     row: PresetRow, preset: Preset, published: Mapping[str, Published], first: Mapping[str, RunSummary]
 ) -> Line:
-    entries = {
-        name: published_entry(published[name].row(row.published[name]), first.get(name), published[name].config)
+    numbers = {
+        name: published_numbers(published[name].row(row.published[name]), first.get(name), published[name].config)
         for name in (part.benchmark for part in preset.parts)
         if name in row.published
     }
-    return Line(row.label, "published", entries, row.group, row.params_b, row.facts)
+    return Line(row.label, "published", numbers, row.group, row.params_b, row.facts)
 
 
 def _run_lines(
@@ -152,14 +152,14 @@ def _run_lines(
         yield Line(
             label,
             "run",
-            {name: run_entry(summary, first[name], published[name].config) for name, summary in runs.items()},
+            {name: run_numbers(summary, first[name], published[name].config) for name, summary in runs.items()},
         )
 
 
 def _footnotes(sheet: Sheet, first: Mapping[str, RunSummary]) -> Iterator[str]:
     """What the marks mean and whom they are about, then what the collections of published rows note, each once."""
     for part in sheet.parts:
-        reasons = gathered((reason, line.label) for line, entry in sheet.entries(part) for reason in entry.differs)
+        reasons = gathered((reason, line.label) for line, one in sheet.numbers(part) for reason in one.differs)
         if reasons:
             run = first.get(part.name)
             rules = "the benchmark's own protocol"
@@ -173,21 +173,21 @@ def _footnotes(sheet: Sheet, first: Mapping[str, RunSummary]) -> Iterator[str]:
         (UNVERIFIED, "unverified, not seen in a source"),
     ):
         for part in sheet.parts:
-            labels = [line.label for line, entry in sheet.entries(part) if mark in entry.marks]
+            labels = [line.label for line, one in sheet.numbers(part) if mark in one.marks]
             if labels:
                 yield f"{mark} {part.title}: {meaning} ({', '.join(labels)})."
-    if any(entry.partial for part in sheet.parts for _, entry in sheet.entries(part)):
+    if any(one.partial for part in sheet.parts for _, one in sheet.numbers(part)):
         yield f"{PARTIAL} some samples are unscored."
     rows = [
-        (line, part, line.entries[part.name])
+        (line, part, line.numbers[part.name])
         for line in sheet.published
         for part in sheet.parts
-        if part.name in line.entries
+        if part.name in line.numbers
     ]
-    for line, part, entry in rows:
-        for wrong in entry.contradictions:
+    for line, part, one in rows:
+        for wrong in one.contradictions:
             yield f"{CONTRADICTS} {line.label}, {part.title}: {contradicted(wrong, part.config)}."
-    remarks = gathered(((part.title, entry.note), line.label) for line, part, entry in rows if entry.note)
+    remarks = gathered(((part.title, one.note), line.label) for line, part, one in rows if one.note)
     yield from (f"{title}, {', '.join(labels)}: {note}." for (title, note), labels in remarks.items())
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from nova_eval.report.entries import CONTRADICTS, DIFFERS, PARTIAL, UNSTATED, UNVERIFIED, Entry
 from nova_eval.report.grid import MISSING, Cell, Column, Table, Unit, build, rounded, shown, words
+from nova_eval.report.numbers import CONTRADICTS, DIFFERS, PARTIAL, UNSTATED, UNVERIFIED, Numbers
 
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig
@@ -28,27 +28,27 @@ class Part:
     def name(self) -> str:
         return self.config.name
 
-    def value(self, entry: Entry, metric: str) -> Decimal:
+    def value(self, one: Numbers, metric: str) -> Decimal:
         """A value in the benchmark's unit in the table's: only the decimal point moves."""
         places = {"fraction": 0, "percent": 2}
-        return entry.values[metric].scaleb(places[self.unit] - places[self.config.report.unit])
+        return one.values[metric].scaleb(places[self.unit] - places[self.config.report.unit])
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the table: a model's entry in each benchmark that it has numbers of."""
+    """A row of the table: what a model has in each benchmark that it has numbers of."""
 
     label: str
     kind: Literal["run", "published"]
-    entries: Mapping[str, Entry]
+    numbers: Mapping[str, Numbers]
     group: str = ""
     params_b: Decimal | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marks(self) -> str:
-        """The marks of all its entries, each once."""
-        found = {mark for entry in self.entries.values() for mark in entry.marks}
+        """The marks of all its numbers, each once."""
+        found = {mark for one in self.numbers.values() for mark in one.marks}
         return "".join(mark for mark in (DIFFERS, UNSTATED, CONTRADICTS, UNVERIFIED) if mark in found)
 
 
@@ -66,11 +66,11 @@ class Sheet:
     paper: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
 
-    def entries(self, part: Part, kind: str = "") -> Iterator[tuple[Line, Entry]]:
-        """The entries in one benchmark with their lines, of every kind or of one."""
+    def numbers(self, part: Part) -> Iterator[tuple[Line, Numbers]]:
+        """Who has numbers in one benchmark, and which."""
         for line in self.lines:
-            if part.name in line.entries and kind in ("", line.kind):
-                yield line, line.entries[part.name]
+            if part.name in line.numbers:
+                yield line, line.numbers[part.name]
 
     @property
     def published(self) -> list[Line]:
@@ -79,11 +79,11 @@ class Sheet:
     @property
     def sources(self) -> list[str]:
         """Where the published rows were printed, each once."""
-        return list(dict.fromkeys(entry.source for line in self.published for entry in line.entries.values()))
+        return list(dict.fromkeys(one.source for line in self.published for one in line.numbers.values()))
 
 
 def side_by_side(sheet: Sheet, footnotes: Sequence[str]) -> Table:
-    """The table: only unmarked entries compete for the best value, at the precision shown."""
+    """The table: only unmarked numbers compete for the best value, at the precision shown."""
     best = {(part.name, name): _best(sheet, part, name) for part in sheet.parts for name in part.metrics}
     with_published: Literal["both", "data"] = "both" if sheet.published else "data"
     lines = sheet.lines
@@ -124,9 +124,9 @@ def closed_note(variant: str) -> str:
 
 
 def _best(sheet: Sheet, part: Part, name: str) -> Decimal | None:
-    """The best value as shown, if at least two entries compete and they do not all tie."""
-    competing = [entry for _, entry in sheet.entries(part) if entry.comparable(name)]
-    values = {shown(part.value(entry, name), part.decimals) for entry in competing}
+    """The best value as shown, if at least two compete and they do not all tie."""
+    competing = [one for _, one in sheet.numbers(part) if one.comparable(name)]
+    values = {shown(part.value(one, name), part.decimals) for one in competing}
     if len(values) < 2:
         return None
     known = part.config.dimensions.get(name)
@@ -154,27 +154,27 @@ def _score_column(sheet: Sheet, part: Part, name: str) -> Column:
 
 def _score(sheet: Sheet, part: Part, name: str, best: Decimal | None) -> Callable[[Line], Cell]:
     def cell(line: Line) -> Cell:
-        entry = line.entries.get(part.name)
-        if entry is None or name not in entry.values:
+        one = line.numbers.get(part.name)
+        if one is None or name not in one.values:
             return Cell(MISSING)
-        value = part.value(entry, name)
+        value = part.value(one, name)
         text = f"{value:f}" if line.kind == "published" else rounded(value, part.decimals)
-        text += f" {PARTIAL}" * (name in entry.partial)
-        text += f" {CONTRADICTS}" * (sheet.paper and any(wrong.name == name for wrong in entry.contradictions))
-        return Cell(text, value, entry.comparable(name) and shown(value, part.decimals) == best)
+        text += f" {PARTIAL}" * (name in one.partial)
+        text += f" {CONTRADICTS}" * (sheet.paper and any(wrong.name == name for wrong in one.contradictions))
+        return Cell(text, value, one.comparable(name) and shown(value, part.decimals) == best)
 
     return cell
 
 
 def _sources(line: Line) -> Cell:
-    return words("; ".join(dict.fromkeys(entry.source for entry in line.entries.values())))
+    return words("; ".join(dict.fromkeys(one.source for one in line.numbers.values())))
 
 
 def _references(sheet: Sheet) -> Callable[[Line], Cell]:
     places = {source: number for number, source in enumerate(sheet.sources, 1)}
 
     def cell(line: Line) -> Cell:
-        found = {places[entry.source] for entry in line.entries.values()} if line.kind == "published" else ()
+        found = {places[one.source] for one in line.numbers.values()} if line.kind == "published" else ()
         return Cell("".join(f"[{place}]" for place in sorted(found)))
 
     return cell
@@ -184,6 +184,6 @@ def _remarks(line: Line, sheet: Sheet) -> list[str]:
     return [
         f"{part.title}: {remark}" if sheet.paper else remark
         for part in sheet.parts
-        if part.name in line.entries
-        for remark in line.entries[part.name].remarks
+        if part.name in line.numbers
+        for remark in line.numbers[part.name].remarks
     ]

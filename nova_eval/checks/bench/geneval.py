@@ -143,14 +143,14 @@ def _difference(alone: Sequence[Sequence[Detection]], batched: Sequence[Sequence
 
 
 def _weights(folder: Path, say: Callable[[str], None]) -> tuple[dict[str, Path], list[str]]:
-    """The judge's two files as its arguments, and which of them are random stand-ins."""
+    """The judge's two files as its arguments, and which of them are drawn at random."""
     from nova_eval.checks.parity.weight_files import SEEDS, write
 
     paths, drawn = {}, []
     for argument, name in (("weights", "mask2former_swin_s"), ("clip", "clip_vit_l14")):
         found = pinned.find(name)
         if found is None:
-            say(f"random weights stand in for {name}")
+            say(f"random weights are drawn for {name}")
             drawn.append(name)
             published = "mask2former" if argument == "weights" else "clip_vit_l_14"
             found = write(published, SEEDS.get(published, 0), folder)

@@ -79,7 +79,7 @@ def measure(asked: JudgesBench, say: Callable[[str], None] = lambda text: None) 
             drawn = _missing(names)
         if drawn and weights_folder is None:
             say(f"random weights are drawn for {', '.join(drawn)}")
-            weights_folder = _stand_ins(names, folder / "weights")
+            weights_folder = _drawn(names, folder / "weights")
         with weights_in(weights_folder):
             cache = folder / "cache"
             cache.mkdir()
@@ -145,7 +145,7 @@ def _missing(names: Sequence[str]) -> list[str]:
     return [name for name in wanted if weights.find(name) is None]
 
 
-def _stand_ins(names: Sequence[str], folder: Path) -> Path:
+def _drawn(names: Sequence[str], folder: Path) -> Path:
     """Random weights in the published files' names, shapes and wrapping."""
     folder.mkdir()
     files = {weights.entry(entry).file for name in names for entry in FILES[name]}

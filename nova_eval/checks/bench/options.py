@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from nova_eval.checks.crosscheck.options import Package
+from nova_eval.errors import UsageError
 
 _MANY = Parameter(consume_multiple=True)
 
@@ -91,3 +93,28 @@ class JudgesBench:
     repeats: int = 1
     "How often each clip is looked at."
     package: Package = field(default_factory=Package)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SweepBench:
+    """Which setting gets which values, and what is shown of it."""
+
+    over: str
+    "The setting and its values, such as sampler.guidance_scale=1,2,4,7."
+    show: Annotated[tuple[str, ...], _MANY] = ()
+    "Metrics of the table and the figure (default: all with a value)."
+    output: Path | None = None
+    "Folder for <setting>.csv and <setting>.svg."
+
+    @property
+    def setting(self) -> tuple[str, list[str]]:
+        """``"sampler.guidance_scale=1,2,4"`` → the setting and its values. UsageError for anything else."""
+        key, equals, values = self.over.partition("=")
+        found = [value.strip() for value in values.split(",") if value.strip()]
+        if not key or not equals or len(found) < 2:
+            raise UsageError(
+                f"--over {self.over!r} does not give a setting several values",
+                remedy="such as sampler.guidance_scale=1,2,4",
+            )
+        return key.strip(), found

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_eval.errors import UsageError
+from nova_eval.checks.bench.options import SweepBench
+from nova_eval.errors import unknown
 from nova_eval.media import read
 from nova_eval.packages import needed_by
 from nova_eval.runs import pipeline
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +32,42 @@ class Point:
     motion: float | None
 
 
-def split(over: str) -> tuple[str, list[str]]:
-    """``"sampler.guidance_scale=1,2,4"`` → the setting and its values. UsageError for anything else."""
-    key, equals, values = over.partition("=")
-    found = [value.strip() for value in values.split(",") if value.strip()]
-    if not key or not equals or len(found) < 2:
-        raise UsageError(
-            f"--over {over!r} does not give a setting several values", remedy="such as sampler.guidance_scale=1,2,4"
-        )
-    return key.strip(), found
+def measure(
+    asked: SweepBench, open_run: Callable[[str], Run], say: Callable[[str], None] = lambda text: None
+) -> list[Point]:
+    """A point a value; ``open_run`` opens the run that an override ``key=value`` asks for. Finished runs are reused.
+
+    Writes ``<setting>.csv`` and ``<setting>.svg`` where a folder for them is given.
+    """
+    key, values = asked.setting
+    points = [_point(value, open_run(f"{key}={value}"), f"{key} = {value}", say) for value in values]
+    shown_of(asked, points)
+    if asked.output is not None:
+        for path in write(asked.output, asked, points):
+            say(f"wrote {path}")
+    return points
 
 
-def measure(over: str, open_run: Callable[[str], Run], say: Say) -> Iterator[Point]:
-    """A point a value; ``open_run`` opens the run that an override ``key=value`` asks for. Finished runs are reused."""
-    key, values = split(over)
-    for value in values:
-        opened = open_run(f"{key}={value}")
-        say(f"{key} = {value}: {opened.name}")
-        outcome = pipeline.run(opened)
-        latency = outcome.summary.latency
-        yield Point(
-            value=value,
-            run=outcome.summary.run,
-            metrics={metric.name: metric.value for metric in outcome.summary.metrics},
-            seconds=latency.seconds_per_sample if latency else None,
-            motion=_motion(opened, outcome),
-        )
+def _point(value: str, opened: Run, what: str, say: Callable[[str], None]) -> Point:
+    say(f"{what}: {opened.name}")
+    outcome = pipeline.run(opened)
+    latency = outcome.summary.latency
+    return Point(
+        value=value,
+        run=outcome.summary.run,
+        metrics={metric.name: metric.value for metric in outcome.summary.metrics},
+        seconds=latency.seconds_per_sample if latency else None,
+        motion=_motion(opened, outcome),
+    )
+
+
+def shown_of(asked: SweepBench, points: Sequence[Point]) -> Sequence[str]:
+    """The metrics asked for, all with a value where none is; UsageError for one without."""
+    measured = list(dict.fromkeys(name for p in points for name, value in p.metrics.items() if value is not None))
+    for name in asked.show:
+        if name not in measured:
+            raise unknown("metric", name, measured)
+    return asked.show or measured
 
 
 def _motion(opened: Run, outcome: Outcome) -> float | None:
@@ -72,9 +81,9 @@ def _motion(opened: Run, outcome: Outcome) -> float | None:
     return statistics.fmean(scores)
 
 
-def lines(over: str, points: Sequence[Point], metrics: Sequence[str]) -> str:
-    """A Markdown table of ``metrics``, motion and seconds, one row a value."""
-    key, _ = split(over)
+def lines(asked: SweepBench, points: Sequence[Point]) -> str:
+    """A Markdown table of the metrics shown, motion and seconds, one row a value."""
+    (key, _), metrics = asked.setting, shown_of(asked, points)
     head = [key, *metrics, "motion", "seconds a sample"]
     rows = [
         [p.value, *(_shown(p.metrics.get(m)) for m in metrics), _shown(p.motion), _shown(p.seconds)] for p in points
@@ -82,9 +91,9 @@ def lines(over: str, points: Sequence[Point], metrics: Sequence[str]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---:"] * len(head), *rows))
 
 
-def write(folder: Path, over: str, points: Sequence[Point], metrics: Sequence[str]) -> list[Path]:
-    """``<setting>.csv`` with every metric, and ``<setting>.svg`` with a curve a metric; the paths written."""
-    key, _ = split(over)
+def write(folder: Path, asked: SweepBench, points: Sequence[Point]) -> list[Path]:
+    """``<setting>.csv`` with every metric, and ``<setting>.svg`` with a curve a metric shown; the paths written."""
+    key, _ = asked.setting
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / f"{key}.csv"
     names = list(dict.fromkeys(name for point in points for name in point.metrics))
@@ -94,7 +103,7 @@ def write(folder: Path, over: str, points: Sequence[Point], metrics: Sequence[st
         for point in points:
             writer.writerow([point.value, *(point.metrics.get(name) for name in names), point.motion, point.seconds])
     figure = folder / f"{key}.svg"
-    _draw(figure, key, points, metrics)
+    _draw(figure, key, points, shown_of(asked, points))
     return [table, figure]
 
 

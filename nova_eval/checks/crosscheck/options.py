@@ -8,8 +8,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nova_eval import environment
-
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class Package:
 
     @property
     def cores(self) -> int:
+        from nova_eval import environment
+
         return self.threads or environment.cpu_count()
 
 

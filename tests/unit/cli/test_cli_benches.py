@@ -36,8 +36,8 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
     from nova_eval.checks.bench import vqa
 
     def missing(*_: object) -> None:
-        raise ModuleNotFoundError("no", name="transformers")
+        raise ModuleNotFoundError("no", name="timm")
 
     monkeypatch.setattr(vqa, "measure", missing)
-    with pytest.raises(PrerequisiteError, match=r"bench vqa needs the package 'transformers'.*nova_eval\[judges\]"):
+    with pytest.raises(PrerequisiteError, match=r"bench vqa needs the package 'timm'.*nova_eval\[judges\]"):
         call("bench", "vqa")

@@ -11,11 +11,11 @@ import pytest
 from nova_eval.config import data_folder, read_toml
 from nova_eval.errors import UsageError
 from nova_eval.records import Coverage, Metric, RunSummary
-from nova_eval.report.baselines import load_published
 from nova_eval.report.formats import FORMATS, render
 from nova_eval.report.grid import Table
 from nova_eval.report.html import to_html
-from nova_eval.report.presets import Preset, load_preset, preset_table
+from nova_eval.report.pages import paper_page
+from nova_eval.report.presets import Preset, load_preset
 
 T2I = ("t2i_compbench", "geneval", "dpg_bench")
 
@@ -61,9 +61,7 @@ def preset(name: str) -> Preset:
 
 
 def table(name: str, *summaries: RunSummary) -> Table:
-    chosen = preset(name)
-    published = {part.benchmark: load_published(part.benchmark) for part in chosen.parts}
-    return preset_table(chosen, published, summaries)
+    return paper_page(name, summaries)
 
 
 def cells(page: Table) -> dict[str, dict[str, str]]:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from nova_eval.checks.bench import sweep
+from nova_eval.checks.bench.options import SweepBench
 from nova_eval.errors import UsageError
 from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
 from nova_eval.runs.run import Run
 
-OVER = "sampler.strength=0,1"
+ASKED = SweepBench("sampler.strength=0,1", show=("color",))
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> list[sweep.Point]:
         flags = {"sampler": "oracle", "limit": 4, "samples_per_prompt": "1", "results": results, "workers": 1}
         return open_run(*resolve("vbench", {**flags, "metrics": ("color",)}, ["sampler.corruption=recolour", override]))
 
-    return list(sweep.measure(OVER, opened, lambda text: None))
+    return sweep.measure(ASKED, opened)
 
 
 def test_every_value_is_a_run_with_scores_motion_and_time(points: list[sweep.Point]) -> None:
@@ -36,19 +37,24 @@ def test_every_value_is_a_run_with_scores_motion_and_time(points: list[sweep.Poi
 
 
 def test_the_table_and_the_files_hold_what_was_measured(points: list[sweep.Point], tmp_path: Path) -> None:
-    text = sweep.lines(OVER, points, ["color"])
+    text = sweep.lines(ASKED, points)
     assert text.splitlines()[0] == "| sampler.strength | color | motion | seconds a sample |"
     assert "| 0 | 1.000 |" in text
-    table, figure = sweep.write(tmp_path, OVER, points, ["color"])
+    table, figure = sweep.write(tmp_path, ASKED, points)
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["color"]) for row in rows] == [point.metrics["color"] for point in points]
     assert "</svg>" in figure.read_text()
     before = figure.read_bytes()
-    assert sweep.write(tmp_path, OVER, points, ["color"])[1].read_bytes() == before
+    assert sweep.write(tmp_path, ASKED, points)[1].read_bytes() == before
 
 
 @pytest.mark.parametrize("over", ["guidance", "sampler.guidance_scale=", "sampler.guidance_scale=3", "=1,2"])
 def test_a_sweep_needs_a_setting_and_two_values(over: str) -> None:
     with pytest.raises(UsageError, match="does not give a setting several values"):
-        sweep.split(over)
+        assert SweepBench(over).setting is None
+
+
+def test_a_metric_that_nothing_measured_is_refused(points: list[sweep.Point]) -> None:
+    with pytest.raises(UsageError, match="did you mean 'color'"):
+        sweep.lines(SweepBench("sampler.strength=0,1", show=("colour",)), points)

@@ -18,7 +18,7 @@ DIFFERS, UNSTATED, CONTRADICTS, UNVERIFIED, PARTIAL = "†", "‡", "§", "¶", 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Numbers:
     """``values`` are in the benchmark's reporting unit; ``partial`` names those of which some samples are unscored.
 
     ``differs`` says how it departs from the protocol it is held against, ``remarks`` everything a reader should know.
@@ -37,14 +37,14 @@ class Entry:
         return not self.marks and name in self.values and name not in self.partial
 
 
-def run_entry(summary: RunSummary, first: RunSummary, config: BenchmarkConfig) -> Entry:
+def run_numbers(summary: RunSummary, first: RunSummary, config: BenchmarkConfig) -> Numbers:
     """A run as it departs from ``first``."""
     differs = [f"{summary.variant} prompts"] if summary.variant != first.variant else []
     if summary.samples_per_prompt != first.samples_per_prompt:
         differs.append(f"samples per prompt: {summary.samples_per_prompt}")
     differs += [f"{summary.scoring} scoring"] if summary.scoring != first.scoring else []
     unit = config.report.unit
-    return Entry(
+    return Numbers(
         source=summary.run,
         values={m.name: in_unit(m.value, unit) for m in summary.metrics if m.value is not None},
         differs=tuple(differs),
@@ -54,7 +54,7 @@ def run_entry(summary: RunSummary, first: RunSummary, config: BenchmarkConfig) -
     )
 
 
-def published_entry(row: BaselineRow, run: RunSummary | None, config: BenchmarkConfig) -> Entry:
+def published_numbers(row: BaselineRow, run: RunSummary | None, config: BenchmarkConfig) -> Numbers:
     """A published row as it departs from ``run``, or from the benchmark's own protocol over its original prompts."""
     rewritten = run is not None and run.variant == "rewritten"
     differs = []
@@ -81,7 +81,7 @@ def published_entry(row: BaselineRow, run: RunSummary | None, config: BenchmarkC
         *([] if row.verified else ["unverified"]),
         *([row.note] if row.note else []),
     ]
-    return Entry(
+    return Numbers(
         source=row.source,
         values=row.values,
         differs=tuple(differs),
