@@ -36,85 +36,44 @@ _BT601 = frozenset({0, 2, 5, 6})  # of ISO 23091-2's matrices: RGB, not said, BT
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Decoded media: ``frames`` uint8 RGB (T, H, W, 3), ``fps`` frames per second (0 for an image).
+    """A ``Footage``: ``held`` is an array (T, H, W, 3), or a temporary file where that would be too large for memory.
 
-    ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded. ``bt601``: a reader
-    that takes the file's colours for BT.601 gives the same frames.
+    ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded.
     """
 
-    frames: Frames
+    held: Frames | FrameFile
     fps: float
     path: Path | None = None
-    scaled: Mapping[Size, Frames] = field(default_factory=dict)
+    scaled: Mapping[Size, Frames | FrameFile] = field(default_factory=dict)
     bt601: bool = True
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return len(self.held)
 
     @property
-    def height(self) -> int:
-        return int(self.frames.shape[1])
-
-    @property
-    def width(self) -> int:
-        return int(self.frames.shape[2])
-
-    def take(self, indices: Sequence[int]) -> Frames:
-        """The frames at ``indices``, in that order."""
-        return _taken(self.frames, indices)
-
-    def runs(self) -> Iterator[Frames]:
-        """All frames in consecutive runs, none of them large, for those who look at frames one by one."""
-        yield self.frames
-
-    def at_size(self, height: int, width: int, indices: Sequence[int] | None = None) -> Frames:
-        """Frames (all, or those at ``indices``) at (height, width), aspect not kept, as FFmpeg's bilinear scaler makes
-        them from the source.
-
-        Scaling before the conversion to RGB is what the official VBench reader does; frames without a file behind
-        them are scaled from RGB.
-        """
-        wanted = range(len(self)) if indices is None else indices
-        if (self.height, self.width) == (height, width):
-            return self.take(wanted)
-        if (height, width) in self.scaled:
-            return _taken(self.scaled[height, width], wanted)
-        if self.path is not None and self.path.suffix.lower() in VIDEO_SUFFIXES:
-            return _taken(read(self.path, sizes=[(height, width)]).scaled[height, width], wanted)
-        return _scaled_from_rgb(self.take(wanted), height, width)
-
-
-@dataclass(frozen=True, slots=True)
-class LongClip:
-    """A ``Clip`` whose frames lie in a temporary file: any number of frames of any size in bounded memory."""
-
-    stored: FrameFile
-    fps: float
-    path: Path
-    scaled: Mapping[Size, FrameFile] = field(default_factory=dict)
-    bt601: bool = True
-
-    def __len__(self) -> int:
-        return len(self.stored)
-
-    @property
-    def height(self) -> int:
-        return self.stored.size[0]
-
-    @property
-    def width(self) -> int:
-        return self.stored.size[1]
+    def in_memory(self) -> bool:
+        return not isinstance(self.held, FrameFile)
 
     @property
     def frames(self) -> Frames:
-        """All frames in memory at once: only for those who cannot do with ``take`` and ``runs``."""
-        return self.take(range(len(self)))
+        return self.held.take(range(len(self.held))) if isinstance(self.held, FrameFile) else self.held
+
+    @property
+    def height(self) -> int:
+        return self.held.size[0] if isinstance(self.held, FrameFile) else int(self.held.shape[1])
+
+    @property
+    def width(self) -> int:
+        return self.held.size[1] if isinstance(self.held, FrameFile) else int(self.held.shape[2])
 
     def take(self, indices: Sequence[int]) -> Frames:
-        return self.stored.take(indices)
+        return _taken(self.held, indices)
 
     def runs(self) -> Iterator[Frames]:
-        """Runs of a multiple of 32 frames, so that judges meet the batches that they would meet in a short clip."""
+        """Of a clip in a file, runs of a multiple of 32 frames: judges meet the batches they would in a short one."""
+        if self.in_memory:
+            yield self.frames
+            return
         length = max(_RUN, MEMORY_LIMIT // 2 // (3 * self.height * self.width) // _RUN * _RUN)
         for start in range(0, len(self), length):
             yield self.take(range(start, min(start + length, len(self))))
@@ -124,8 +83,15 @@ class LongClip:
         if (self.height, self.width) == (height, width):
             return self.take(wanted)
         if (height, width) in self.scaled:
-            return self.scaled[height, width].take(wanted)
-        return read_long(self.path, sizes=[(height, width)]).scaled[height, width].take(wanted)
+            return _taken(self.scaled[height, width], wanted)
+        if self.path is not None and self.path.suffix.lower() in VIDEO_SUFFIXES:
+            return _taken(read(self.path, sizes=[(height, width)]).scaled[height, width], wanted)
+        return _scaled_from_rgb(self.take(wanted), height, width)
+
+    def as_bt601(self) -> Clip:
+        if self.bt601 or self.path is None:
+            return self
+        return read(self.path, as_bt601=True)
 
 
 class FrameFile:
@@ -162,37 +128,40 @@ class FrameFile:
         return frames
 
 
-def read(path: Path, *, sizes: Sequence[Size] = (), as_bt601: bool = False) -> Clip:
+class _Kept:
+    """Frames as they come: in memory, or in a temporary file of ``folder`` once they exceed the limit."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._frames: list[Frames] = []
+        self._bytes = 0
+        self._file: FrameFile | None = None
+
+    def __call__(self, frame: Frames) -> None:
+        self._bytes += frame.nbytes
+        if self._file is None and self._bytes > MEMORY_LIMIT:
+            self._file = FrameFile(self._folder)
+            for earlier in self._frames:
+                self._file.append(earlier)
+            self._frames.clear()
+        (self._frames.append if self._file is None else self._file.append)(frame)
+
+    def held(self) -> Frames | FrameFile:
+        return _stacked(self._frames) if self._file is None else self._file
+
+
+def read(path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None, as_bt601: bool = False) -> Clip:
     """Decodes a whole image or video. Raises MediaError when it is missing, unreadable, truncated or has no frame.
 
-    ``sizes``: further (height, width) at which a video's frames are kept, all made in the same pass. A video's colours
-    are converted as the file says, or by BT.601 with ``as_bt601``.
+    ``sizes``: further (height, width) at which a video's frames are kept, all made in the same pass. ``folder`` has
+    room for the frames of a video that are too large for memory. A video's colours are converted as the file says, or
+    by BT.601 with ``as_bt601``.
     """
     if _is_image(path):
         return Clip(_decode_image(path)[None], 0.0, path)
-    kept: list[Frames] = []
-    scaled: dict[Size, list[Frames]] = {size: [] for size in sizes}
-    keep_scaled = {size: frames.append for size, frames in scaled.items()}
-    fps, bt601 = _decode_video(path, kept.append, keep_scaled, as_bt601)
-    return Clip(_stacked(kept), fps, path, {size: _stacked(frames) for size, frames in scaled.items()}, bt601)
-
-
-def read_long(
-    path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None, as_bt601: bool = False
-) -> LongClip:
-    """``read`` for a video of any length: at most a few frames are in memory at a time. ``folder`` has room for all."""
-    _is_image(path)
-    stored, scaled = FrameFile(folder), {size: FrameFile(folder) for size in sizes}
-    keep_scaled = {size: file.append for size, file in scaled.items()}
-    fps, bt601 = _decode_video(path, stored.append, keep_scaled, as_bt601)
-    return LongClip(stored, fps, path, scaled, bt601)
-
-
-def as_bt601(clip: Clip | LongClip) -> Clip | LongClip:
-    """``clip`` by a reader that takes all colours for BT.601; the file is decoded again when it declares others."""
-    if clip.bt601 or clip.path is None:
-        return clip
-    return read(clip.path, as_bt601=True) if isinstance(clip, Clip) else read_long(clip.path, as_bt601=True)
+    kept, scaled = _Kept(folder), {size: _Kept(folder) for size in sizes}
+    fps, bt601 = _decode_video(path, kept, scaled, as_bt601)
+    return Clip(kept.held(), fps, path, {size: frames.held() for size, frames in scaled.items()}, bt601)
 
 
 class Facts(NamedTuple):
@@ -386,11 +355,13 @@ def _stacked(frames: list[Frames]) -> Frames:
     return stack
 
 
-def _taken(frames: Frames, indices: Sequence[int]) -> Frames:
-    """A view where the places are evenly spaced."""
+def _taken(held: Frames | FrameFile, indices: Sequence[int]) -> Frames:
+    """A view where the places of an array are evenly spaced."""
+    if isinstance(held, FrameFile):
+        return held.take(indices)
     if isinstance(indices, range) and indices.start >= 0 and indices.stop >= 0 and indices.step > 0:
-        return frames[indices.start : indices.stop : indices.step]
-    return frames[list(indices)]
+        return held[indices.start : indices.stop : indices.step]
+    return held[list(indices)]
 
 
 def _brief(error: Exception) -> str:

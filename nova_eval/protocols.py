@@ -6,7 +6,7 @@ two are interchangeable. Frames are always uint8 RGB arrays of shape (T, H, W, 3
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nova_eval.adapters.results import OfficialResults
     from nova_eval.adapters.suite import Suite
     from nova_eval.config import BenchmarkConfig, Facts
-    from nova_eval.media import Clip, LongClip
 
 Frames: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
@@ -261,6 +260,52 @@ class QualityModel(Judge, Protocol):
 # --- scorers and benchmarks -----------------------------------------------------------------------------------------
 
 
+class Footage(Protocol):
+    """Decoded media: ``fps`` frames per second (0 for an image), of the file at ``path``, where there is one.
+
+    ``in_memory`` is False for a clip that is too large for it, of which ``take`` and ``runs`` give a part.
+    """
+
+    @property
+    def fps(self) -> float: ...
+    @property
+    def path(self) -> Path | None: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def in_memory(self) -> bool: ...
+
+    @property
+    def frames(self) -> Frames:
+        """All frames at once, uint8 (T, H, W, 3): of long clips only for those who cannot do with a part."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: Sequence[int]) -> Frames:
+        """The frames at ``indices``, in that order."""
+        ...
+
+    def runs(self) -> Iterator[Frames]:
+        """All frames in consecutive runs, none of them large, for those who look at frames one by one."""
+        ...
+
+    def at_size(self, height: int, width: int, indices: Sequence[int] | None = None) -> Frames:
+        """Frames (all, or those at ``indices``) at (height, width), aspect not kept, as FFmpeg's bilinear scaler makes
+        them from the source.
+
+        Scaling before the conversion to RGB is what the official VBench reader does; frames without a file behind
+        them are scaled from RGB.
+        """
+        ...
+
+    def as_bt601(self) -> Footage:
+        """The clip by a reader that takes all colours for BT.601; decoded again when the file declares others."""
+        ...
+
+
 class Item(NamedTuple):
     """What a scorer looks at: the prompt, the sample's row, and the decoded media.
 
@@ -269,7 +314,7 @@ class Item(NamedTuple):
 
     prompt: Prompt
     sample: Sample
-    clip: Clip | LongClip
+    clip: Footage
     size: tuple[int, int] | None = None
 
 

@@ -10,8 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, TypeVarTuple
 
 from nova_eval.errors import unknown
-from nova_eval.media import Clip, LongClip
-from nova_eval.protocols import Asking, Frames, Item, Question
+from nova_eval.protocols import Asking, Footage, Frames, Item, Question
 from nova_eval.records import Score
 
 SCORINGS = ("official", "corrected")
@@ -51,7 +50,7 @@ def ask(method: Callable[[Any, *Arguments], Answer], *arguments: *Arguments, joi
 
 
 def ask_each_frame(
-    clip: Clip | LongClip, method: Callable[[Any, Frames, *Arguments], Iterable[Any]], *further: *Arguments
+    clip: Footage, method: Callable[[Any, Frames, *Arguments], Iterable[Any]], *further: *Arguments
 ) -> Asking[list[Any]]:
     """The answers about all frames of a clip, one a frame, in order.
 
@@ -59,7 +58,7 @@ def ask_each_frame(
     """
     answers: list[Any] = []
     for run in clip.runs():
-        answers.extend((yield Question(method.__name__, (run, *further), joined=isinstance(clip, Clip))))
+        answers.extend((yield Question(method.__name__, (run, *further), joined=clip.in_memory)))
     return answers
 
 

@@ -144,14 +144,11 @@ class Worker:
         shared: dict[str, media.Clip] = {}  # pictures that hold several samples, decoded once
         for sample, _ in part:
             try:
-                clip: media.Clip | media.LongClip
                 if sample.part is not None:
                     shared[sample.path] = shared.get(sample.path) or media.read(self._whole_file(sample))
                     clip = _part_of(shared[sample.path], sample)
-                elif _decoded_bytes(sample) > media.MEMORY_LIMIT:
-                    clip = media.read_long(self._whole_file(sample), sizes=sizes, folder=self._job.folder)
                 else:
-                    clip = media.read(self._whole_file(sample), sizes=sizes)
+                    clip = media.read(self._whole_file(sample), sizes=sizes, folder=self._job.folder)
                 items[sample.key] = Item(self._job.prompts[sample.key.prompt_id], sample, clip)
             except MediaError as error:
                 unreadable[sample.key] = str(error)

@@ -12,7 +12,7 @@ from nova_eval import media
 from nova_eval.adapters.vbench import OFFICIAL
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import MediaError
-from nova_eval.media import Clip, FrameFile, LongClip
+from nova_eval.media import Clip, FrameFile
 from nova_eval.plan import by_judges
 from nova_eval.protocols import Item
 from nova_eval.records import Prompt, Sample, SampleKey
@@ -33,9 +33,31 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
+def read_long(path: Path, **settings: Any) -> Clip:
+    """``media.read`` where memory has no room for a frame."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(media, "MEMORY_LIMIT", 0)
+        clip = media.read(path, **settings)
+    assert not clip.in_memory
+    return clip
+
+
 class TestReading:
+    def test_frames_leave_memory_where_they_exceed_the_limit(
+        self, video: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        whole = media.read(video, sizes=[(24, 24)])
+        monkeypatch.setattr(media, "MEMORY_LIMIT", whole.frames.nbytes)
+        assert media.read(video).in_memory
+        monkeypatch.setattr(media, "MEMORY_LIMIT", whole.frames.nbytes - 1)
+        partly = media.read(video, sizes=[(24, 24)], folder=tmp_path)
+        assert not partly.in_memory
+        assert np.array_equal(partly.frames, whole.frames)
+        assert np.array_equal(partly.at_size(24, 24), whole.at_size(24, 24))
+        assert [path.name for path in tmp_path.iterdir()] == [video.name]  # the temporary file has no name
+
     def test_a_long_clip_holds_the_frames_of_a_short_one(self, video: Path) -> None:
-        short, long = media.read(video), media.read_long(video)
+        short, long = media.read(video), read_long(video)
         assert (len(long), long.height, long.width, long.fps) == (9, 48, 64, 12.0)
         assert np.array_equal(long.frames, short.frames)
         for indices in (range(1, 9, 3), [0, -1], [4, 4, 2]):
@@ -44,7 +66,7 @@ class TestReading:
 
     def test_further_sizes_are_made_in_the_same_pass(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         alone = media.read(video).at_size(24, 24)
-        short, long = media.read(video, sizes=[(24, 24)]), media.read_long(video, sizes=[(24, 24)])
+        short, long = media.read(video, sizes=[(24, 24)]), read_long(video, sizes=[(24, 24)])
         monkeypatch.setattr(media, "_decode_video", None)  # no file is opened again
         assert np.array_equal(short.at_size(24, 24), alone)
         assert np.array_equal(long.at_size(24, 24, [3, 1]), alone[[3, 1]])
@@ -54,7 +76,7 @@ class TestReading:
         for frame in frames(100):
             stored.append(frame)
         monkeypatch.setattr(media, "MEMORY_LIMIT", 2 * 3 * 48 * 64 * 40)
-        runs = list(LongClip(stored, 8.0, tmp_path / "clip.mp4").runs())
+        runs = list(Clip(stored, 8.0, tmp_path / "clip.mp4").runs())
         assert [len(run) for run in runs] == [32, 32, 32, 4]
         assert list(tmp_path.iterdir()) == []  # the file has no name
 
@@ -81,15 +103,15 @@ def encoded(path: Path, matrix: int) -> Path:
 class TestColors:
     """decord converts a file's colours as the file says; OpenCV 4 takes them for BT.601."""
 
-    @pytest.mark.parametrize("reader", [media.read, media.read_long])
+    @pytest.mark.parametrize("reader", [media.read, read_long])
     def test_a_declared_matrix_is_followed_or_taken_for_bt601(self, reader: Any, tmp_path: Path) -> None:
         silent, declared = (reader(encoded(tmp_path / f"{matrix}.mp4", matrix)) for matrix in (2, 1))
         assert (silent.bt601, declared.bt601) == (True, False)
         assert not np.array_equal(silent.frames, declared.frames)
-        assert media.as_bt601(silent) is silent
-        again = media.as_bt601(declared)
+        assert silent.as_bt601() is silent
+        again = declared.as_bt601()
         assert np.array_equal(again.frames, silent.frames)
-        assert media.as_bt601(again) is again
+        assert again.as_bt601() is again
 
     @pytest.mark.parametrize("name", ["temporal_flickering", "motion_smoothness", "dynamic_degree", "static_filter"])
     def test_the_rules_published_with_opencv_do_not_see_the_declaration(self, name: str, tmp_path: Path) -> None:
@@ -161,7 +183,7 @@ class TestRules:
             path.write_bytes(media.encode_video(frames(9 + 4 * number, 64, 64, number), 8.0))
             sample = Sample(SampleKey(prompt.id, number), 0, "", "", 0, 64, 64, 9 + 4 * number, 8.0, 0.0)
             items.append(Item(prompt, sample, media.read(path)))
-            long.append(Item(prompt, sample, media.read_long(path)))
+            long.append(Item(prompt, sample, read_long(path)))
         judge = SpritesBackgroundEncoder() if name == "background_consistency" else SpritesJudge()
         alone = [row for item in items for row in scores_of(RULES[name], [item], judge)]
         assert len(alone) == 3

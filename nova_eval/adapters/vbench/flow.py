@@ -9,8 +9,7 @@ import numpy as np
 
 from nova_eval.adapters.rule import ask, count, scored, unscored
 from nova_eval.adapters.vbench.frames import opencv_clip
-from nova_eval.media import Clip, LongClip
-from nova_eval.protocols import Asking, Floats, Item, OpticalFlow
+from nova_eval.protocols import Asking, Floats, Footage, Item, OpticalFlow
 from nova_eval.records import Score
 
 OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION = True
@@ -142,7 +141,7 @@ def _runs(places: range) -> Iterator[range]:
         yield places[start : start + _PAIRS_AT_ONCE + 1]
 
 
-def _pair_motion(clip: Clip | LongClip, places: range, share: float) -> Asking[list[float]]:
+def _pair_motion(clip: Footage, places: range, share: float) -> Asking[list[float]]:
     """The motion of the pairs of neighbors among the frames at ``places``."""
     frames = clip.take(places)
     return strongest_motion((yield from ask(OpticalFlow.flow, frames[:-1], frames[1:])), share)

@@ -10,8 +10,8 @@ import numpy as np
 
 from nova_eval.adapters.rule import count, unscored
 from nova_eval.errors import MediaError
-from nova_eval.media import Clip, LongClip, Size, as_bt601
-from nova_eval.protocols import Frames, Item
+from nova_eval.media import Size
+from nova_eval.protocols import Footage, Frames, Item
 from nova_eval.records import Prompt, Score
 
 
@@ -20,13 +20,13 @@ def too_short(item: Item, metric: str, needed: int) -> Score:
     return unscored(item, metric, f"the clip has {count(len(item.clip), 'frame')}, the rule needs {needed}")
 
 
-def opencv_clip(item: Item) -> Clip | LongClip:
+def opencv_clip(item: Item) -> Footage:
     """The item's clip as OpenCV's reader gives it, which takes all colors for BT.601 whatever the file declares.
 
     Four rules are published with that reader (vbench/temporal_flickering.py, motion_smoothness.py, dynamic_degree.py,
     static_filter.py); the others, with decord, follow the file.
     """
-    return as_bt601(item.clip)
+    return item.clip.as_bt601()
 
 
 def middle_indices(wanted: int, length: int) -> list[int]:
@@ -38,7 +38,7 @@ def middle_indices(wanted: int, length: int) -> list[int]:
     return indices + indices[-1:] * (wanted - len(indices))
 
 
-def middle_frames(clip: Clip | LongClip, wanted: int | None, size: Size | None = None) -> Frames:
+def middle_frames(clip: Footage, wanted: int | None, size: Size | None = None) -> Frames:
     """``wanted`` frames by the middle rule, or all of them for ``None``, at ``size`` (None: as they are).
 
     No frame gives no frame.
