@@ -154,7 +154,7 @@ def read(path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None, 
     """Decodes a whole image or video. Raises MediaError when it is missing, unreadable, truncated or has no frame.
 
     ``sizes``: further (height, width) at which a video's frames are kept, all made in the same pass. ``folder`` has
-    room for the frames of a video that are too large for memory. A video's colours are converted as the file says, or
+    room for the frames of a video that are too large for memory. A video's colors are converted as the file says, or
     by BT.601 with ``as_bt601``.
     """
     if _is_image(path):
@@ -265,7 +265,7 @@ def _decode_image(path: Path) -> Frames:
 def _decode_video(path: Path, keep: Keep, scaled: Mapping[Size, Keep], as_bt601: bool) -> tuple[float, bool]:
     """Hands every frame to ``keep`` and each scaled version to the one who wants it.
 
-    Returns the frame rate, and whether the frames are those of a reader that takes all colours for BT.601.
+    Returns the frame rate, and whether the frames are those of a reader that takes all colors for BT.601.
     """
     import av
     from av.video.reformatter import Colorspace

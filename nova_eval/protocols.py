@@ -302,7 +302,7 @@ class Footage(Protocol):
         ...
 
     def as_bt601(self) -> Footage:
-        """The clip by a reader that takes all colours for BT.601; decoded again when the file declares others."""
+        """The clip by a reader that takes all colors for BT.601; decoded again when the file declares others."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The colour of an object: CLIP ViT-L/14 told what the object is and asked which of ten colours it has.
+"""The color of an object: CLIP ViT-L/14 told what the object is and asked which of ten colors it has.
 
 Network: CLIP (openai/CLIP, MIT). Source: djghosh13/geneval, evaluation/evaluate_images.py, and the zero-shot classifier
 of clip-benchmark 1.4.0.
@@ -30,7 +30,7 @@ KEEP_BACKGROUND = "original"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown of an object: before which colour (None: the image itself), and whether only its box."""
+    """What is shown of an object: before which color (None: the image itself), and whether only its box."""
 
     background: tuple[int, ...] | None
     crop: bool
@@ -50,12 +50,12 @@ class View:
 
 
 def view(background: str = BACKGROUND, *, crop: bool = True) -> View:
-    """``background`` is a colour's name or number, or ``"original"``. UsageError for another text."""
+    """``background`` is a color's name or number, or ``"original"``. UsageError for another text."""
     return View(None if background == KEEP_BACKGROUND else _rgb(background), crop)
 
 
 class ColorNamer:
-    """Names the colours of objects in an image, as ``view`` shows them.
+    """Names the colors of objects in an image, as ``view`` shows them.
 
     Both towers of CLIP compute in ``dtype``, ``batch`` objects or texts at once; they are compared in float32.
     """
@@ -72,11 +72,11 @@ class ColorNamer:
         self._texts.clear()
 
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
-        """(H, W, 3) and objects in it → the colour of each. MediaError for an object without extent."""
+        """(H, W, 3) and objects in it → the color of each. MediaError for an object without extent."""
         return [COLORS[place] for place in self.logits(frame, objects).argmax(1)] if objects else []
 
     def logits(self, frame: Frames, objects: Sequence[Detection]) -> Floats:
-        """(N, 10): 100 times the cosine of each object with each colour."""
+        """(N, 10): 100 times the cosine of each object with each color."""
         features = F.normalize(torch.from_numpy(self.features(frame, objects)), dim=-1)
         classifiers = {name: self.classifier(name) for name in {found.label for found in objects}}
         rows = [feature @ classifiers[found.label] for feature, found in zip(features, objects, strict=True)]
@@ -96,7 +96,7 @@ class ColorNamer:
         return torch.cat([preprocess(self.view.of(frame, found)[None], "pil") for found in objects])
 
     def classifier(self, name: str) -> Tensor:
-        """(768, 10) float32 on the CPU: for each colour the direction of its three texts about ``name``."""
+        """(768, 10) float32 on the CPU: for each color the direction of its three texts about ``name``."""
         features = self.text_features([text for color in COLORS for text in texts(color, name)])
         by_color = F.normalize(torch.from_numpy(features), dim=-1).reshape(len(COLORS), len(TEMPLATES), -1)
         return F.normalize(by_color.mean(1), dim=-1).T
@@ -117,7 +117,7 @@ class ColorNamer:
 
 
 def texts(color: str, name: str) -> list[str]:
-    """What is said of an object of that name in that colour; the article is always "a"."""
+    """What is said of an object of that name in that color; the article is always "a"."""
     return [template.format(color=color, name=name) for template in TEMPLATES]
 
 
@@ -128,7 +128,7 @@ def _rgb(color: str) -> tuple[int, ...]:
         return ImageColor.getrgb(color)[:3]
     except ValueError as error:
         raise UsageError(
-            f"background {color!r} is not a colour", remedy=f"such as {BACKGROUND}, or {KEEP_BACKGROUND}"
+            f"background {color!r} is not a color", remedy=f"such as {BACKGROUND}, or {KEEP_BACKGROUND}"
         ) from error
 
 

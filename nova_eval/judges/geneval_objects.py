@@ -1,4 +1,4 @@
-"""GenEval's judge: which of 80 objects are in an image, with which masks, and which of ten colours do they have?
+"""GenEval's judge: which of 80 objects are in an image, with which masks, and which of ten colors do they have?
 
 Two hosts of one detector: transformers (``geneval_objects``) and mmdet itself (``geneval_objects_mmdet``).
 """
@@ -73,7 +73,7 @@ class GenEvalObjects:
         return self.finder.detect(frames)
 
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
-        """(H, W, 3) and objects in it → the colour of each."""
+        """(H, W, 3) and objects in it → the color of each."""
         return self.namer.colors(frame, objects)
 
 

@@ -57,7 +57,7 @@ def render_terminal(table: Table, width: int, *, color: bool = False) -> str:
 
 
 def _page(table: Table, color: bool) -> Table:
-    """The page's columns; without colour, emphasis becomes a star that keeps its column aligned."""
+    """The page's columns; without color, emphasis becomes a star that keeps its column aligned."""
     columns, rows = table.select("page")
     starred = [not color and any(row.cells[i].strong for row in rows) for i in range(len(columns))]
     return replace(

@@ -18,7 +18,7 @@ from nova_eval.sprites.dpg_suite import dpg_entries
 from nova_eval.sprites.grammar import Scene, parse
 from nova_eval.sprites.image_suites import compbench_entries, geneval_entries
 from nova_eval.sprites.suite import entries
-from nova_eval.sprites.vocabulary import CAMERAS, COLOURS, MOTIONS, PLACES, RELATIONS, SHAPES, STYLES, TEXTURES
+from nova_eval.sprites.vocabulary import CAMERAS, COLORS, MOTIONS, PLACES, RELATIONS, SHAPES, STYLES, TEXTURES
 
 Rng = np.random.Generator
 Redraw = Callable[[Scene], Frames]  # renders another scene as the sampler would have
@@ -109,11 +109,11 @@ def cut(frames: Frames, rng: Rng, strength: float, other: Callable[[], Frames]) 
 # --- of the scene -----------------------------------------------------------------------------------------------------
 
 
-def recolour(scene: Scene, rng: Rng) -> Scene:
-    """Every colour the prompt names becomes another one."""
-    taken = [thing.colour for thing in scene.things]
-    free = [str(name) for name in rng.permutation([name for name in COLOURS if name not in taken])]
-    return replace(scene, things=tuple(replace(t, colour=free.pop()) if t.colour else t for t in scene.things))
+def recolor(scene: Scene, rng: Rng) -> Scene:
+    """Every color the prompt names becomes another one."""
+    taken = [thing.color for thing in scene.things]
+    free = [str(name) for name in rng.permutation([name for name in COLORS if name not in taken])]
+    return replace(scene, things=tuple(replace(t, color=free.pop()) if t.color else t for t in scene.things))
 
 
 def retexture(scene: Scene, rng: Rng) -> Scene:
@@ -220,7 +220,7 @@ def _shared(one: Scene, other: Scene) -> int:
     facts = [
         {
             *(f"shape {t.shape}" for t in s.things),
-            *(f"colour {t.colour}" for t in s.things if t.colour),
+            *(f"color {t.color}" for t in s.things if t.color),
             s.place,
             s.camera,
             s.style,
@@ -232,9 +232,9 @@ def _shared(one: Scene, other: Scene) -> int:
 
 
 def _another_world(scene: Scene, rng: Rng) -> Scene:
-    """The scene with other shapes and colours at another place."""
+    """The scene with other shapes and colors at another place."""
     changed = wrong_object(scene, rng)
-    things = tuple(replace(t, colour=_other(t.colour, COLOURS, rng)) for t in changed.things)
+    things = tuple(replace(t, color=_other(t.color, COLORS, rng)) for t in changed.things)
     moved = _valid(changed, things=things, place=_other(scene.place, PLACES, rng))
     return moved if moved is not None else replace(changed, place=_other(scene.place, PLACES, rng))
 
@@ -272,11 +272,11 @@ CORRUPTIONS: dict[str, Corruption] = {
         frozenset(
             {_FLICKER, _SMOOTH, "imaging_quality", "aesthetic_quality", "subject_consistency", "background_consistency"}
         )
-        | _SEMANTIC - {"color"},  # where no object is seen, the colour rule leaves the clip out
+        | _SEMANTIC - {"color"},  # where no object is seen, the color rule leaves the clip out
         clip=noise_blend,
     ),
     "cut": Corruption(frozenset({"subject_consistency", "background_consistency"}), clip=cut),
-    "recolour": Corruption(frozenset({"color", "overall_consistency"}), scene=recolour),
+    "recolour": Corruption(frozenset({"color", "overall_consistency"}), scene=recolor),
     "retexture": Corruption(frozenset(), scene=retexture),
     "wrong_count": Corruption(frozenset({"multiple_objects", "spatial_relationship"}), scene=wrong_count),
     "shuffled_positions": Corruption(frozenset({"spatial_relationship"}), scene=shuffled_positions),

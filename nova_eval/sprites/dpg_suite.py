@@ -7,10 +7,10 @@ from typing import Any
 
 from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.suite import Entry
-from nova_eval.sprites.vocabulary import COLOURS, COUNTS, PLACES, PLURALS, POSITIONS, RELATIONS, SHAPES, STYLES, THIN
+from nova_eval.sprites.vocabulary import COLORS, COUNTS, PLACES, PLURALS, POSITIONS, RELATIONS, SHAPES, STYLES, THIN
 
 TAGS = ("global", "entity", "attribute", "relation", "other", "overall")
-_COLOURS = tuple(COLOURS)
+_COLORS = tuple(COLORS)
 _PLACES = tuple(PLACES)
 _PATTERNS = ("striped", "dotted", "checked")
 
@@ -42,7 +42,7 @@ def questions_of(scene: Scene) -> list[dict[str, Any]]:
         verb, noun = ("Are", PLURALS[thing.shape]) if thing.count > 1 else ("Is", thing.shape)
         if thing.count > 1:
             ask(f"other - count ({noun}, =={thing.count})", f"Are there {COUNTS[thing.count]} {noun}?", entity)
-        for kind, value in (("color", thing.colour), ("texture", thing.texture), ("size", thing.size)):
+        for kind, value in (("color", thing.color), ("texture", thing.texture), ("size", thing.size)):
             if value:
                 ask(f"attribute - {kind} ({thing.shape}, {value})", f"{verb} the {noun} {value}?", entity)
     if scene.relation:
@@ -63,21 +63,21 @@ def _pairs() -> Iterator[Scene]:
         one, other = SHAPES[i % 11], SHAPES[(i + 3 + i // 11) % 11]
         pattern = _PATTERNS[i % 3] if one not in THIN else None
         size = ("large", None)[i % 2]
-        first = Thing(one, _COLOURS[i % 10], pattern, size)
-        second = Thing(other, _COLOURS[(i + 3) % 10], None, "small" if size and i % 4 == 0 else None)
+        first = Thing(one, _COLORS[i % 10], pattern, size)
+        second = Thing(other, _COLORS[(i + 3) % 10], None, "small" if size and i % 4 == 0 else None)
         yield Scene((first, second), place=_PLACES[(4 * i) % 13])
 
 
 def _relations() -> Iterator[Scene]:
     for i in range(14):
         one, other = SHAPES[(2 * i) % 11], SHAPES[(2 * i + 5) % 11]
-        things = Thing(one, _COLOURS[(3 * i) % 10]), Thing(other, _COLOURS[(3 * i + 4) % 10])
+        things = Thing(one, _COLORS[(3 * i) % 10]), Thing(other, _COLORS[(3 * i + 4) % 10])
         yield Scene(things, tuple(RELATIONS)[i % 4], place=_PLACES[(3 * i + 1) % 13])
 
 
 def _counts() -> Iterator[Scene]:
     for i in range(20):
-        thing = Thing(SHAPES[(5 * i) % 11], _COLOURS[(7 * i + i // 10) % 10], count=2 + i % 3)
+        thing = Thing(SHAPES[(5 * i) % 11], _COLORS[(7 * i + i // 10) % 10], count=2 + i % 3)
         yield Scene((thing,), place=_PLACES[(2 * i) % 13] if i % 2 else None)
 
 
@@ -85,13 +85,13 @@ def _positions() -> Iterator[Scene]:
     for i in range(8):
         shape = SHAPES[(3 * i + 1) % 11]
         pattern = _PATTERNS[i % 3] if shape not in THIN else None
-        thing = Thing(shape, _COLOURS[(3 * i + 1) % 10], pattern)
+        thing = Thing(shape, _COLORS[(3 * i + 1) % 10], pattern)
         yield Scene((thing,), position=tuple(POSITIONS)[i % 5], place=_PLACES[(6 * i + 2) % 13])
 
 
 def _styles() -> Iterator[Scene]:
     for i, style in enumerate(STYLES):
-        yield Scene((Thing(SHAPES[(2 * i) % 9], _COLOURS[1 + i % 7]),), place=_PLACES[(5 * i) % 13], style=style)
+        yield Scene((Thing(SHAPES[(2 * i) % 9], _COLORS[1 + i % 7]),), place=_PLACES[(5 * i) % 13], style=style)
 
 
 def _entry(item: str, scene: Scene) -> Entry:

@@ -13,7 +13,7 @@ from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.renderer import render
 from nova_eval.sprites.vocabulary import (
     CAMERAS,
-    COLOURS,
+    COLORS,
     MOTIONS,
     PLACES,
     POSITIONS,
@@ -109,7 +109,7 @@ def example_scene(index: int, *, seed: int, **shares: float) -> Scene:
 def _scene(rng: np.random.Generator, sorts: Shares) -> Scene:
     if sorts.simple and rng.random() < sorts.simple:
         shape = "person" if rng.random() < 0.09 else str(rng.choice(list(SHAPES)))
-        return Scene((_told(Thing(shape, str(rng.choice(list(COLOURS)))), sorts.named, rng),))
+        return Scene((_told(Thing(shape, str(rng.choice(list(COLORS)))), sorts.named, rng),))
     if sorts.pairs or sorts.moving:
         sort = rng.random() * (1 - sorts.simple)
         if sort < sorts.pairs:
@@ -124,13 +124,13 @@ def _scene(rng: np.random.Generator, sorts: Shares) -> Scene:
 
 
 def _told(thing: Thing, named: float, rng: np.random.Generator) -> Thing:
-    return thing if named == 1 or rng.random() < named else replace(thing, colour=None)
+    return thing if named == 1 or rng.random() < named else replace(thing, color=None)
 
 
 def _pair(rng: np.random.Generator, named: float) -> Scene:
     shapes = rng.choice(list(SHAPES), 2, replace=False)
-    colours = rng.choice(list(COLOURS), 2, replace=False)
-    one, other = (_told(Thing(str(s), str(c)), named, rng) for s, c in zip(shapes, colours, strict=True))
+    colors = rng.choice(list(COLORS), 2, replace=False)
+    one, other = (_told(Thing(str(s), str(c)), named, rng) for s, c in zip(shapes, colors, strict=True))
     return Scene((one, other), str(rng.choice(list(RELATIONS))) if rng.random() < 0.6 else None)
 
 
@@ -138,7 +138,7 @@ def _moving(rng: np.random.Generator, sorts: Shares) -> Scene:
     place = str(rng.choice(list(PLACES)))
     while True:
         shape = "person" if rng.random() < sorts.persons else str(rng.choice(list(SHAPES)))
-        thing = _told(Thing(shape, str(rng.choice(list(COLOURS)))), sorts.named, rng)
+        thing = _told(Thing(shape, str(rng.choice(list(COLORS)))), sorts.named, rng)
         try:
             if rng.random() < 0.3:
                 things = (thing,) if rng.random() < 0.7 else ()
@@ -160,14 +160,14 @@ def _draw(rng: np.random.Generator, persons: float) -> Scene:
     def maybe(share: float, names: object) -> str | None:
         return one_of(names) if rng.random() < share else None
 
-    def thing(count: int = 1, coloured: float = 0.75, *, plain: bool = False) -> Thing:
+    def thing(count: int = 1, colored: float = 0.75, *, plain: bool = False) -> Thing:
         texture = maybe(0.0 if plain else 0.12, TEXTURES)
-        return Thing(one_of(SHAPES), maybe(coloured, COLOURS), texture, maybe(0.0 if plain else 0.08, SIZES), count)
+        return Thing(one_of(SHAPES), maybe(colored, COLORS), texture, maybe(0.0 if plain else 0.08, SIZES), count)
 
     place, style = maybe(0.3, PLACES), maybe(0.06, STYLES)
     kind = rng.choice(5, p=[0.60, 0.14, 0.13, 0.05, 0.08])
     if kind == 0:
-        main = Thing("person", maybe(0.4, COLOURS)) if rng.random() < persons else thing()
+        main = Thing("person", maybe(0.4, COLORS)) if rng.random() < persons else thing()
         motion = maybe(0.5, MOTIONS)
         if motion is None:
             motion = STILL if rng.random() < 0.06 else None
@@ -175,16 +175,16 @@ def _draw(rng: np.random.Generator, persons: float) -> Scene:
         position = maybe(0.15 if still else 0.05, POSITIONS)
         return Scene((main,), None, position, motion, place, maybe(0.15 if still else 0, CAMERAS), style)
     if kind == 1:
-        return Scene((thing(coloured=0.5), thing(coloured=0.5)), place=place, style=style)
+        return Scene((thing(colored=0.5), thing(colored=0.5)), place=place, style=style)
     if kind == 2:
-        return Scene((thing(coloured=0.5, plain=True), thing(coloured=0.5, plain=True)), one_of(RELATIONS), place=place)
+        return Scene((thing(colored=0.5, plain=True), thing(colored=0.5, plain=True)), one_of(RELATIONS), place=place)
     if kind == 3:
         return Scene((thing(int(rng.integers(2, 5)), plain=True),), place=place, style=style)
     return Scene((), place=one_of(PLACES), camera=maybe(0.3, CAMERAS), style=style)
 
 
 def labelled_sentence(index: int, *, seed: int) -> tuple[str, frozenset[str]]:
-    """The ``index``-th sentence and all it asks for, such as ``"0:colour=red"`` and ``"place=beach"``."""
+    """The ``index``-th sentence and all it asks for, such as ``"0:color=red"`` and ``"place=beach"``."""
     scene = example_scene(index, seed=seed)
     labels = {f"{name}={value}" for name in _SCENE_WORDS if (value := getattr(scene, name))}
     for number, thing in enumerate(scene.things):
@@ -193,4 +193,4 @@ def labelled_sentence(index: int, *, seed: int) -> tuple[str, frozenset[str]]:
 
 
 _SCENE_WORDS = ("relation", "position", "motion", "place", "camera", "style")
-_THING_WORDS = ("shape", "colour", "texture", "size", "count")
+_THING_WORDS = ("shape", "color", "texture", "size", "count")

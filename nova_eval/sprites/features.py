@@ -1,4 +1,4 @@
-"""What is measured of a frame besides its sprites: features whose cosine is likeness, colours in a mask, nearness."""
+"""What is measured of a frame besides its sprites: features whose cosine is likeness, colors in a mask, nearness."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from numpy.typing import NDArray
 
 from nova_eval.protocols import Floats, Frames, Mask
 from nova_eval.sprites.reading import FrameReading, full_mask
-from nova_eval.sprites.tones import BODIES, SPRITE_TONES, colour_codes, tone_table
-from nova_eval.sprites.vocabulary import COLOURS, SHAPES
+from nova_eval.sprites.tones import BODIES, SPRITE_TONES, color_codes, tone_table
+from nova_eval.sprites.vocabulary import COLORS, SHAPES
 
 GRID = 8  # cells a side of the thumbnail
 FLOOR = 4.0  # grey levels: thumbnails with less variation than this count as flat
 
 
 def subject_features(reading: FrameReading) -> Floats:
-    """(D,): the shapes and colours of the sprites, the surroundings and the light."""
+    """(D,): the shapes and colors of the sprites, the surroundings and the light."""
     shapes = np.zeros(len(SHAPES), np.float32)
     for seen in reading.objects:
         shapes[SHAPES.index(seen.shape)] += 1
     tones = (
-        tone_table().nearest[colour_codes(reading.small[reading.covered])] if reading.objects else np.zeros(0, np.uint8)
+        tone_table().nearest[color_codes(reading.small[reading.covered])] if reading.objects else np.zeros(0, np.uint8)
     )
-    colours = np.bincount(tones[tones < SPRITE_TONES] % BODIES, minlength=BODIES).astype(np.float32)
+    colors = np.bincount(tones[tones < SPRITE_TONES] % BODIES, minlength=BODIES).astype(np.float32)
     return np.concatenate(
-        [0.55 * _unit(shapes), 0.45 * _unit(colours), 0.45 * _thumbnail(reading), 0.35 * _light(reading.small)]
+        [0.55 * _unit(shapes), 0.45 * _unit(colors), 0.45 * _thumbnail(reading), 0.35 * _light(reading.small)]
     )
 
 
@@ -35,16 +35,16 @@ def background_features(reading: FrameReading) -> Floats:
 
 
 def color_name(frame: Frames, box: tuple[float, float, float, float], mask: Mask | None) -> str:
-    """The commonest sprite colour inside the mask, or the box where there is none; "" outside the frame."""
+    """The commonest sprite color inside the mask, or the box where there is none; "" outside the frame."""
     left, top, right, bottom = (max(0, round(edge)) for edge in box)
     pixels = frame[mask] if mask is not None else frame[top:bottom, left:right].reshape(-1, 3)
     if not len(pixels):
         return ""
-    tones = tone_table().nearest[colour_codes(pixels)]
+    tones = tone_table().nearest[color_codes(pixels)]
     votes = np.bincount(tones[tones < BODIES], minlength=BODIES)
     if not votes.any():
         votes = np.bincount(tones[tones < SPRITE_TONES] % BODIES, minlength=BODIES)
-    name = tuple(COLOURS)[int(votes.argmax())]
+    name = tuple(COLORS)[int(votes.argmax())]
     return name if name != "gray" else "white" if pixels.mean() >= 128 else "black"
 
 
@@ -57,7 +57,7 @@ def nearness(reading: FrameReading, size: tuple[int, int]) -> Floats:
 
 
 def _thumbnail(reading: FrameReading) -> Floats:
-    """The uncovered picture as GRID × GRID colours around their mean, of unit length; flat pictures are alike."""
+    """The uncovered picture as GRID × GRID colors around their mean, of unit length; flat pictures are alike."""
     import cv2
 
     open_ = uncovered(reading).astype(np.float32)
@@ -79,7 +79,7 @@ def uncovered(reading: FrameReading) -> Mask:
 
 
 def _light(pixels: Frames) -> Floats:
-    """The mean colour as unit vectors on a circle, one a channel: equal light, cosine 1."""
+    """The mean color as unit vectors on a circle, one a channel: equal light, cosine 1."""
     turn = (pixels.reshape(-1, 3).mean(0) if pixels.size else np.zeros(3)) / 255.0 * np.pi * 0.9
     light: Floats = (np.concatenate([np.cos(turn), np.sin(turn)]) / np.sqrt(3)).astype(np.float32)
     return light

@@ -10,7 +10,7 @@ from nova_eval.errors import UsageError
 from nova_eval.sprites.vocabulary import (
     BEFORE,
     CAMERAS,
-    COLOURS,
+    COLORS,
     COUNTS,
     DEPTHS,
     MOTIONS,
@@ -36,7 +36,7 @@ class Thing:
     """``count`` equal objects. ``None`` means that the prompt leaves the attribute free."""
 
     shape: str
-    colour: str | None = None
+    color: str | None = None
     texture: str | None = None
     size: str | None = None
     count: int = 1
@@ -129,7 +129,7 @@ def read_thing(phrase: str) -> Thing | None:
     shape = next(shape for shape in SHAPES if noun in (shape, PLURALS[shape]))
     if (count == 1) != (noun == shape):
         return None
-    return Thing(shape, match["colour"], match["texture"], match["size"], count)
+    return Thing(shape, match["color"], match["texture"], match["size"], count)
 
 
 def describe_thing(thing: Thing) -> str:
@@ -159,7 +159,7 @@ def _split_end(main: str, phrases: Mapping[str, str]) -> tuple[str, str | None]:
 
 def _thing_text(thing: Thing) -> str:
     noun = thing.shape if thing.count == 1 else PLURALS[thing.shape]
-    phrase = " ".join(word for word in (thing.size, thing.colour, thing.texture, noun) if word)
+    phrase = " ".join(word for word in (thing.size, thing.color, thing.texture, noun) if word)
     article = "an" if thing.count == 1 and phrase[0] in "aeiou" else COUNTS[thing.count]
     return f"{article} {phrase}"
 
@@ -192,7 +192,7 @@ def _incomplete(scene: Scene) -> str:
         return "a position or motion of more than one object"
     if len(scene.things) == 2:
         one, other = scene.things
-        if one.shape == other.shape and (one.colour == other.colour or not (one.colour and other.colour)):
+        if one.shape == other.shape and (one.color == other.color or not (one.color and other.color)):
             return "two things that nothing tells apart"
     return ""
 
@@ -223,8 +223,8 @@ def _hidden(scene: Scene) -> str:
         return f"a {near.shape} in front of a {far.shape}, which would not both be seen whole"
     if any(thing.size or thing.texture for thing in scene.things):
         return "a size or a texture where one thing stands before another"
-    if near.colour is not None and near.colour == far.colour:
-        return "a thing before another one of its colour"
+    if near.color is not None and near.color == far.color:
+        return "a thing before another one of its color"
     return ""
 
 
@@ -235,6 +235,6 @@ _BY_CAMERA = {phrase: name for name, phrase in CAMERAS.items()}
 _BY_STYLE = {phrase: name for name, phrase in STYLES.items()}
 _BY_COUNT = {word: count for count, word in COUNTS.items()} | {"an": 1, "one": 1}
 _THING = re.compile(
-    rf"(?P<count>{'|'.join(_BY_COUNT)}) (?:(?P<size>{'|'.join(SIZES)}) )?(?:(?P<colour>{'|'.join(COLOURS)}) )?"
+    rf"(?P<count>{'|'.join(_BY_COUNT)}) (?:(?P<size>{'|'.join(SIZES)}) )?(?:(?P<color>{'|'.join(COLORS)}) )?"
     rf"(?:(?P<texture>{'|'.join(TEXTURES)}) )?(?P<noun>{'|'.join([*SHAPES, *PLURALS.values()])})"
 )

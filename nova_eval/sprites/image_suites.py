@@ -16,10 +16,10 @@ from nova_eval.sprites.dpg_suite import dpg_entries
 from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.phrases import reading_of
 from nova_eval.sprites.suite import SUITE_PATH, Entry
-from nova_eval.sprites.vocabulary import BEFORE, COLOURS, PLACES, PLURALS, POSITIONS, RELATIONS, SHAPES, TEXTURES, THIN
+from nova_eval.sprites.vocabulary import BEFORE, COLORS, PLACES, PLURALS, POSITIONS, RELATIONS, SHAPES, TEXTURES, THIN
 
 EACH = 20  # prompts a task or category
-HUES = tuple(colour for colour in COLOURS if colour != "gray")  # GenEval's colours do not include gray
+HUES = tuple(color for color in COLORS if color != "gray")  # GenEval's colors do not include gray
 PATTERNS = tuple(texture for texture in TEXTURES if texture != "plain")
 BROAD = tuple(shape for shape in SHAPES if shape not in THIN)
 GENEVAL_RELATIONS = {"left": "left of", "right": "right of", "top": "above", "bottom": "below"}
@@ -41,7 +41,7 @@ def suite_path(benchmark: str) -> Path:
 
 def geneval_entries() -> list[Entry]:
     """Six tasks; ``auxiliary_info`` holds the clauses ``include`` and ``exclude`` of the official metadata."""
-    return [*_single(), *_two(), *_counting(), *_colours(), *_position(), *_colour_attribution()]
+    return [*_single(), *_two(), *_counting(), *_colors(), *_position(), *_color_attribution()]
 
 
 def _single() -> Iterator[Entry]:
@@ -62,7 +62,7 @@ def _counting() -> Iterator[Entry]:
         yield _asked("counting", Scene((Thing(shape, count=count),)), [_clause(shape, count)], excluded)
 
 
-def _colours() -> Iterator[Entry]:
+def _colors() -> Iterator[Entry]:
     for i in range(EACH):
         shape, hue = SHAPES[i % len(SHAPES)], HUES[(2 * i + i // len(HUES)) % len(HUES)]
         yield _asked("colors", Scene((Thing(shape, hue),)), [_clause(shape, color=hue)])
@@ -75,7 +75,7 @@ def _position() -> Iterator[Entry]:
         yield _asked("position", Scene((Thing(one), Thing(other)), relation), clauses)
 
 
-def _colour_attribution() -> Iterator[Entry]:
+def _color_attribution() -> Iterator[Entry]:
     for i, (one, other) in enumerate(_pairs(5, EACH)):
         first, second = HUES[i % len(HUES)], HUES[(i + 4) % len(HUES)]
         clauses = [_clause(one, color=first), _clause(other, color=second)]
@@ -96,7 +96,7 @@ def _asked(task: str, scene: Scene, include: list[Any], exclude: list[Any] | Non
 def compbench_entries() -> list[Entry]:
     """Eight categories; every prompt brings its ``parse``, complex ones their ``kind``, counts their ``plurals``."""
     return [
-        *(_read("color", scene) for scene in _coloured_pairs()),
+        *(_read("color", scene) for scene in _colored_pairs()),
         *(_read("shape", Scene((Thing(one), Thing(other)))) for one, other in _pairs(4, EACH)),
         *(_read("texture", scene) for scene in _textured_pairs()),
         *_places_2d(),
@@ -107,7 +107,7 @@ def compbench_entries() -> list[Entry]:
     ]
 
 
-def _coloured_pairs() -> Iterator[Scene]:
+def _colored_pairs() -> Iterator[Scene]:
     for i, (one, other) in enumerate(_pairs(2, EACH)):
         yield Scene((Thing(one, HUES[(2 * i) % len(HUES)]), Thing(other, HUES[(2 * i + 3) % len(HUES)])))
 

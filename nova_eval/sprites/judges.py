@@ -40,7 +40,7 @@ class SpritesJudge:
         return self
 
     def encode_images(self, frames: Frames) -> Floats:
-        """Subject features: which shapes in which colours, in which surroundings and light."""
+        """Subject features: which shapes in which colors, in which surroundings and light."""
         return np.stack([subject_features(reading) for reading in self._read(frames)])
 
     def image_text_similarity(self, frames: Frames, text: str) -> Floats:
@@ -67,7 +67,7 @@ class SpritesJudge:
         ]
 
     def colors(self, frame: Frames, objects: Sequence[Detection]) -> list[str]:
-        """The commonest sprite colour inside each mask (or box); gray, which has no name there, goes by brightness."""
+        """The commonest sprite color inside each mask (or box); gray, which has no name there, goes by brightness."""
         return [color_name(frame, one.box, one.mask) for one in objects]
 
     def depth(self, frames: Frames) -> Floats:
@@ -103,7 +103,7 @@ class SpritesJudge:
         return np.array(self._truths(frames, questions), np.float32).reshape(len(frames), len(questions))
 
     def aesthetic(self, frames: Frames) -> Floats:
-        """0 … 10 from colour, order, contrast, lines and composition; noise spoils all."""
+        """0 … 10 from color, order, contrast, lines and composition; noise spoils all."""
         pairs = zip(self._read(frames), _MEASURE(frames), strict=True)
         return np.array([quality.aesthetic(r.small, r.covered, measured) for r, measured in pairs], np.float32)
 

@@ -1,4 +1,4 @@
-"""Sprites that stand before other sprites: where a recognised outline holds a second colour, what shape that is."""
+"""Sprites that stand before other sprites: where a recognised outline holds a second color, what shape that is."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from nova_eval.protocols import Floats
 from nova_eval.sprites.features import nearness
-from nova_eval.sprites.reading import COLOUR_NAMES, LEAST_AREA, RECOGNISED, FrameReading, Seen, full_mask
+from nova_eval.sprites.reading import COLOR_NAMES, LEAST_AREA, RECOGNISED, FrameReading, Seen, full_mask
 from nova_eval.sprites.shape_bank import bank, correlate, silhouette
-from nova_eval.sprites.tones import BODIES, colour_codes, tone_table
+from nova_eval.sprites.tones import BODIES, color_codes, tone_table
 from nova_eval.sprites.vocabulary import SHAPES
 
-RIM = 2  # pixels at the working size along an outline that show the farther sprite's own colour
-LEAST_SHARE = 0.12  # of the outline's area; less of another colour is no sprite
+RIM = 2  # pixels at the working size along an outline that show the farther sprite's own color
+LEAST_SHARE = 0.12  # of the outline's area; less of another color is no sprite
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def read_layers(reading: FrameReading, size: tuple[int, int]) -> Layered:
     found: list[tuple[int, int]] = []
     for far, near in pairs:
         if near is not None:
-            changed = _recoloured(far, reading)
+            changed = _recolored(far, reading)
             objects[_place(objects, far)] = changed
             found.append((_place(objects, near), _place(objects, changed)))
     return Layered(tuple(objects), tuple(found))
@@ -54,15 +54,15 @@ def stands_before(layers: Layered, near: Seen, far: Seen) -> bool:
 
 
 def _before(seen: Seen, reading: FrameReading, size: tuple[int, int]) -> Seen | None:
-    """The sprite inside the outline of ``seen``, where its colour differs from that of the rim."""
+    """The sprite inside the outline of ``seen``, where its color differs from that of the rim."""
     import cv2
 
-    colours, core = _body_colours(seen, reading), _core(seen)
+    colors, core = _body_colors(seen, reading), _core(seen)
     _, other = _own_and_other(seen, reading)
-    area = int((core & (colours == other)).sum())
+    area = int((core & (colors == other)).sum())
     if area < max(LEAST_SHARE * seen.mask.sum(), LEAST_AREA * reading.covered.size):
         return None
-    closed = cv2.morphologyEx((core & (colours == other)).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((2, 2), np.uint8))
+    closed = cv2.morphologyEx((core & (colors == other)).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((2, 2), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     if len(stats) < 2:
         return None
@@ -80,7 +80,7 @@ def _before(seen: Seen, reading: FrameReading, size: tuple[int, int]) -> Seen | 
     return replace(
         seen,
         shape=SHAPES[int(bank().shapes[best])],
-        colour=COLOUR_NAMES[other],
+        color=COLOR_NAMES[other],
         texture="plain",
         box=(x * scale[0], y * scale[1], (x + width) * scale[0], (y + height) * scale[1]),
         score=float(scores[best]),
@@ -93,32 +93,32 @@ def _before(seen: Seen, reading: FrameReading, size: tuple[int, int]) -> Seen | 
     )
 
 
-def _recoloured(seen: Seen, reading: FrameReading) -> Seen:
-    """``seen`` in the colour of its rim: what stands before it has a colour of its own."""
+def _recolored(seen: Seen, reading: FrameReading) -> Seen:
+    """``seen`` in the color of its rim: what stands before it has a color of its own."""
     own, _ = _own_and_other(seen, reading)
-    return replace(seen, colour=COLOUR_NAMES[own], texture="plain")
+    return replace(seen, color=COLOR_NAMES[own], texture="plain")
 
 
 def _own_and_other(seen: Seen, reading: FrameReading) -> tuple[int, int]:
-    """The two commonest colours inside the outline, first the one that makes its rim.
+    """The two commonest colors inside the outline, first the one that makes its rim.
 
     A third, on the rim only, is a blend with the surroundings.
     """
-    colours = _body_colours(seen, reading)
-    second, first = np.argsort(np.bincount(colours[colours >= 0], minlength=BODIES), kind="stable")[-2:]
-    rim = colours[seen.mask & ~_core(seen)]
+    colors = _body_colors(seen, reading)
+    second, first = np.argsort(np.bincount(colors[colors >= 0], minlength=BODIES), kind="stable")[-2:]
+    rim = colors[seen.mask & ~_core(seen)]
     one, other = (
         (int(first), int(second)) if (rim == first).sum() >= (rim == second).sum() else (int(second), int(first))
     )
     return one, other
 
 
-def _body_colours(seen: Seen, reading: FrameReading) -> NDArray[np.int64]:
-    """(h, w) within the box of ``seen``: the number of the colour whose body tone a pixel shows, −1 for none."""
+def _body_colors(seen: Seen, reading: FrameReading) -> NDArray[np.int64]:
+    """(h, w) within the box of ``seen``: the number of the color whose body tone a pixel shows, −1 for none."""
     left, top = seen.corner
     height, width = seen.mask.shape
     pixels = reading.small[top : top + height, left : left + width]
-    tones = tone_table().nearest[colour_codes(pixels)].astype(np.int64)
+    tones = tone_table().nearest[color_codes(pixels)].astype(np.int64)
     return np.where(seen.mask & (tones < BODIES), tones, -1)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nova_eval.sprites.grammar import Scene, Thing
 from nova_eval.sprites.motions import Camera, Clock, Curve, camera_motion, sprite_motion
-from nova_eval.sprites.vocabulary import BEFORE, COLOURS, PLACES, STILL
+from nova_eval.sprites.vocabulary import BEFORE, COLORS, PLACES, STILL
 
 Spot = tuple[float, float]  # fractions of the view
 
@@ -24,7 +24,7 @@ class Sprite:
     """One object over time: ``spot`` in fractions of the view, ``dx``, ``dy``, ``radius`` in its shorter sides."""
 
     shape: str
-    colour: str
+    color: str
     texture: str
     spot: Spot
     dx: Curve
@@ -57,8 +57,8 @@ def lay_out(scene: Scene, seed: int, frames: int, fps: float, reach: float = 1.0
         place = str(rng.choice(list(PLACES)))
     spots = _spots(scene, rng)
     sprites = []
-    for thing, colour in zip(scene.things, _choose_colours(scene, rng), strict=True):
-        sprites += [_sprite(scene, thing, colour, spots.pop(0), seconds, rng, reach) for _ in range(thing.count)]
+    for thing, color in zip(scene.things, _choose_colors(scene, rng), strict=True):
+        sprites += [_sprite(scene, thing, color, spots.pop(0), seconds, rng, reach) for _ in range(thing.count)]
     if scene.layers and scene.things[0] is scene.layers[0]:  # what is drawn later covers what was drawn before
         sprites.reverse()
     wander = not scene.things and scene.motion != STILL
@@ -66,10 +66,10 @@ def lay_out(scene: Scene, seed: int, frames: int, fps: float, reach: float = 1.0
     return Layout(tuple(sprites), place, int(rng.integers(2**31)), camera, scene.style)
 
 
-def _choose_colours(scene: Scene, rng: np.random.Generator) -> list[str]:
-    free = [name for name in COLOURS if name not in {thing.colour for thing in scene.things}]
+def _choose_colors(scene: Scene, rng: np.random.Generator) -> list[str]:
+    free = [name for name in COLORS if name not in {thing.color for thing in scene.things}]
     drawn = [str(name) for name in rng.permutation(free)]
-    return [thing.colour or drawn.pop(0) for thing in scene.things]
+    return [thing.color or drawn.pop(0) for thing in scene.things]
 
 
 def _spots(scene: Scene, rng: np.random.Generator) -> list[Spot]:
@@ -101,7 +101,7 @@ def _spots(scene: Scene, rng: np.random.Generator) -> list[Spot]:
 
 
 def _sprite(  # noqa: PLR0917
-    scene: Scene, thing: Thing, colour: str, spot: Spot, seconds: Curve, rng: np.random.Generator, reach: float
+    scene: Scene, thing: Thing, color: str, spot: Spot, seconds: Curve, rng: np.random.Generator, reach: float
 ) -> Sprite:
     radius = RADIUS[scene.objects] * float(rng.uniform(0.95, 1.05))
     if scene.layers:
@@ -121,7 +121,7 @@ def _sprite(  # noqa: PLR0917
 
     return Sprite(
         thing.shape,
-        colour,
+        color,
         thing.texture or "plain",
         spot,
         dx=curve(motion.dx),

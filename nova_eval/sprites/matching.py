@@ -71,7 +71,7 @@ def caption(reading: FrameReading) -> str:
 
 def describe(seen: Seen) -> str:
     """The phrase for one object, e.g. ``"a red striped circle"``."""
-    return describe_thing(Thing(seen.shape, seen.colour, None if seen.texture == "plain" else seen.texture))
+    return describe_thing(Thing(seen.shape, seen.color, None if seen.texture == "plain" else seen.texture))
 
 
 def relation_holds(relation: str, one: Seen, other: Seen) -> bool:
@@ -128,16 +128,16 @@ def _static_facets(frame: Frames, reading: FrameReading, scene: Scene) -> list[f
 
 def _thing_facets(objects: Sequence[Seen], thing: Thing, scene: Scene) -> list[float]:
     shared = sum(other.shape == thing.shape for other in scene.things) > 1
-    same = [seen for seen in objects if seen.shape == thing.shape and (not shared or seen.colour == thing.colour)]
+    same = [seen for seen in objects if seen.shape == thing.shape and (not shared or seen.color == thing.color)]
     scores = [1.0 if len(same) == thing.count else 0.5 if same else 0.0]
-    for wanted, name in ((thing.colour, "colour"), (thing.texture, "texture"), (thing.size, "size")):
+    for wanted, name in ((thing.color, "color"), (thing.texture, "texture"), (thing.size, "size")):
         if wanted:
             scores.append(float(np.mean([getattr(seen, name) == wanted for seen in same])) if same else 0.0)
     return scores
 
 
 def _fitting(objects: Sequence[Seen], thing: Thing) -> list[Seen]:
-    return [seen for seen in objects if seen.shape == thing.shape and thing.colour in (None, seen.colour)]
+    return [seen for seen in objects if seen.shape == thing.shape and thing.color in (None, seen.color)]
 
 
 def _clarity(readings: Sequence[FrameReading]) -> float:

@@ -1,6 +1,6 @@
 """What a parser reads in sentences of this world: words with universal parts of speech, and noun phrases.
 
-T2I-CompBench's rules go by such readings. Here they follow from the grammar; adjectives are the words for colours,
+T2I-CompBench's rules go by such readings. Here they follow from the grammar; adjectives are the words for colors,
 textures and sizes, and places keep all their words.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from nova_eval.sprites.grammar import describe_thing, parse
 from nova_eval.sprites.questions import PLACE_NOUNS
 from nova_eval.sprites.vocabulary import (
-    COLOURS,
+    COLORS,
     COUNTS,
     DEPTHS,
     MOTIONS,
@@ -25,7 +25,7 @@ from nova_eval.sprites.vocabulary import (
 )
 
 _POS = {
-    **dict.fromkeys((*COLOURS, *TEXTURES, *SIZES), "ADJ"),
+    **dict.fromkeys((*COLORS, *TEXTURES, *SIZES), "ADJ"),
     **dict.fromkeys(("a", "an", "the"), "DET"),
     **dict.fromkeys((word for count, word in COUNTS.items() if count > 1), "NUM"),
     **dict.fromkeys(("on", "in", "of", "at", "under", "behind"), "ADP"),

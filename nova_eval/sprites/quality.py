@@ -1,4 +1,4 @@
-"""Technical quality and looks of a frame from plain measurements: noise, sharpness, exposure, colour, composition."""
+"""Technical quality and looks of a frame from plain measurements: noise, sharpness, exposure, color, composition."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def quality(m: Measures) -> float:
 
 
 def aesthetic(frame: Frames, covered: NDArray[np.bool_], m: Measures) -> float:
-    """Looks, 0 … 10: lively but few colours, clear contrast and lines, and a subject (``covered``) near the middle."""
+    """Looks, 0 … 10: lively but few colors, clear contrast and lines, and a subject (``covered``) near the middle."""
     r, g, b = (frame[..., c].astype(np.float32) for c in range(3))
     one, other = r - g, 0.5 * (r + g) - b
-    colourful = np.hypot(one.std(), other.std()) + 0.3 * np.hypot(one.mean(), other.mean())
-    lively = float(np.clip(colourful / 55.0, 0, 1))
+    colorful = np.hypot(one.std(), other.std()) + 0.3 * np.hypot(one.mean(), other.mean())
+    lively = float(np.clip(colorful / 55.0, 0, 1))
     cells = np.bincount((frame.reshape(-1, 3) >> 5).astype(np.int64) @ np.array([64, 8, 1]), minlength=512)
     share = np.sort(cells)[::-1] / cells.sum()
     order = float(np.clip((share[:6].sum() - 0.1) / 0.7, 0, 1))

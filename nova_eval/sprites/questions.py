@@ -17,7 +17,7 @@ from nova_eval.sprites.grammar import Thing, read_thing
 from nova_eval.sprites.matching import place_share, position_holds, relation_holds
 from nova_eval.sprites.reading import RECOGNISED, FrameReading, Seen
 from nova_eval.sprites.style_reading import style_score
-from nova_eval.sprites.vocabulary import COLOURS, PLACES, POSITIONS, RELATIONS, SIZES, STYLES, TEXTURES
+from nova_eval.sprites.vocabulary import COLORS, PLACES, POSITIONS, RELATIONS, SIZES, STYLES, TEXTURES
 
 CERTAIN = 0.90  # correlation with a template from which a sprite is named without doubt
 
@@ -57,7 +57,7 @@ def _phrase_holds(frame: Frames, reading: FrameReading, words: Mapping[str, str]
 def _attribute_holds(frame: Frames, reading: FrameReading, words: Mapping[str, str]) -> float:
     """Whether every thing of the description has the attribute."""
     fitting, wanted = _fitting(reading, _thing(words["subject"])), words["attribute"]
-    kind = "colour" if wanted in COLOURS else "texture" if wanted in TEXTURES else "size"
+    kind = "color" if wanted in COLORS else "texture" if wanted in TEXTURES else "size"
     if not fitting or any(getattr(seen, kind) != wanted for seen in fitting):
         return 0.0
     return max(_sureness(seen) for seen in fitting)
@@ -94,7 +94,7 @@ def _thing(phrase: str) -> Thing:
 
 
 def _fitting(reading: FrameReading, thing: Thing) -> list[Seen]:
-    asked = {"colour": thing.colour, "texture": thing.texture, "size": thing.size}
+    asked = {"color": thing.color, "texture": thing.texture, "size": thing.size}
     return [
         seen
         for seen in reading.objects
@@ -124,7 +124,7 @@ _FORMS: Sequence[tuple[re.Pattern[str], _Measure]] = (
     ),
     (re.compile(rf"is (?P<subject>the .+) (?P<position>{_one_of([*_BY_POSITION])})"), _position_holds),
     (
-        re.compile(rf"(?:is|are) (?P<subject>the .+) (?P<attribute>{_one_of([*COLOURS, *TEXTURES, *SIZES])})"),
+        re.compile(rf"(?:is|are) (?P<subject>the .+) (?P<attribute>{_one_of([*COLORS, *TEXTURES, *SIZES])})"),
         _attribute_holds,
     ),
     (re.compile(r"(?:(?:is|are) there )?(?P<phrase>.+)"), _phrase_holds),

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from nova_eval.protocols import Frames
 from nova_eval.sprites.shape_bank import Silhouette, bank, correlate, silhouette
-from nova_eval.sprites.tones import BODIES, PLAIN, SPRITE_TONES, colour_codes, tone_table
-from nova_eval.sprites.vocabulary import COLOURS, SHAPES
+from nova_eval.sprites.tones import BODIES, PLAIN, SPRITE_TONES, color_codes, tone_table
+from nova_eval.sprites.vocabulary import COLORS, SHAPES
 
 WORKING_SIDE = 96  # larger frames are reduced to this shorter side before they are read
 LEAST_WORKING_SIDE = 40  # … and smaller ones enlarged to this
 RECOGNISED = 0.80  # least correlation with a template that is called by its name
 LEAST_AREA = 0.0035  # of the frame; smaller specks are not objects
 LEAST_SIDE = 0.07  # of the frame's shorter side
-COLOUR_NAMES = tuple(COLOURS)
+COLOR_NAMES = tuple(COLORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Seen:
     """
 
     shape: str
-    colour: str
+    color: str
     texture: str
     box: tuple[float, float, float, float]
     score: float
@@ -94,7 +94,7 @@ def read_frames(frames: Frames) -> list[FrameReading]:
     """One reading per frame of (N, H, W, 3)."""
     table = tone_table()
     small = working_copies(frames)
-    codes = colour_codes(small)
+    codes = color_codes(small)
     tones = table.nearest[codes]
     sprite = (tones < SPRITE_TONES) & table.near[codes]
     certain = table.certain[codes]
@@ -156,13 +156,13 @@ def _name(component: _Component, scores: NDArray[np.float32], scale: tuple[float
     mask, outline = component.mask, component.silhouette
     votes = np.bincount(component.tones[mask > 0], minlength=SPRITE_TONES)
     bodies, shades = votes[:BODIES], votes[BODIES : 2 * BODIES] + votes[2 * BODIES : SPRITE_TONES]
-    colour = int(bodies.argmax()) if bodies.sum() >= 0.3 * shades.sum() else int(shades.argmax())
+    color = int(bodies.argmax()) if bodies.sum() >= 0.3 * shades.sum() else int(shades.argmax())
     height, width = mask.shape
     left, top = component.left * scale[0], component.top * scale[1]
     return Seen(
         shape=SHAPES[int(bank().shapes[best])],
-        colour=COLOUR_NAMES[colour],
-        texture=_texture(component, colour),
+        color=COLOR_NAMES[color],
+        texture=_texture(component, color),
         box=(left, top, left + width * scale[0], top + height * scale[1]),
         score=float(scores[best]),
         x=(component.left + outline.x + 0.5) / component.side,
@@ -174,14 +174,14 @@ def _name(component: _Component, scores: NDArray[np.float32], scale: tuple[float
     )
 
 
-def _texture(component: _Component, colour: int) -> str:
+def _texture(component: _Component, color: int) -> str:
     """Which pattern the shaded pixels make, by their share of the inside and whether they run in one direction."""
     import cv2
 
     inside = cv2.erode(component.mask, np.ones((3, 3), np.uint8), borderValue=0) > 0
     if inside.sum() < 20:
         return "plain"
-    body, shade = (np.array(tone, np.float32) for tone in COLOURS[COLOUR_NAMES[colour]])
+    body, shade = (np.array(tone, np.float32) for tone in COLORS[COLOR_NAMES[color]])
     axis = (shade - body) / float(((shade - body) ** 2).sum())
     shaded = np.clip((component.pixels.astype(np.float32) - body) @ axis, 0, 1)
     share = float(shaded[inside].mean())

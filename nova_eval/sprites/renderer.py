@@ -11,7 +11,7 @@ from nova_eval.sprites.layout import Layout, Sprite, lay_out
 from nova_eval.sprites.places import MARGIN, paint
 from nova_eval.sprites.shapes import outline, rotation
 from nova_eval.sprites.styles import restyle
-from nova_eval.sprites.vocabulary import COLOURS
+from nova_eval.sprites.vocabulary import COLORS
 
 
 def render(
@@ -88,7 +88,7 @@ def _draw_sprite(frame: Frames, sprite: Sprite, layout: Layout, t: int, detail: 
         contours = [np.round((c @ turn * radius + centre) * detail * 16 - 8).astype(np.int32) for c in part]
         cv2.fillPoly(mask, contours, 255, lineType=cv2.LINE_8, shift=4)
     region = frame[top:bottom, left:right]
-    paint_ = COLOURS[sprite.colour]
+    paint_ = COLORS[sprite.color]
     cover = _coverage(mask, region.shape[:2])
     blended = region + (np.array(paint_.body, np.float32) - region) * cover
     if sprite.texture != "plain":

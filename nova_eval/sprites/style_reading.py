@@ -1,4 +1,4 @@
-"""How strongly a frame shows each appearance style, 0 … 1, from its colours and edges alone."""
+"""How strongly a frame shows each appearance style, 0 … 1, from its colors and edges alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nova_eval.protocols import Frames
 from nova_eval.sprites.styles import BLUEPRINT, CURVES, NEON_NIGHT, cell_size, curve_table, luma
 from nova_eval.sprites.vocabulary import STYLES
 
-TOLERANCE = 11.0  # mean RGB deviation at which a frame no longer lies on a style's colour curve
+TOLERANCE = 11.0  # mean RGB deviation at which a frame no longer lies on a style's color curve
 
 
 def style_scores(frame: Frames) -> dict[str, float]:
@@ -42,24 +42,24 @@ def style_score(frame: Frames, style: str) -> float:
 
 
 def _neon(pixels: NDArray[np.float32]) -> float:
-    """1 where coloured light stands on night."""
+    """1 where colored light stands on night."""
     dark = float((np.abs(pixels - np.array(NEON_NIGHT, np.float32)).max(1) < 26).mean())
     lit = float(((pixels.max(1) > 90) & (np.ptp(pixels, axis=1) > 60)).mean())
     return float(np.clip(dark / 0.45, 0, 1) * np.clip(lit / 0.02, 0, 1) * (dark + lit > 0.5))
 
 
 def _on_curve(pixels: NDArray[np.float32], grey: NDArray[np.uint8], style: str) -> float:
-    deviation = np.abs(pixels - _colour_at(style)[grey]).mean()
+    deviation = np.abs(pixels - _color_at(style)[grey]).mean()
     return float(np.clip(1.5 * (1 - deviation / TOLERANCE), 0, 1))
 
 
 @lru_cache(maxsize=len(CURVES))
-def _colour_at(style: str) -> NDArray[np.float32]:
-    """(256, 3): the colour of each brightness on the style's curve."""
+def _color_at(style: str) -> NDArray[np.float32]:
+    """(256, 3): the color of each brightness on the style's curve."""
     table = curve_table(style)
     brightness = np.maximum.accumulate(luma(table))
-    colours: NDArray[np.float32] = table[np.searchsorted(brightness, np.arange(256)).clip(0, 255)].astype(np.float32)
-    return colours
+    colors: NDArray[np.float32] = table[np.searchsorted(brightness, np.arange(256)).clip(0, 255)].astype(np.float32)
+    return colors
 
 
 def _on_segment(pixels: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> float:

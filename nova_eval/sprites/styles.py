@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from nova_eval.protocols import Frames
 from nova_eval.sprites.vocabulary import RGB
 
-# brightness 0 … 255 runs through these colours at equal steps
+# brightness 0 … 255 runs through these colors at equal steps
 CURVES: dict[str, tuple[RGB, ...]] = {
     "monochrome": ((0, 0, 0), (255, 255, 255)),
     "sepia": ((40, 22, 8), (150, 108, 66), (250, 232, 200)),
@@ -42,7 +42,7 @@ def restyle(frames: Frames, style: str | None) -> Frames:
 
 
 def curve_table(style: str) -> NDArray[np.uint8]:
-    """The 256 colours of a curve style, dark to bright."""
+    """The 256 colors of a curve style, dark to bright."""
     knots = np.array(CURVES[style], np.float64)
     at = np.linspace(0, len(knots) - 1, 256)
     return np.stack([np.interp(at, np.arange(len(knots)), knots[:, c]) for c in range(3)], 1).astype(np.uint8)
@@ -90,7 +90,7 @@ def _lines(frames: Frames) -> NDArray[np.float32]:
 
 
 def _vivid(frames: Frames) -> NDArray[np.float32]:
-    """Colours at full saturation and brightness; greys become cyan."""
+    """Colors at full saturation and brightness; greys become cyan."""
     import cv2
 
     result = []

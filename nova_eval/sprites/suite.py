@@ -26,7 +26,7 @@ def entries() -> list[Entry]:
         *_actions(),
         *_subjects(),
         *_classes(),
-        *_colours(),
+        *_colors(),
         *_styles(),
         *_cameras(),
         *_sentences(),
@@ -139,7 +139,7 @@ def _classes() -> Iterator[Entry]:
         yield _entry(_text(Thing(shape)), "object_class", object_class={"object": shape})
 
 
-def _colours() -> Iterator[Entry]:
+def _colors() -> Iterator[Entry]:
     shown = {
         "circle": ("red", "blue", "white"),
         "square": ("green", "yellow"),
@@ -148,9 +148,9 @@ def _colours() -> Iterator[Entry]:
         "triangle": ("gray", "red"),
         "diamond": ("blue", "green"),
     }
-    for shape, colours in shown.items():
-        for colour in colours:
-            yield _entry(_text(Thing(shape, colour)), "color", color={"color": colour})
+    for shape, colors in shown.items():
+        for color in colors:
+            yield _entry(_text(Thing(shape, color)), "color", color={"color": color})
 
 
 def _styles() -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""Which tone of the world a pixel shows: a nearest-colour table over RGB, five bits a channel."""
+"""Which tone of the world a pixel shows: a nearest-color table over RGB, five bits a channel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nova_eval.protocols import Frames
-from nova_eval.sprites.vocabulary import BACKDROPS, COLOURS, PLACES, RGB
+from nova_eval.sprites.vocabulary import BACKDROPS, COLORS, PLACES, RGB
 
 CORE = 45.0  # RGB distance within which a pixel certainly shows a tone
 NEAR = 60.0  # … and within which it may be the blended edge of one
@@ -20,7 +20,7 @@ ALIKE = 26.0  # RGB distance of backdrop tones that count as one
 class ToneTable:
     """Tones are numbered: sprite bodies, shades, halfway blends of the two, then backdrop tones.
 
-    Tables over colours are indexed by ``colour_codes``.
+    Tables over colors are indexed by ``color_codes``.
     """
 
     nearest: NDArray[np.uint8]  # (32768,) number of the nearest tone
@@ -31,7 +31,7 @@ class ToneTable:
     count: int
 
 
-BODIES = len(COLOURS)  # tones 0 … BODIES-1 are sprite bodies in the order of COLOURS
+BODIES = len(COLORS)  # tones 0 … BODIES-1 are sprite bodies in the order of COLORS
 SPRITE_TONES = 3 * BODIES  # tones below this belong to sprites
 PLAIN = "plain backdrop"
 
@@ -39,7 +39,7 @@ PLAIN = "plain backdrop"
 @lru_cache(maxsize=1)
 def tone_table() -> ToneTable:
     """The table of this world, built once."""
-    paints = np.array([list(paint) for paint in COLOURS.values()], np.float32)  # (colours, body and shade, 3)
+    paints = np.array([list(paint) for paint in COLORS.values()], np.float32)  # (colors, body and shade, 3)
     sprites = np.concatenate([paints[:, 0], paints[:, 1], paints.mean(1)])
     own: dict[str, tuple[RGB, ...]] = {name: tuple(place.tones.values()) for name, place in PLACES.items()}
     own[PLAIN] = BACKDROPS
@@ -63,8 +63,8 @@ def _alike(group: NDArray[np.float32], tones: NDArray[np.float32]) -> NDArray[np
     return alike
 
 
-def colour_codes(frames: Frames) -> NDArray[np.int32]:
-    """The 15-bit colour of each pixel of (…, 3) frames, the index into the table."""
+def color_codes(frames: Frames) -> NDArray[np.int32]:
+    """The 15-bit color of each pixel of (…, 3) frames, the index into the table."""
     parts = frames.astype(np.int32) >> 3
     codes: NDArray[np.int32] = (parts[..., 0] << 10) | (parts[..., 1] << 5) | parts[..., 2]
     return codes

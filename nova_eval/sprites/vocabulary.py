@@ -1,8 +1,8 @@
-"""The words of the sprites world and what they look like: colours, shapes, places, motions, cameras, styles.
+"""The words of the sprites world and what they look like: colors, shapes, places, motions, cameras, styles.
 
-Colour words are among those VBench's colour rule knows, and no other word of this world contains one of them
+Color words are among those VBench's color rule knows, and no other word of this world contains one of them
 ("checked", not "checkered": the rule looks for substrings). Backdrop tones are muted and keep their distance from every
-sprite tone, so that a pixel's colour alone says whether it belongs to a sprite.
+sprite tone, so that a pixel's color alone says whether it belongs to a sprite.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ WORLD_VERSION = "sprites-1"  # changes whenever a rendered pixel can change
 
 
 class Paint(NamedTuple):
-    """A sprite's colour and the tone its texture is drawn in."""
+    """A sprite's color and the tone its texture is drawn in."""
 
     body: RGB
     shade: RGB
 
 
-COLOURS: dict[str, Paint] = {
+COLORS: dict[str, Paint] = {
     "white": Paint((252, 252, 250), (80, 80, 84)),
     "red": Paint((220, 36, 40), (112, 16, 20)),
     "pink": Paint((252, 140, 188), (196, 84, 130)),

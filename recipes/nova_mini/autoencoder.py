@@ -23,7 +23,7 @@ from nova_eval.protocols import Frames
 
 _UNSEEN = 1_000_000_000  # from this index on clips are for measuring
 _FIRST_MOVING = 500_000_000  # from this index on clips are for learning motion
-_FIRST_LOGVAR = -4.0  # the posterior starts narrow: noise as wide as the latents would hide the colours for long
+_FIRST_LOGVAR = -4.0  # the posterior starts narrow: noise as wide as the latents would hide the colors for long
 
 Clips = Callable[[int, int], Frames]  # (index, T) → uint8 (T, H, W, 3)
 

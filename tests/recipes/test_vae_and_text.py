@@ -22,8 +22,8 @@ from recipes.nova_mini.text_encoder import make_tokenizer, train_text_encoder
 
 def test_text_encoder_learns_labels_and_opens(tmp_path: Path) -> None:
     def labelled(i: int) -> tuple[str, frozenset[str]]:
-        colour, shape = ("red", "blue")[i % 2], ("circle", "square")[i // 2 % 2]
-        return f"a {colour} {shape}", frozenset({colour, shape})
+        color, shape = ("red", "blue")[i % 2], ("circle", "square")[i // 2 % 2]
+        return f"a {color} {shape}", frozenset({color, shape})
 
     tokenizer = make_tokenizer([labelled(i)[0] for i in range(4)], tmp_path / "tokenizer", vocabulary=300)
     assert len(tokenizer.encode("a red circle").ids) == 3

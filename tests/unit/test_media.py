@@ -101,7 +101,7 @@ def encoded(path: Path, matrix: int) -> Path:
 
 
 class TestColors:
-    """decord converts a file's colours as the file says; OpenCV 4 takes them for BT.601."""
+    """decord converts a file's colors as the file says; OpenCV 4 takes them for BT.601."""
 
     @pytest.mark.parametrize("reader", [media.read, read_long])
     def test_a_declared_matrix_is_followed_or_taken_for_bt601(self, reader: Any, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ class TestColors:
     @pytest.mark.parametrize("name", ["temporal_flickering", "motion_smoothness", "dynamic_degree", "static_filter"])
     def test_the_rules_published_with_opencv_do_not_see_the_declaration(self, name: str, tmp_path: Path) -> None:
         class Seen:
-            """Answers from the colours, so that another conversion gives another score."""
+            """Answers from the colors, so that another conversion gives another score."""
 
             def interpolate(self, first: Any, second: Any) -> Any:
                 return first

@@ -1,4 +1,4 @@
-"""GenEval's judge: what the detector sees and how its answer is read, which colours are asked for, which files fit."""
+"""GenEval's judge: what the detector sees and how its answer is read, which colors are asked for, which files fit."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def test_half_precision_finds_the_surest_about_as_sure(
     assert first[0].score == pytest.approx(together[0][0].score, abs=0.05)
 
 
-# --- colours --------------------------------------------------------------------------------------------------------
+# --- colors --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

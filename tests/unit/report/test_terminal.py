@@ -46,7 +46,7 @@ def test_many_rows_are_split_under_the_same_first_column():
     assert text.count("model 7\x20") == blocks
 
 
-def test_colour_makes_the_best_bold_and_its_absence_makes_a_star():
+def test_color_makes_the_best_bold_and_its_absence_makes_a_star():
     assert "\x1b[1m11.00\x1b[0m" in render_terminal(_wide(2), 80, color=True)
     plain = render_terminal(_wide(2), 80)
     assert "\x1b" not in plain

@@ -306,12 +306,12 @@ class TestErrors:
 
 
 class TestOutputs:
-    """One clip of two frames, one colour, in every form that pipelines use."""
+    """One clip of two frames, one color, in every form that pipelines use."""
 
-    colour = (10, 128, 250)
+    color = (10, 128, 250)
 
     def forms(self):
-        pixels = np.broadcast_to(np.array(self.colour, np.uint8), (2, 4, 6, 3)).copy()
+        pixels = np.broadcast_to(np.array(self.color, np.uint8), (2, 4, 6, 3)).copy()
         pictures = [Image.fromarray(frame) for frame in pixels]
         floats = pixels.astype(np.float32) / 255
         return {
@@ -328,7 +328,7 @@ class TestOutputs:
     def test_clips(self, form):
         (clip,) = as_clips({"frames": self.forms()[form]})
         assert (clip.dtype, clip.shape) == (np.uint8, (2, 4, 6, 3))
-        assert (clip == self.colour).all()
+        assert (clip == self.color).all()
 
     def test_pictures(self):
         grey = Image.new("L", (6, 4), 7)

@@ -66,7 +66,7 @@ def test_a_corruption_lowers_what_it_attacks(corruption, dimension):
 
 @pytest.mark.parametrize("dimension", [d for d in DIMENSIONS if d not in ("dynamic_degree", "color")])
 def test_noise_is_far_below_the_oracle(dimension):
-    # Noise moves, so it is "dynamic"; without any object the colour rule has nothing to say.
+    # Noise moves, so it is "dynamic"; without any object the color rule has nothing to say.
     assert score_of(dimension, "noise") < 0.8 * score_of(dimension, "none")
 
 

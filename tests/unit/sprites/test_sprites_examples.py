@@ -31,12 +31,12 @@ def test_a_clip_is_determined_by_seed_and_index() -> None:
     assert example(3, seed=1).frames.shape == (17, 64, 64, 3)
 
 
-def test_a_share_of_scenes_can_be_one_coloured_thing() -> None:
+def test_a_share_of_scenes_can_be_one_colored_thing() -> None:
     scenes = [example_scene(i, seed=5, simple=0.5) for i in range(400)]
-    bare = [s for s in scenes if s.things and s == Scene((Thing(s.things[0].shape, s.things[0].colour),))]
+    bare = [s for s in scenes if s.things and s == Scene((Thing(s.things[0].shape, s.things[0].color),))]
     assert 0.45 < len(bare) / 400 < 0.7
     only = [example_scene(i, seed=5, simple=1.0) for i in range(100)]
-    assert all(len(s.things) == 1 and s.things[0].colour and s.place is None and s.motion is None for s in only)
+    assert all(len(s.things) == 1 and s.things[0].color and s.place is None and s.motion is None for s in only)
     assert "person" in {s.things[0].shape for s in only}
 
 
@@ -52,7 +52,7 @@ def test_shares_of_pairs_and_moving_things() -> None:
     assert 0.22 < len(cameras) / (len(motions) + len(cameras)) < 0.38
     assert 0.3 < sum(s.things[0].shape == "person" for s in motions) / len(motions) < 0.55
     things = [thing for s in drawn for thing in s.things]
-    assert 0.42 < sum(thing.colour is not None for thing in things) / len(things) < 0.58
+    assert 0.42 < sum(thing.color is not None for thing in things) / len(things) < 0.58
     for scene in drawn:
         assert parse(render_text(scene)) == scene
 

@@ -12,7 +12,7 @@ from nova_eval.errors import UsageError
 from nova_eval.sprites.grammar import Scene, Thing, parse, render_text
 from nova_eval.sprites.vocabulary import (
     CAMERAS,
-    COLOURS,
+    COLORS,
     MOTIONS,
     PLACES,
     POSITIONS,
@@ -30,7 +30,7 @@ def maybe(names):
 
 
 things = st.builds(
-    Thing, st.sampled_from(SHAPES), maybe(COLOURS), maybe(TEXTURES), maybe(SIZES), st.sampled_from([1, 1, 1, 2, 3, 4])
+    Thing, st.sampled_from(SHAPES), maybe(COLORS), maybe(TEXTURES), maybe(SIZES), st.sampled_from([1, 1, 1, 2, 3, 4])
 )
 
 
@@ -65,10 +65,10 @@ def test_case_blanks_and_full_stop_do_not_matter(scene):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("colour", COLOURS)
-def test_taking_articles_and_colour_away_leaves_the_shape(shape, colour):
-    text = render_text(Scene((Thing(shape, colour),)))
-    assert text.replace("a ", "").replace("an ", "").replace(colour, "").strip() == shape
+@pytest.mark.parametrize("color", COLORS)
+def test_taking_articles_and_color_away_leaves_the_shape(shape, color):
+    text = render_text(Scene((Thing(shape, color),)))
+    assert text.replace("a ", "").replace("an ", "").replace(color, "").strip() == shape
 
 
 def test_the_label_of_an_action_is_its_motion():
@@ -76,10 +76,10 @@ def test_the_label_of_an_action_is_its_motion():
         assert render_text(Scene((Thing("person"),), motion=motion)).split("person is ")[1] == motion
 
 
-def test_no_word_hides_a_colour_of_the_colour_rule():
+def test_no_word_hides_a_color_of_the_color_rule():
     hidden = ("white", "red", "pink", "blue", "silver", "purple", "orange", "green", "gray", "yellow", "black", "grey")
     words = [*SHAPES, *TEXTURES, *SIZES, *MOTIONS, *PLACES]
-    assert [(word, colour) for word in words for colour in hidden if colour in word] == []
+    assert [(word, color) for word in words for color in hidden if color in word] == []
 
 
 def test_no_place_is_found_in_the_name_of_another():
@@ -88,7 +88,7 @@ def test_no_place_is_found_in_the_name_of_another():
     ]
     assert found == []
     assert [
-        (p, word) for p in PLACES for word in (*SHAPES, *COLOURS, *TEXTURES) if all(w in word for w in p.split())
+        (p, word) for p in PLACES for word in (*SHAPES, *COLORS, *TEXTURES) if all(w in word for w in p.split())
     ] == []
 
 

@@ -76,7 +76,7 @@ class TestGenEval:
         scene, (task,) = parse(prompt.text), prompt.tags
         clauses = prompt.reference["include"]
         asked = {(c["class"], c["count"], c.get("color")) for c in clauses}
-        assert asked == {(t.shape, t.count, t.colour) for t in scene.things}
+        assert asked == {(t.shape, t.count, t.color) for t in scene.things}
         assert {c["color"] for c in clauses if "color" in c} <= set(COLORS)
         assert ("exclude" in prompt.reference) == (task == "counting")
         if task == "counting":
@@ -112,7 +112,7 @@ class TestCompBench:
             if prompt.reference["kind"] != "action":
                 assert complex_objects(tokens) == [thing.shape for thing in scene.things]
             bare = parse(without_adjectives(tokens))
-            assert [thing.colour for thing in bare.things] == [None, None]
+            assert [thing.color for thing in bare.things] == [None, None]
             assert (bare.place, bare.relation) == (scene.place, scene.relation)
 
     def test_readings_follow_the_grammar(self):
@@ -135,5 +135,5 @@ class TestDPG:
     def test_every_fact_of_a_prompt_is_asked(self):
         prompt = next(prompt for prompt in DPG if prompt.text.startswith("a large"))
         scene = parse(prompt.text)
-        facts = sum(1 + sum(map(bool, (t.colour, t.texture, t.size))) for t in scene.things) + bool(scene.place)
+        facts = sum(1 + sum(map(bool, (t.color, t.texture, t.size))) for t in scene.things) + bool(scene.place)
         assert len(own_questions(prompt)) == facts

@@ -17,7 +17,7 @@ from nova_eval.sprites.renderer import render
 from nova_eval.sprites.style_reading import style_scores
 from nova_eval.sprites.vocabulary import (
     CAMERAS,
-    COLOURS,
+    COLORS,
     MOTIONS,
     PLACES,
     RELATIONS,
@@ -51,25 +51,25 @@ def share(outcomes) -> float:
 
 
 class TestWhatIsSeen:
-    def test_shapes_and_colours_at_all_places(self, decoded):
+    def test_shapes_and_colors_at_all_places(self, decoded):
         outcomes = []
         places = [None, *PLACES]
         for i, shape in enumerate(SHAPES):
-            for j, colour in enumerate(COLOURS):
-                clip = decoded(Scene((Thing(shape, colour),), place=places[(3 * i + j) % len(places)]), j, frames=2)
+            for j, color in enumerate(COLORS):
+                clip = decoded(Scene((Thing(shape, color),), place=places[(3 * i + j) % len(places)]), j, frames=2)
                 outcomes += [
-                    [(o.label, o.caption.split()[1]) for o in objects] == [(shape, colour)]
+                    [(o.label, o.caption.split()[1]) for o in objects] == [(shape, color)]
                     for objects in JUDGE.describe(clip)
                 ]
         assert share(outcomes) >= 0.95
 
     @pytest.mark.parametrize("size", [48, 96, 256])
-    def test_shapes_and_colours_at_other_sizes(self, decoded, size):
+    def test_shapes_and_colors_at_other_sizes(self, decoded, size):
         outcomes = []
         for i, shape in enumerate(SHAPES):
-            for j, colour in enumerate(list(COLOURS)[i % 3 :: 3]):
-                clip = decoded(Scene((Thing(shape, colour),)), j, frames=1, size=size)
-                outcomes.append([(o.label, o.caption.split()[1]) for o in JUDGE.describe(clip)[0]] == [(shape, colour)])
+            for j, color in enumerate(list(COLORS)[i % 3 :: 3]):
+                clip = decoded(Scene((Thing(shape, color),)), j, frames=1, size=size)
+                outcomes.append([(o.label, o.caption.split()[1]) for o in JUDGE.describe(clip)[0]] == [(shape, color)])
         assert share(outcomes) >= 0.95
 
     def test_counts_are_exact(self, decoded):
@@ -80,7 +80,7 @@ class TestWhatIsSeen:
                 outcomes.append([o.label for o in JUDGE.detect(clip)[0]] == [shape] * count)
         assert share(outcomes) >= 0.95
 
-    def test_two_things_keep_their_own_colours(self, decoded):
+    def test_two_things_keep_their_own_colors(self, decoded):
         outcomes = []
         for seed, shape in enumerate(SHAPES):
             other = SHAPES[(seed + 4) % len(SHAPES)]
@@ -94,8 +94,8 @@ class TestWhatIsSeen:
         outcomes = []
         for seed, shape in enumerate(shape for shape in SHAPES if shape not in THIN):
             for texture in TEXTURES:
-                for colour in ("red", "white", "black", "green", "yellow"):
-                    clip = decoded(Scene((Thing(shape, colour, texture, "large"),)), seed, frames=1, size=96)
+                for color in ("red", "white", "black", "green", "yellow"):
+                    clip = decoded(Scene((Thing(shape, color, texture, "large"),)), seed, frames=1, size=96)
                     objects = read_frames(clip)[0].objects
                     outcomes.append([o.texture for o in objects] == [texture])
         assert share(outcomes) >= 0.95
@@ -276,14 +276,14 @@ class TestLooks:
                 assert none < 0.05 * top < soft < 0.95 * sharp
 
 
-class TestColoursAndDepth:
-    def test_colours_by_mask_and_by_box(self, decoded):
+class TestColorsAndDepth:
+    def test_colors_by_mask_and_by_box(self, decoded):
         outcomes = []
-        for seed, colour in enumerate(colour for colour in COLOURS if colour != "gray"):
-            frame = decoded(Scene((Thing("square", colour), Thing("star", "gray")), motion="still"), seed, frames=1)[0]
+        for seed, color in enumerate(color for color in COLORS if color != "gray"):
+            frame = decoded(Scene((Thing("square", color), Thing("star", "gray")), motion="still"), seed, frames=1)[0]
             found = {o.label: o for o in JUDGE.detect(frame[None])[0]}
-            outcomes += [JUDGE.colors(frame, [found[s]])[0] for s in ("square",)] == [colour], "star" in found
-            outcomes.append(JUDGE.colors(frame, [found["square"]._replace(mask=None)]) == [colour])
+            outcomes += [JUDGE.colors(frame, [found[s]])[0] for s in ("square",)] == [color], "star" in found
+            outcomes.append(JUDGE.colors(frame, [found["square"]._replace(mask=None)]) == [color])
         assert share(outcomes) >= 0.95
 
     def test_sprites_are_nearer_than_their_place(self, decoded):

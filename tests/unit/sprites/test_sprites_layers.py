@@ -41,7 +41,7 @@ def test_both_are_found_and_which_is_nearer(enlarged):
     assert np.mean(np.array(overlaps) > 0.5) >= 0.9
 
 
-def test_colours_stay_with_their_things():
+def test_colors_stay_with_their_things():
     for seed, (near, far) in enumerate(PAIRS):
         scene = Scene((Thing(near, "red"), Thing(far, "white")), "front")
         (found,) = JUDGE.detect(render(scene, seed, frames=1))

@@ -9,7 +9,7 @@ from nova_eval.sprites.grammar import Scene, Thing, parse
 from nova_eval.sprites.layout import lay_out
 from nova_eval.sprites.places import paint
 from nova_eval.sprites.renderer import render
-from nova_eval.sprites.vocabulary import BACKDROPS, COLOURS, MOTIONS, PLACES, SHAPES, STYLES
+from nova_eval.sprites.vocabulary import BACKDROPS, COLORS, MOTIONS, PLACES, SHAPES, STYLES
 
 SENTENCES = [
     "a red striped heart bouncing on a beach",
@@ -115,6 +115,6 @@ def test_every_shape_and_place_can_be_drawn_from_any_seed():
 
 def test_backdrop_tones_keep_their_distance_from_sprite_tones():
     backdrops = [*BACKDROPS, *(tone for place in PLACES.values() for tone in place.tones.values())]
-    sprites = [tone for paint in COLOURS.values() for tone in paint]
+    sprites = [tone for paint in COLORS.values() for tone in paint]
     nearest = min(np.linalg.norm(np.subtract(a, b)) for a in sprites for b in backdrops)
     assert nearest > 36

@@ -51,8 +51,8 @@ def test_prompts_are_of_the_language_and_their_facts_agree_with_the_text(entry):
             assert facts["multiple_objects"]["object"] == " and ".join(thing.shape for thing in scene.things)
             assert facts["multiple_objects"]["object"].count(" and ") == 1
         case ["color"]:
-            colour = facts["color"]["color"]
-            assert text.replace("a ", "").replace("an ", "").replace(colour, "").strip() in SHAPES
+            color = facts["color"]["color"]
+            assert text.replace("a ", "").replace("an ", "").replace(color, "").strip() in SHAPES
         case ["appearance_style"]:
             assert facts["appearance_style"]["appearance_style"] == STYLES[scene.style]
         case ["scene", _]:

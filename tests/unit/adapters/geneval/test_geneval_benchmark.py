@@ -59,7 +59,7 @@ class TestScorers:
         assert frame.shape == (4, 4, 3)
         assert [o.box for o in asked] == [(20, 0, 30, 10)]
 
-    def test_colours_are_asked_only_where_a_clause_names_one(self, make_item, judge) -> None:
+    def test_colors_are_asked_only_where_a_clause_names_one(self, make_item, judge) -> None:
         item = make_item(1, reference={"include": [{"class": "car", "count": 1}]})
         eye = judge(detect=[[Detection("car", (0, 0, 1, 1), 0.31)]])
         (row,) = scores_of(OFFICIAL[0], [item], eye)

@@ -77,9 +77,9 @@ def test_the_target_of_a_position_stands_first() -> None:
     assert made["include"] == [{"class": "tie", "count": 1}, {"class": "dog", "count": 1, "position": ["above", 0]}]
 
 
-def test_no_person_is_asked_for_a_colour_and_every_colour_is_official() -> None:
+def test_no_person_is_asked_for_a_color_and_every_color_is_official() -> None:
     clauses = [(p.tags[0], clause) for p in prompts() for clause in p.reference["include"]]
-    coloured = [clause for _, clause in clauses if "color" in clause]
-    assert {clause["color"] for clause in coloured} == set(COLORS)
-    assert "person" not in {clause["class"] for clause in coloured}
+    colored = [clause for _, clause in clauses if "color" in clause]
+    assert {clause["color"] for clause in colored} == set(COLORS)
+    assert "person" not in {clause["class"] for clause in colored}
     assert {clause["class"] for _, clause in clauses} <= set(OBJECTS)
