@@ -30,6 +30,7 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
     across = torch.linspace(-1.0, 1.0, width, device=flow.device).expand(height, width)
     down = torch.linspace(-1.0, 1.0, height, device=flow.device)[:, None].expand(height, width)
     half = torch.tensor([(width - 1.0) / 2.0, (height - 1.0) / 2.0], device=flow.device)
+    # flow (N, 2, H, W) → (N, H, W, 2)
     grid = torch.stack([across, down], dim=-1) + flow.permute(0, 2, 3, 1) / half
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
 

@@ -75,6 +75,7 @@ def beam_search(
         if length < min_length:
             scores[:, end] = -torch.inf
         vocabulary = scores.shape[-1]
+        # (texts · beams, words) → (texts, beams · words)
         candidates = (scores.view(texts, beams, -1) + totals[..., None]).flatten(1)
         best, places = candidates.topk(2 * beams, dim=1)
         chosen: list[tuple[float, int, int]] = []  # total, id, row it continues

@@ -82,6 +82,7 @@ class Attention(nn.Module):
         keys, values = keys_values
         queries = _split(self.self.query(x), heads).expand(len(keys), -1, -1, -1)
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        # (B, heads, length, width / heads) → (B, length, width)
         return self.output(mixed.transpose(1, 2).flatten(2), x)  # type: ignore[no-any-return]
 
 

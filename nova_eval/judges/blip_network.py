@@ -42,6 +42,7 @@ class QuestionReader(nn.Module):
         x = self.embeddings(ids).repeat(images, 1, 1)
         for layer in self.layer:
             x = layer.attention(x, layer.attention.keys_values(x), seen)
+            # (N · Q, n, width) → (N, Q · n, width)
             looking = x.view(images, questions * ids.shape[1], -1)
             looking = layer.crossattention(looking, layer.crossattention.keys_values(image))
             x = layer.feed_forward(looking.view_as(x))
@@ -86,6 +87,7 @@ class BLIPForQuestions(nn.Module):
         """Questions (Q, n), image tokens (N, 901, width) → logits (N, Q, words) of the answer's first word."""
         seen = (ids != PAD).repeat(len(image), 1)
         logits: Tensor = self.text_decoder(self.text_encoder(ids, image), seen)
+        # (N · Q, words) → (N, Q, words)
         return logits.view(len(image), len(ids), -1)
 
 
@@ -104,8 +106,10 @@ def _at_480(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     side = int((table.shape[1] - 1) ** 0.5)
     if side**2 + 1 != table.shape[1]:
         return dict(state)
+    # (1, side², width) → (1, width, side, side)
     grid = table[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
     grid = F.interpolate(grid.float(), size=(GRID, GRID), mode="bicubic", align_corners=False)
+    # (1, width, GRID, GRID) → (1, GRID², width), behind the class token's row
     return {**state, POSITIONS: torch.cat([table[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)}
 
 

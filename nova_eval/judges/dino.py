@@ -69,14 +69,17 @@ def positions(table: Tensor, height: int, width: int) -> Tensor:
     if height == width == GRID * PATCH:
         return table
     factors = tuple((side // PATCH + OFFICIAL_POSITION_OFFSET) / GRID for side in (height, width))
+    # (1, GRID², D) → (1, D, GRID, GRID)
     grid = table[:, 1:].reshape(1, GRID, GRID, -1).permute(0, 3, 1, 2)
     grid = F.interpolate(grid, scale_factor=factors, mode="bicubic", align_corners=False)
+    # (1, D, rows, columns) → (1, patches, D), behind the class token's row
     return torch.cat([table[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
 
 
 def class_tokens(vit: nn.Module, images: Tensor) -> Tensor:
     """(N, 3, H, W) → (N, D): the class token after the last norm. Pixels beyond whole patches are not seen."""
     embed, blocks, norm = vit.patch_embed, vit.blocks, vit.norm
+    # (N, D, rows, columns) → (N, patches, D)
     patches = embed.proj(images).flatten(2).transpose(1, 2)  # type: ignore[union-attr, operator]
     tokens = torch.cat([vit.cls_token.expand(len(images), -1, -1), patches], dim=1)  # type: ignore[operator]
     tokens = tokens + positions(vit.pos_embed, *images.shape[-2:])  # type: ignore[arg-type]

@@ -98,6 +98,7 @@ class ColorNamer:
     def classifier(self, name: str) -> Tensor:
         """(768, 10) float32 on the CPU: for each color the direction of its three texts about ``name``."""
         features = self.text_features([text for color in COLORS for text in texts(color, name)])
+        # (10 · texts, 768) → (10, texts, 768)
         by_color = F.normalize(torch.from_numpy(features), dim=-1).reshape(len(COLORS), len(TEMPLATES), -1)
         return F.normalize(by_color.mean(1), dim=-1).T
 

@@ -140,6 +140,7 @@ class GritNetwork(nn.Module):
         texts: list[list[Text]] = [[] for _ in kinds]
         for start in range(0, len(boxes), REGIONS_AT_ONCE):
             some = slice(start, start + REGIONS_AT_ONCE)
+            # (n, 256, 14, 14) → (n, 196, 256)
             seen = self.text.look(pooled(levels, boxes[some], owners[some], TEXT_POOLED).flatten(2).transpose(1, 2))
             for own, kind in zip(texts, kinds, strict=True):
                 own.extend(self.text.write(seen, kind))

@@ -29,12 +29,15 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, width) → the same."""
         b, h, w, _ = x.shape
+        # (B, H, W, 3 · width) → (3, B, heads, H·W, width / heads)
         q, k, v = self.qkv(x).view(b, h * w, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
         grid = q.view(b, HEADS, h, w, -1)
         rows = torch.einsum("bnhwc,hkc->bnhwk", grid, relative(self.rel_pos_h, h))
         columns = torch.einsum("bnhwc,wkc->bnhwk", grid, relative(self.rel_pos_w, w))
+        # (B, heads, H, W, H, 1) + (B, heads, H, W, 1, W) → (B, heads, H·W, H·W)
         bias = (rows[..., :, None] + columns[..., None, :]).reshape(b, HEADS, h * w, h * w)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        # (B, heads, H·W, width / heads) → (B, H, W, width)
         return self.proj(mixed.transpose(1, 2).reshape(b, h, w, -1))  # type: ignore[no-any-return]
 
 
@@ -77,7 +80,9 @@ class Block(nn.Module):
         b, h, w, c = x.shape
         x = F.pad(x, (0, 0, 0, -w % WINDOW, 0, -h % WINDOW))
         down, across = x.shape[1] // WINDOW, x.shape[2] // WINDOW
+        # (B, H, W, C) → (B · down · across, WINDOW, WINDOW, C)
         windows = x.view(b, down, WINDOW, across, WINDOW, c).transpose(2, 3).reshape(-1, WINDOW, WINDOW, c)
+        # and back: (B, down, WINDOW, across, WINDOW, C) → (B, H, W, C), without what was padded
         windows = self.attn(windows).view(b, down, across, WINDOW, WINDOW, c).transpose(2, 3)
         return windows.reshape(b, down * WINDOW, across * WINDOW, c)[:, :h, :w]  # type: ignore[no-any-return]
 
@@ -103,6 +108,7 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) with sides divisible by 16 → (B, width, H / 16, W / 16)."""
         x = self.patch_embed(images)
+        # (1, 196, width) → (1, width, 14, 14)
         positions = self.pos_embed[:, 1:].view(1, 14, 14, WIDTH).permute(0, 3, 1, 2)
         if x.shape[1:3] != (14, 14):
             positions = F.interpolate(positions, size=x.shape[1:3], mode="bicubic", align_corners=False)

@@ -276,6 +276,7 @@ def _converted(name: str, parts: Sequence[str], tensor: Tensor) -> Iterator[tupl
 
 def merged_by_neighbour(tensor: Tensor) -> Tensor:
     """(…, 4C), four neighbours a channel in the order of rows → C channels a neighbour in the order of columns."""
+    # (…, 4C) → (…, C, 4) → (…, 4, C) → (…, 4C)
     by_channel = tensor.reshape(*tensor.shape[:-1], -1, 4)
     return by_channel[..., [0, 2, 1, 3]].transpose(-1, -2).flatten(-2)
 

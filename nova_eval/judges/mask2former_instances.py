@@ -63,6 +63,7 @@ def instances(classes: Tensor, masks: Tensor, height: int, width: int) -> Instan
     times the mean certainty inside the mask; a pair without any pixel has the box (0, 0, 0, 0) and score 0.
     """
     probabilities = classes.float().softmax(-1)[:, :-1]
+    # (Q, classes) → (Q · classes,)
     pairs = probabilities.flatten().topk(min(INSTANCES, probabilities.numel()))
     queries, labels = pairs.indices // probabilities.shape[1], pairs.indices % probabilities.shape[1]
     used, which = torch.unique(queries, return_inverse=True)

@@ -39,6 +39,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, size, size) → (N, 1 + patches, 1024)."""
+        # (N, 1024, rows, columns) → (N, patches, 1024)
         patches = self.conv1(images).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_embedding.expand(len(images), 1, -1), patches], dim=1)
         return self.ln_post(self.transformer(self.ln_pre(tokens + self.positional_embedding)))  # type: ignore[no-any-return]
@@ -81,6 +82,7 @@ class Fusion(nn.Module):
                 image, text = image + both[:, :tokens], both[:, tokens:]
                 continue
             text = layer.attention(text, layer.attention.keys_values(text), seen[:, None, None])
+            # (N · Q, places, width) → (N, Q · places, width)
             looking = text.reshape(len(image), -1, WIDTH)
             looking = layer.crossattention(looking, layer.crossattention.keys_values(image))
             text = layer.feed_forward(looking.view(-1, places, WIDTH))
@@ -123,6 +125,7 @@ class AnswerDecoder(nn.Module):
             else:
                 past.append(new)
             x = layer.attention(x, new)
+            # (items · rows, 1, width) → (items, rows, width)
             looking = x.view(len(seen), -1, WIDTH)
             looking = layer.crossattention(looking, sources[number], seen[:, None, None])
             x = layer.feed_forward(looking.view_as(x))

@@ -43,7 +43,9 @@ def search(
         if length <= min_length:
             scores[:, end] = NEVER
         words, penalty = scores.shape[-1], ((5 + length) / 6) ** LENGTH_PENALTY
+        # (items · beams, words) → (items, beams, words)
         candidates = (scores.view(len(places), beams, words) + totals[..., None]) / penalty
+        # (items, beams · words) → (items, beams)
         best, chosen = candidates.flatten(1).topk(beams, dim=1)
         totals = best * penalty
         first_rows = torch.arange(0, len(rows), beams, device=device)

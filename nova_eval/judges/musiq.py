@@ -112,6 +112,7 @@ def patches_of(images: Tensor) -> tuple[Tensor, tuple[int, int]]:
     """(N, 3, H, W) → (N, rows · columns, 3, 32, 32) zero-padded patches, and (rows, columns)."""
     padded = same_pad(images, PATCH, PATCH)
     rows, columns = (side // PATCH for side in padded.shape[-2:])
+    # (N, 3, rows, 32, columns, 32) → (N, rows · columns, 3, 32, 32)
     cut = padded.reshape(len(images), -1, rows, PATCH, columns, PATCH)
     return cut.permute(0, 2, 4, 1, 3, 5).flatten(1, 2), (rows, columns)
 
@@ -157,6 +158,7 @@ class Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
+        # (B, N, width) → (B, heads, N, width / heads), and back
         q, k, v = (layer(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value))
         return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
@@ -233,6 +235,7 @@ class MUSIQ(nn.Module):
         counts = torch.tensor([rows * columns for _, (rows, columns) in cut])
         scales = torch.arange(len(cut)).repeat_interleave(counts).to(images.device)
         at_once = STEM_PATCHES_CPU if images.device.type == "cpu" else STEM_PATCHES
+        # (N, patches, 3, 32, 32) → (N · patches, 384) → (N, patches, 384)
         tokens = torch.cat([self.stem(part) for part in torch.split(patches.flatten(0, 1), at_once)])
         tokens = tokens.reshape(len(images), -1, WIDTH)
         return self.transformer_encoder(tokens, places, scales)  # type: ignore[no-any-return]
@@ -241,6 +244,7 @@ class MUSIQ(nn.Module):
         """(P, 3, 32, 32) → (P, 384)."""
         x = self.gn_root(self.conv_root(patches)).relu()
         x = self.block1(F.max_pool2d(same_pad(x, 3, 2), 3, 2))
+        # (P, C, h, w) → (P, h·w·C)
         return self.embedding(x.permute(0, 2, 3, 1).flatten(1))  # type: ignore[no-any-return]
 
 

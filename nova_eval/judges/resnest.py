@@ -57,8 +57,10 @@ class SplitAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         b, width, h, w = x.shape
+        # (B, splits · width, h, w) → (B, splits, width, h, w)
         splits = F.relu(self.bn0(self.conv(x))).view(b, SPLITS, width, h, w)
         mean = splits.sum(1).mean((2, 3), keepdim=True)
+        # (B, splits · width, 1, 1) → (B, splits, width, 1, 1)
         wanted = self.fc2(F.relu(self.bn1(self.fc1(mean)))).view(b, SPLITS, width, 1, 1).softmax(1)
         return (wanted * splits).sum(1)  # type: ignore[no-any-return]
 

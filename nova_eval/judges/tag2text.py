@@ -200,6 +200,7 @@ class Tag2TextNetwork(nn.Module):
     def image_tokens(self, images: Tensor) -> Tensor:
         """(B, 3, 384, 384) → the mean of 144 tokens, then these: (B, 145, 1024)."""
         assert self.visual_encoder is not None
+        # (B, 12, 12, 1024) → (B, 144, 1024)
         tokens = self.visual_encoder.forward_features(images).flatten(1, 2)
         return torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1)
 

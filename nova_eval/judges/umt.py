@@ -71,6 +71,7 @@ def preprocess(frames: Frames) -> Tensor:
         frames = np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR) for frame in frames])
     top, left = round((height - CROP) / 2), round((width - CROP) / 2)
     cropped = frames[:, top : top + CROP, left : left + CROP]
+    # (T, 3, H, W) → (3, T, H, W)
     return normalised(cropped, IMAGENET_MEAN, IMAGENET_STD).transpose(0, 1).contiguous()
 
 
@@ -82,6 +83,7 @@ def sinusoid_positions(frames: int, grid: int, width: int) -> Tensor:
     table = torch.from_numpy(np.where(channel % 2 == 0, np.sin(angle), np.cos(angle))).float()
     if frames != PRETRAINED_FRAMES:
         in_time = table.view(PRETRAINED_FRAMES, -1).T[None]  # (1, grid² · width, 8)
+        # (grid² · width, frames) → (frames · grid², width)
         table = F.interpolate(in_time, size=frames, mode="linear", align_corners=False)[0].T.reshape(-1, width)
     return table[None]
 
@@ -98,7 +100,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        # (B, N, 3 · width) → (3, B, heads, N, width / heads)
         q, k, v = F.linear(x, self.qkv.weight, bias).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        # (B, heads, N, width / heads) → (B, N, width)
         return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
@@ -130,6 +134,7 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv3d(3, width, (1, patch, patch), stride=(1, patch, patch))
 
     def forward(self, clip: Tensor) -> Tensor:
+        # (B, width, T, rows, columns) → (B, T · rows · columns, width)
         return self.proj(clip).flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
 
 

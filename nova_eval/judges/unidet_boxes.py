@@ -73,6 +73,7 @@ def anchors(level: int, height: int, width: int, device: torch.device) -> Tensor
     x = torch.arange(width, device=device, dtype=torch.float32) * STRIDES[level]
     y = torch.arange(height, device=device, dtype=torch.float32) * STRIDES[level]
     centres = torch.stack([x.repeat(height), y.repeat_interleave(width)], dim=-1).repeat(1, 2)
+    # (h·w, 1, 4) + (9, 4) → (h·w·9, 4)
     return (centres[:, None] + torch.tensor(shapes, device=device)).view(-1, 4)
 
 
@@ -81,7 +82,9 @@ def proposals(answers: list[tuple[Tensor, Tensor]], size: tuple[int, int]) -> li
     boxes, logits, levels = [], [], []
     for level, (objectness, deltas) in enumerate(answers):
         b, _, h, w = objectness.shape
+        # (B, 9, h, w) → (B, h·w·9)
         scores = objectness.float().permute(0, 2, 3, 1).reshape(b, -1)  # place by place, nine anchors each
+        # (B, 9 · 4, h, w) → (B, h·w·9, 4)
         shifts = deltas.float().view(b, ANCHORS, 4, h, w).permute(0, 3, 4, 1, 2).reshape(b, -1, 4)
         best = scores.topk(min(BEST_PER_LEVEL, scores.shape[1]))
         around = anchors(level, h, w, scores.device)

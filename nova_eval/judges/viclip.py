@@ -49,6 +49,7 @@ class ViCLIP:
         """The clip's unit vector (768,), in float32."""
         if len(frames) != FRAMES:
             raise UsageError(f"{self.name} looks at {FRAMES} frames of a clip, not {len(frames)}")
+        # (T, 3, 224, 224) → (3, T, 224, 224)
         clip = self.hosted.place(preprocess(frames)).transpose(0, 1)
         with torch.inference_mode():
             return F.normalize(self.hosted.network.vision_encoder(clip[None])[0].float(), dim=-1)
@@ -97,8 +98,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        # (B, N, 3 · width) → (3, B, heads, N, width / heads)
         q, k, v = projected.view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        # (B, heads, N, width / heads) → (B, N, width)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
@@ -152,6 +155,7 @@ class VideoEncoder(nn.Module):
         patches = self.conv1(clip).flatten(3).permute(0, 3, 2, 1)  # (B, places, T, width)
         patches = patches + self.positional_embedding[1:, None] + self.temporal_positional_embedding
         first = (self.class_embedding + self.positional_embedding[0]).expand(len(clip), 1, -1)
+        # (B, places, T, width) → (B, places · T, width)
         x = self.transformer(self.ln_pre(torch.cat([first, patches.flatten(1, 2)], dim=1)))
         return self.ln_post(x[:, 0]) @ self.proj  # type: ignore[no-any-return]
 

@@ -122,6 +122,7 @@ def fuse(denoiser: Denoiser) -> Predict:
     width = head.in_features
 
     def predict(tokens: Tensor, condition: Tensor) -> Tensor:
+        # (B, N, parts · width) → (B, N, parts, width)
         modulation = F.linear(F.silu(condition), weight, bias).view(*condition.shape[:-1], -1, width)
         modulation[..., ::3, :] += 1  # scale, shift, gate of every block, then scale, shift
         parts = modulation.unbind(-2)

@@ -51,12 +51,14 @@ class Attention(nn.Module):
         cache: tuple[KeyValueCache, int] | None = None,
     ) -> Tensor:
         """(B, N, width) → (B, N, width). ``cache``: the cache and this layer's index in it. ``mask`` adds to logits."""
+        # (B, N, 3 · width) → 3 × (B, heads, N, head_dim)
         q, k, v = self.qkv(x).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         if rotary is not None:
             q, k = rotary.rotate(q), rotary.rotate(k)
         if cache is not None:
             k, v = cache[0].extend(cache[1], k, v)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        # (B, heads, N, head_dim) → (B, N, width)
         mixed: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return mixed
 
@@ -65,10 +67,13 @@ class Attention(nn.Module):
         width = x.shape[-1]
         q = F.linear(queries, self.qkv.weight[:width], self.qkv.bias[:width])
         kv = F.linear(x, self.qkv.weight[width:], self.qkv.bias[width:])
+        # (B, n, width) → (B, heads, n, head_dim)
         q = q.view(*queries.shape[:2], self.heads, -1).transpose(1, 2)
+        # (B, N, 2 · width) → 2 × (B, heads, N, head_dim)
         k, v = kv.view(*x.shape[:2], 2, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         if rotary is not None:
             q, k = rotary[0].rotate(q), rotary[1].rotate(k)
+        # (B, heads, n, head_dim) → (B, n, width)
         mixed: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return mixed
 
@@ -129,6 +134,7 @@ class PatchEmbed(nn.Module):
 
     def matrix(self) -> Tensor:
         """The kernel as (width, patch · patch · channels)."""
+        # (width, channels, patch, patch) → (width, patch · patch · channels)
         return self.proj.weight.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -136,12 +142,14 @@ def patchify(latents: Tensor, patch: int) -> Tensor:
     """(…, C, H, W) → (…, H/p · W/p, p · p · C), rows first."""
     *lead, channels, rows, columns = latents.shape
     grid = latents.reshape(*lead, channels, rows // patch, patch, columns // patch, patch)  # … C h p w q
+    # … C h p w q → … h w p q C → … (h w) (p q C)
     return grid.movedim(-5, -1).transpose(-4, -3).flatten(-3).flatten(-3, -2)
 
 
 def unpatchify(tokens: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
     """The inverse of ``patchify``."""
     x = tokens.reshape(*tokens.shape[:-2], *grid, patch, patch, -1)  # … h w p q C
+    # … h w p q C → … C h p w q → … C (h p) (w q)
     return x.transpose(-4, -3).movedim(-1, -5).flatten(-2).flatten(-3, -2)
 
 

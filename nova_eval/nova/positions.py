@@ -21,8 +21,10 @@ class Rotary(NamedTuple):
     def rotate(self, x: Tensor) -> Tensor:
         """(B, heads, N, head_dim) turned pair by pair (2i, 2i + 1)."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        # (…, head_dim) → 2 × (…, head_dim / 2)
         even, odd = wide.reshape(*wide.shape[:-1], -1, 2).unbind(-1)
         turned = [even * self.cosines - odd * self.sines, even * self.sines + odd * self.cosines]
+        # 2 × (…, head_dim / 2) → (…, head_dim), pairs side by side
         return torch.stack(turned, dim=-1).flatten(-2).type_as(x)
 
     def to(self, device: torch.device) -> Rotary:

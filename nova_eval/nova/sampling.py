@@ -119,6 +119,7 @@ class _Run:
         mask_token = model.mask_embed.mask_token.expand(self.tokens, -1)
         self.masked = (mask_token if self.added is None else mask_token + self.added).expand(self.rows, -1, -1)
         places = torch.arange(config.image_dim * self.latent_size[0] * self.latent_size[1])
+        # (C·h·w,) → (C, h, w) → (tokens, token_dim)
         self.places = patchify(places.view(config.image_dim, *self.latent_size), config.patch)
 
     def video(self, given: Tensor | None, history: Tensor | None) -> Tensor:
@@ -245,8 +246,11 @@ class _Run:
         tokens get is thrown away, except under renormalised guidance, whose norms count them.
         """
         shape = (self.model.config.image_dim, *self.latent_size)
+        # (1 + draws, B, C, h, w) → (1 + draws, B, C·h·w)
         full = self.draws.normal(1 + sum(step.draws for step in self.steps), shape).flatten(2)
+        # (B, n, token_dim) → (B, n · token_dim)
         where = self.places[ids].flatten(1)
+        # (1 + draws, B, n · token_dim) → (1 + draws, B, n, token_dim)
         picked = full.gather(2, where.expand(len(full), -1, -1)).view(len(full), *ids.shape, -1)
         others = None
         if self.plan.guidance.on and self.plan.guidance.renorm < 1:

@@ -58,10 +58,12 @@ CONVOLUTIONS: dict[str, Conv] = {
 
 def per_frame(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Applies a layer of (N, C, H, W) to every frame of (B, C, T, H, W) alone, a slice of frames at a time."""
+    # (B, C, T, H, W) → (B · T, C, H, W)
     frames = x.transpose(1, 2).flatten(0, 1)
     at_once = max(1, _SLICE_VALUES // frames[0].numel())
     parts = [layer(frames[start : start + at_once]) for start in range(0, len(frames), at_once)]
     out = torch.cat(parts) if len(parts) > 1 else parts[0]
+    # (B · T, C, H, W) → (B, C, T, H, W)
     return out.reshape(x.shape[0], x.shape[2], *out.shape[1:]).transpose(1, 2)
 
 
@@ -107,6 +109,7 @@ class FrameAttention(nn.Module):
         tokens = frames.flatten(2).transpose(1, 2)  # (N, H·W, C)
         q, k, v = (project(tokens)[:, None] for project in (self.to_q, self.to_k, self.to_v))
         out: Tensor = self.to_out[0](F.scaled_dot_product_attention(q, k, v)[:, 0])
+        # (N, H·W, C) → (N, C, H, W)
         return out.transpose(1, 2).reshape(frames.shape)
 
 

@@ -64,6 +64,7 @@ def losses(
     z = spatial_answer(
         model,
         clean,
+        # (B, T, M, width) → (B · T, M, width)
         condition.flatten(0, 1),
         visible_ids=draws.visible_ids,
         hidden_ids=hidden_ids,
@@ -73,6 +74,7 @@ def losses(
     shares = errors / (errors.numel() + 1e-5)
     if frames == 1:
         return Losses({"loss": shares.sum()})
+    # (repeat, B · T, n) → (B, T) → (T,)
     by_frame = shares.sum((0, 2)).view(batch, frames).sum(0)
     return Losses(
         {"loss_t2i": by_frame[0] * frames, "loss_i2i": by_frame[1:].sum() * (frames / (frames - 1))},
@@ -100,6 +102,7 @@ def conditions(model: NovaTransformer, prefix: Tensor, latents: Tensor) -> Tenso
     size = grid[0] * grid[1]
     mask = block_causal_mask(prefix.shape[1], frames, size).to(prefix.device) if frames > 1 else None
     outputs: Tensor = model.video_encoder(torch.cat(parts, dim=1), rotary, mask)[:, prefix.shape[1] :]
+    # (B, T · M, width) → (B, T, M, width)
     by_frame = outputs.reshape(batch, frames, size, -1)
     if frames == 1:
         return by_frame
@@ -171,4 +174,5 @@ def _denoising_errors(
     condition = decoder.condition(z).repeat(repeat, 1, 1) + decoder.timestep(noisy.times)
     answer = decoder.from_embedded(decoder.patch_embed(noisy.tokens.to(model.dtype)), condition)
     errors = (answer.float() - noisy.target.float()).square().mean(-1)
+    # (repeat · R, n) → (repeat, R, n)
     return errors.view(repeat, len(clean), -1)
