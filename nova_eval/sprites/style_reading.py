@@ -9,18 +9,12 @@ from numpy.typing import NDArray
 
 from nova_eval.protocols import Frames
 from nova_eval.sprites.styles import BLUEPRINT, CURVES, NEON_NIGHT, cell_size, curve_table, luma
-from nova_eval.sprites.vocabulary import STYLES
 
 TOLERANCE = 11.0  # mean RGB deviation at which a frame no longer lies on a style's color curve
 
 
-def style_scores(frame: Frames) -> dict[str, float]:
-    """Style → 0 … 1 for one (H, W, 3) frame. An ordinary frame scores near 0 everywhere."""
-    return {style: style_score(frame, style) for style in STYLES}
-
-
 def style_score(frame: Frames, style: str) -> float:
-    """How strongly one (H, W, 3) frame shows ``style``, 0 … 1. A frame of one tone shows none."""
+    """How strongly one (H, W, 3) frame shows ``style``, 0 … 1. An ordinary frame scores near 0, one of one tone 0."""
     import cv2
 
     side = min(frame.shape[:2])
