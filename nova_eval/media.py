@@ -164,7 +164,7 @@ def read(path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None, 
     return Clip(kept.held(), fps, path, {size: frames.held() for size, frames in scaled.items()}, bt601)
 
 
-class Facts(NamedTuple):
+class MediaFacts(NamedTuple):
     """What a file says of itself: frame count and rate (0 for an image), sides in pixels."""
 
     frames: int
@@ -173,7 +173,7 @@ class Facts(NamedTuple):
     fps: float
 
 
-def probe(path: Path) -> Facts:
+def probe(path: Path) -> MediaFacts:
     """The facts of an image or video from its container, without decoding a frame. MediaError as for ``read``.
 
     Damage inside of frames is not seen, a file that breaks off is.
@@ -182,12 +182,12 @@ def probe(path: Path) -> Facts:
 
     if _is_image(path):
         height, width = _image_size(path)
-        return Facts(1, height, width, 0.0)
+        return MediaFacts(1, height, width, 0.0)
     try:
         with av.open(str(path)) as container:
             stream = _video_stream(container, path)
             packets = [packet.is_discard for packet in container.demux(stream) if packet.size]
-            facts = Facts(packets.count(False), stream.height, stream.width, _fps(stream))
+            facts = MediaFacts(packets.count(False), stream.height, stream.width, _fps(stream))
             promised = stream.frames if "mp4" in container.format.name else 0
     except av.error.FFmpegError as error:
         raise MediaError(f"{path.name}: unreadable video ({_brief(error)})") from error

@@ -1,4 +1,4 @@
-"""Small checkpoints in the official layout, built where they are needed."""
+"""Small checkpoints in the official form, built where they are needed."""
 
 import json
 

@@ -29,7 +29,7 @@ KEEP_BACKGROUND = "original"
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ObjectView:
     """What is shown of an object: before which color (None: the image itself), and whether only its box."""
 
     background: tuple[int, ...] | None
@@ -49,9 +49,9 @@ class View:
         return np.array(image.crop(_corners(found)) if self.crop else image)
 
 
-def view(background: str = BACKGROUND, *, crop: bool = True) -> View:
+def view(background: str = BACKGROUND, *, crop: bool = True) -> ObjectView:
     """``background`` is a color's name or number, or ``"original"``. UsageError for another text."""
-    return View(None if background == KEEP_BACKGROUND else _rgb(background), crop)
+    return ObjectView(None if background == KEEP_BACKGROUND else _rgb(background), crop)
 
 
 class ColorNamer:
@@ -61,7 +61,7 @@ class ColorNamer:
     """
 
     def __init__(
-        self, judge: str, version: str, *, weights: Path | None, dtype: str, view: View, batch: int = 16
+        self, judge: str, version: str, *, weights: Path | None, dtype: str, view: ObjectView, batch: int = 16
     ) -> None:
         self.view, self._batch = view, batch
         self.hosted = Hosted(judge, version, weights=CLIP, path=weights, dtype=dtype, build=build)

@@ -28,7 +28,7 @@ HALF = (torch.float16, torch.bfloat16)
 Q_K_V = ("q_proj", "k_proj", "v_proj")
 
 
-class Answer(NamedTuple):
+class Outputs(NamedTuple):
     """``classes`` (B, 100, 81), the last class being "no object"; ``masks`` (B, 100, H/4, W/4). Both are logits."""
 
     classes: Tensor
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class Mask2FormerSwinS(nn.Module):
-    """(B, 3, H, W), normalised, both sides multiples of 32 → the last decoder layer's ``Answer``.
+    """(B, 3, H, W), normalised, both sides multiples of 32 → the last decoder layer's ``Outputs``.
 
     In half precision the pixel decoder still computes in float32, as its authors have it: it samples feature maps at
     learned places, and half precision cannot tell neighbouring pixels apart.
@@ -62,9 +62,9 @@ class Mask2FormerSwinS(nn.Module):
         self._pixel_decoder.register_forward_pre_hook(_in_decoders_format)
         self._pixel_decoder.register_forward_hook(self._in_own_format)
 
-    def forward(self, images: Tensor) -> Answer:
+    def forward(self, images: Tensor) -> Outputs:
         found = self.network(pixel_values=images, output_auxiliary_logits=False)
-        return Answer(found.class_queries_logits, found.masks_queries_logits)
+        return Outputs(found.class_queries_logits, found.masks_queries_logits)
 
     @property
     def _pixel_decoder(self) -> nn.Module:

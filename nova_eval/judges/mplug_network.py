@@ -26,7 +26,7 @@ PATCH, IMAGE_WIDTH, IMAGE_LAYERS, IMAGE_HEADS = 14, 1024, 24, 16
 WORDS, TYPES = 30522, 2
 
 
-class ImageEncoder(nn.Module):
+class ImageTower(nn.Module):
     """CLIP's image tower without its projection; every token is normalised and kept."""
 
     def __init__(self, size: int) -> None:
@@ -45,7 +45,7 @@ class ImageEncoder(nn.Module):
         return self.ln_post(self.transformer(self.ln_pre(tokens + self.positional_embedding)))  # type: ignore[no-any-return]
 
 
-class TextEncoder(nn.Module):
+class TextTower(nn.Module):
     def __init__(self, depth: int) -> None:
         super().__init__()
         self.embeddings = Embeddings(WORDS, TYPES)
@@ -136,9 +136,9 @@ class AnswerDecoder(nn.Module):
 class MPlug(nn.Module):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.visual_encoder = ImageEncoder(settings.image_size)
+        self.visual_encoder = ImageTower(settings.image_size)
         self.visn_fc, self.visn_layer_norm = nn.Linear(IMAGE_WIDTH, WIDTH), nn.LayerNorm(WIDTH, eps=NORM_EPS)
-        self.text_encoder = TextEncoder(settings.text_layers)
+        self.text_encoder = TextTower(settings.text_layers)
         self.fusion_encoder = Fusion(settings.fusion_layers, settings.stride)
         self.text_decoder = AnswerDecoder(settings.decoder_layers)
 

@@ -160,7 +160,7 @@ class VideoEncoder(nn.Module):
         return self.ln_post(x[:, 0]) @ self.proj  # type: ignore[no-any-return]
 
 
-class TextEncoder(nn.Module):
+class TextTower(nn.Module):
     """CLIP's text tower: causal attention, the feature at the end of text (the largest id)."""
 
     def __init__(self, *, width: int = 768, depth: int = 12, heads: int = 12, words: int = 49408) -> None:
@@ -181,7 +181,7 @@ class TextEncoder(nn.Module):
 class VideoTextNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.vision_encoder, self.text_encoder = VideoEncoder(), TextEncoder()
+        self.vision_encoder, self.text_encoder = VideoEncoder(), TextTower()
 
 
 def build(state: dict[str, Tensor], path: Path) -> VideoTextNetwork:

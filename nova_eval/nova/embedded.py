@@ -23,7 +23,7 @@ _SHARED = ("vae", "text_encoder", "tokenizer", "scheduler")
 
 
 def embedded_checkpoint(name: str) -> Path:
-    """The folder of ``nova-mini`` or ``nova-mini-early``, in the official layout."""
+    """The folder of ``nova-mini`` or ``nova-mini-early``, in the official form."""
     if not (PACKAGED / "model_index.json").is_file():
         raise PrerequisiteError(f"this installation lacks the weights of {name}", remedy="install the package again")
     if name == MINI:

@@ -98,7 +98,7 @@ class NovaPipeline:
         )
 
     def save_checkpoint(self, folder: str | Path) -> None:
-        """Writes all parts in the official layout; ``from_pretrained`` reads them back."""
+        """Writes all parts in the official form; ``from_pretrained`` reads them back."""
         target = Path(folder)
         checkpoint.save_transformer(self.transformer, target / "transformer")
         checkpoint.save_schedule(self.schedule, target / "scheduler")

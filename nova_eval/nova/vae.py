@@ -108,7 +108,7 @@ def build_vae(config: Mapping[str, Any], seed: int) -> VideoVAE:
 
 
 def save_vae(vae: VideoVAE, folder: Path) -> None:
-    """Writes ``config.json`` and the weights in the official layout; ``load_vae`` reads them back bit for bit."""
+    """Writes ``config.json`` and the weights in the official form; ``load_vae`` reads them back bit for bit."""
     from safetensors.torch import save_file
 
     assert isinstance(vae, _Autoencoder)

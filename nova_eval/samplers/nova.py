@@ -23,7 +23,7 @@ _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 @dataclass(frozen=True)
 class NovaSampler(Plan, Loading):
-    """``checkpoint`` is a folder in the official layout, a hub id such as ``"BAAI/nova-d48w1024-osp480"``, or
+    """``checkpoint`` is a folder in the official form, a hub id such as ``"BAAI/nova-d48w1024-osp480"``, or
     ``"nova-mini"``, which comes with the package.
 
     Defaults are the pipeline's own; the paper evaluates with 128 autoregressive steps, 100 diffusion steps and guidance

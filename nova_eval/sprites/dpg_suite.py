@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nova_eval.sprites.grammar import Scene, Thing, render_text
-from nova_eval.sprites.suite import Entry
+from nova_eval.sprites.suite import SuiteRow
 from nova_eval.sprites.vocabulary import COLORS, COUNTS, PLACES, PLURALS, POSITIONS, RELATIONS, SHAPES, STYLES, THIN
 
 TAGS = ("global", "entity", "attribute", "relation", "other", "overall")
@@ -15,7 +15,7 @@ _PLACES = tuple(PLACES)
 _PATTERNS = ("striped", "dotted", "checked")
 
 
-def dpg_entries() -> list[Entry]:
+def dpg_entries() -> list[SuiteRow]:
     """Prompts: pairs with attributes, relations, counts, positions, and styles."""
     scenes = [*_pairs(), *_relations(), *_counts(), *_positions(), *_styles()]
     return [_entry(f"sprites{number:04d}", scene) for number, scene in enumerate(scenes)]
@@ -94,7 +94,7 @@ def _styles() -> Iterator[Scene]:
         yield Scene((Thing(SHAPES[(2 * i) % 9], _COLORS[1 + i % 7]),), place=_PLACES[(5 * i) % 13], style=style)
 
 
-def _entry(item: str, scene: Scene) -> Entry:
+def _entry(item: str, scene: Scene) -> SuiteRow:
     reference = {"item": item, "questions": questions_of(scene)}
     return {"prompt_en": render_text(scene), "dimension": list(TAGS), "auxiliary_info": reference}
 

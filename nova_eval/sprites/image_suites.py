@@ -15,7 +15,7 @@ from typing import Any
 from nova_eval.sprites.dpg_suite import dpg_entries
 from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.phrases import reading_of
-from nova_eval.sprites.suite import SUITE_PATH, Entry
+from nova_eval.sprites.suite import SUITE_PATH, SuiteRow
 from nova_eval.sprites.vocabulary import BEFORE, COLORS, PLACES, PLURALS, POSITIONS, RELATIONS, SHAPES, TEXTURES, THIN
 
 EACH = 20  # prompts a task or category
@@ -39,43 +39,43 @@ def suite_path(benchmark: str) -> Path:
 # --- GenEval ----------------------------------------------------------------------------------------------------------
 
 
-def geneval_entries() -> list[Entry]:
+def geneval_entries() -> list[SuiteRow]:
     """Six tasks; ``auxiliary_info`` holds the clauses ``include`` and ``exclude`` of the official metadata."""
     return [*_single(), *_two(), *_counting(), *_colors(), *_position(), *_color_attribution()]
 
 
-def _single() -> Iterator[Entry]:
+def _single() -> Iterator[SuiteRow]:
     places: Iterator[str | None] = iter([*[None] * len(SHAPES), *PLACES])
     for shape, place in islice(zip(cycle(SHAPES), places, strict=False), EACH):
         yield _asked("single_object", Scene((Thing(shape),), place=place), [_clause(shape)])
 
 
-def _two() -> Iterator[Entry]:
+def _two() -> Iterator[SuiteRow]:
     for one, other in _pairs(2, EACH):
         yield _asked("two_object", Scene((Thing(one), Thing(other))), [_clause(one), _clause(other)])
 
 
-def _counting() -> Iterator[Entry]:
+def _counting() -> Iterator[SuiteRow]:
     for i in range(EACH):
         shape, count = SHAPES[i % len(SHAPES)], 2 + i % 3
         excluded = [_clause(shape, count + 1)]
         yield _asked("counting", Scene((Thing(shape, count=count),)), [_clause(shape, count)], excluded)
 
 
-def _colors() -> Iterator[Entry]:
+def _colors() -> Iterator[SuiteRow]:
     for i in range(EACH):
         shape, hue = SHAPES[i % len(SHAPES)], HUES[(2 * i + i // len(HUES)) % len(HUES)]
         yield _asked("colors", Scene((Thing(shape, hue),)), [_clause(shape, color=hue)])
 
 
-def _position() -> Iterator[Entry]:
+def _position() -> Iterator[SuiteRow]:
     for i, (one, other) in enumerate(_pairs(3, EACH)):
         relation = tuple(RELATIONS)[i % 4]
         clauses = [_clause(other), _clause(one, position=[GENEVAL_RELATIONS[relation], 0])]
         yield _asked("position", Scene((Thing(one), Thing(other)), relation), clauses)
 
 
-def _color_attribution() -> Iterator[Entry]:
+def _color_attribution() -> Iterator[SuiteRow]:
     for i, (one, other) in enumerate(_pairs(5, EACH)):
         first, second = HUES[i % len(HUES)], HUES[(i + 4) % len(HUES)]
         clauses = [_clause(one, color=first), _clause(other, color=second)]
@@ -86,14 +86,14 @@ def _clause(shape: str, count: int = 1, **more: Any) -> dict[str, Any]:
     return {"class": shape, "count": count, **more}
 
 
-def _asked(task: str, scene: Scene, include: list[Any], exclude: list[Any] | None = None) -> Entry:
+def _asked(task: str, scene: Scene, include: list[Any], exclude: list[Any] | None = None) -> SuiteRow:
     return _entry(scene, task, {"include": include, **({"exclude": exclude} if exclude else {})})
 
 
 # --- T2I-CompBench ----------------------------------------------------------------------------------------------------
 
 
-def compbench_entries() -> list[Entry]:
+def compbench_entries() -> list[SuiteRow]:
     """Eight categories; every prompt brings its ``parse``, complex ones their ``kind``, counts their ``plurals``."""
     return [
         *(_read("color", scene) for scene in _colored_pairs()),
@@ -118,12 +118,12 @@ def _textured_pairs() -> Iterator[Scene]:
         yield Scene((Thing(one, texture=first), Thing(other, texture=second)))
 
 
-def _places_2d() -> Iterator[Entry]:
+def _places_2d() -> Iterator[SuiteRow]:
     for i, (one, other) in enumerate(_pairs(6, EACH)):
         yield _read("spatial_2d", Scene((Thing(one), Thing(other)), tuple(RELATIONS)[i % 4]))
 
 
-def _places_3d() -> Iterator[Entry]:
+def _places_3d() -> Iterator[SuiteRow]:
     """The only prompts outside of the training sentences: nothing there stands before anything else."""
     pairs = [(near, far) for far, before in BEFORE.items() for near in before]
     for near, far in pairs:
@@ -132,7 +132,7 @@ def _places_3d() -> Iterator[Entry]:
         yield _read("spatial_3d", Scene((Thing(far), Thing(near)), "behind"))
 
 
-def _numbers() -> Iterator[Entry]:
+def _numbers() -> Iterator[SuiteRow]:
     """Mostly one kind of object; the last ones count two, which training sentences do not."""
     single = [Scene((Thing(SHAPES[(3 * i) % 11], count=2 + i % 3),)) for i in range(14)]
     mixed = [((2, 1), (1, 2), (2, 2), (1, 3), (3, 1), (1, 2))[i] for i in range(EACH - len(single))]
@@ -158,7 +158,7 @@ def _whole_sentences() -> Iterator[Scene]:
             yield Scene((Thing(shape, hue),), position=positions[i // 4 % 5], place=place)
 
 
-def _complex() -> Iterator[Entry]:
+def _complex() -> Iterator[SuiteRow]:
     """As officially: a relation (spatial), attributes and a place (action, of which an image shows none), or both."""
     places = tuple(place for place in PLACES if place != "snowy field")  # "snowy" would be taken for an adjective
     for i, (one, other) in enumerate(_pairs(7, EACH)):
@@ -171,7 +171,7 @@ def _complex() -> Iterator[Entry]:
         yield _read("complex", Scene(things, relation, place=place), kind=kind)
 
 
-def _read(category: str, scene: Scene, **more: Any) -> Entry:
+def _read(category: str, scene: Scene, **more: Any) -> SuiteRow:
     return _entry(scene, category, {**more, "parse": reading_of(render_text(scene))})
 
 
@@ -184,7 +184,7 @@ def _pairs(step: int, number: int, shapes: tuple[str, ...] = SHAPES) -> list[tup
     return [(shapes[i % size], shapes[(i + step + i // size) % size]) for i in range(number)]
 
 
-def _entry(scene: Scene, tag: str, reference: dict[str, Any]) -> Entry:
+def _entry(scene: Scene, tag: str, reference: dict[str, Any]) -> SuiteRow:
     return {"prompt_en": render_text(scene), "dimension": [tag], "auxiliary_info": reference}
 
 

@@ -117,7 +117,7 @@ class SpritesJudge:
 
 
 class SpritesBackgroundEncoder:
-    """Features of what is behind the sprites: backdrop tones, their layout, and the light."""
+    """Features of what is behind the sprites: backdrop tones, their arrangement, and the light."""
 
     name = "sprites_background"
     light = True

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nova_eval.protocols import Frames
+from nova_eval.sprites.arrangement import Arrangement, Sprite, arrange
 from nova_eval.sprites.grammar import Scene
-from nova_eval.sprites.layout import Layout, Sprite, lay_out
 from nova_eval.sprites.places import MARGIN, paint
 from nova_eval.sprites.shapes import outline, rotation
 from nova_eval.sprites.styles import restyle
@@ -28,26 +28,26 @@ def render(
 
     Equal arguments give equal pixels.
     """
-    return draw(lay_out(scene, seed, frames, fps, reach), height, width)
+    return draw(arrange(scene, seed, frames, fps, reach), height, width)
 
 
-def draw(layout: Layout, height: int, width: int) -> Frames:
-    """The clip of a layout."""
-    clip = _backgrounds(layout, height, width)
+def draw(arrangement: Arrangement, height: int, width: int) -> Frames:
+    """The clip of an arrangement."""
+    clip = _backgrounds(arrangement, height, width)
     detail = 4 if min(height, width) <= 128 else 2
     for t, frame in enumerate(clip):
-        for sprite in layout.sprites:
-            _draw_sprite(frame, sprite, layout, t, detail)
-    return restyle(_focused(clip, layout.camera.blur), layout.style)
+        for sprite in arrangement.sprites:
+            _draw_sprite(frame, sprite, arrangement, t, detail)
+    return restyle(_focused(clip, arrangement.camera.blur), arrangement.style)
 
 
-def _backgrounds(layout: Layout, height: int, width: int) -> Frames:
+def _backgrounds(arrangement: Arrangement, height: int, width: int) -> Frames:
     import cv2
 
-    camera = layout.camera
+    camera = arrangement.camera
     frames = len(camera.zoom)
     density = 3 if min(height, width) <= 128 else 2
-    canvas = paint(layout.place, layout.place_seed, height * density, width * density).pixels
+    canvas = paint(arrangement.place, arrangement.place_seed, height * density, width * density).pixels
     moves = np.ptp(camera.zoom) + np.ptp(camera.x) + np.ptp(camera.y) > 0
     if not moves:
         top, left = round(MARGIN * height * density), round(MARGIN * width * density)
@@ -66,11 +66,11 @@ def _backgrounds(layout: Layout, height: int, width: int) -> Frames:
     return clip
 
 
-def _draw_sprite(frame: Frames, sprite: Sprite, layout: Layout, t: int, detail: int) -> None:
+def _draw_sprite(frame: Frames, sprite: Sprite, arrangement: Arrangement, t: int, detail: int) -> None:
     import cv2
 
     height, width = frame.shape[:2]
-    side, camera = min(height, width), layout.camera
+    side, camera = min(height, width), arrangement.camera
     zoom = camera.zoom[t]
     x = ((sprite.spot[0] - 0.5 - camera.x[t]) * zoom + 0.5) * width + sprite.dx[t] * side * zoom
     y = ((sprite.spot[1] - 0.5 - camera.y[t]) * zoom + 0.5) * height + sprite.dy[t] * side * zoom

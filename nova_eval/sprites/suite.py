@@ -15,10 +15,10 @@ from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.vocabulary import CAMERAS, MOTIONS, PLACES, RELATIONS, SHAPES, STILL, STYLES
 
 SUITE_PATH = Path(__file__).parents[2] / "prompts" / "vbench" / "sprites.json"
-Entry = dict[str, Any]
+SuiteRow = dict[str, Any]
 
 
-def entries() -> list[Entry]:
+def entries() -> list[SuiteRow]:
     """All entries in file order: ``prompt_en``, ``dimension`` and, where a rule needs it, ``auxiliary_info``."""
     return [
         *_still(),
@@ -40,8 +40,8 @@ def suite_text() -> str:
     return json.dumps(entries(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _entry(text: str, *dimensions: str, **auxiliary: Any) -> Entry:
-    entry: Entry = {"prompt_en": text, "dimension": list(dimensions)}
+def _entry(text: str, *dimensions: str, **auxiliary: Any) -> SuiteRow:
+    entry: SuiteRow = {"prompt_en": text, "dimension": list(dimensions)}
     return entry | {"auxiliary_info": auxiliary} if auxiliary else entry
 
 
@@ -54,7 +54,7 @@ def _sentence(*things: Thing, **rest: Any) -> str:
     return text[0].upper() + text[1:]
 
 
-def _still() -> Iterator[Entry]:
+def _still() -> Iterator[SuiteRow]:
     shown = [
         ((Thing("star", "yellow"),), "night sky"),
         ((Thing("circle", "red"),), "beach"),
@@ -71,7 +71,7 @@ def _still() -> Iterator[Entry]:
         yield _entry(_sentence(*things, place=place, motion=STILL), "temporal_flickering")
 
 
-def _pairs() -> Iterator[Entry]:
+def _pairs() -> Iterator[SuiteRow]:
     shapes = (
         "circle",
         "star",
@@ -93,12 +93,12 @@ def _pairs() -> Iterator[Entry]:
         )
 
 
-def _actions() -> Iterator[Entry]:
+def _actions() -> Iterator[SuiteRow]:
     for motion in MOTIONS:
         yield _entry(_sentence(Thing("person"), motion=motion), "human_action")
 
 
-def _subjects() -> Iterator[Entry]:
+def _subjects() -> Iterator[SuiteRow]:
     moves = ("bouncing", "swaying", "circling", "zigzagging", "rising", "falling")
     places = (
         "beach",
@@ -134,12 +134,12 @@ def _subjects() -> Iterator[Entry]:
         yield _entry(text, "subject_consistency", "dynamic_degree", "motion_smoothness")
 
 
-def _classes() -> Iterator[Entry]:
+def _classes() -> Iterator[SuiteRow]:
     for shape in SHAPES:
         yield _entry(_text(Thing(shape)), "object_class", object_class={"object": shape})
 
 
-def _colors() -> Iterator[Entry]:
+def _colors() -> Iterator[SuiteRow]:
     shown = {
         "circle": ("red", "blue", "white"),
         "square": ("green", "yellow"),
@@ -153,7 +153,7 @@ def _colors() -> Iterator[Entry]:
             yield _entry(_text(Thing(shape, color)), "color", color={"color": color})
 
 
-def _styles() -> Iterator[Entry]:
+def _styles() -> Iterator[SuiteRow]:
     shown = [(Thing("circle", "red"), "beach"), (Thing("person", "blue"), "city"), (Thing("star", "yellow"), "meadow")]
     for i, (style, phrase) in enumerate([*STYLES.items(), *list(STYLES.items())[:2]]):
         thing, place = shown[(i + 2 * (i // len(STYLES))) % len(shown)]
@@ -161,7 +161,7 @@ def _styles() -> Iterator[Entry]:
         yield _entry(text, "appearance_style", appearance_style={"appearance_style": phrase})
 
 
-def _cameras() -> Iterator[Entry]:
+def _cameras() -> Iterator[SuiteRow]:
     places = ("beach", "city", "forest", "mountain", "meadow", "snowy field", "desert", "night sky", "room")
     things = (Thing("circle", "red"), Thing("star", "orange"), Thing("person", "white"))
     for i, camera in enumerate(CAMERAS):
@@ -169,7 +169,7 @@ def _cameras() -> Iterator[Entry]:
     yield _entry(_text(place="ocean", camera="zoom_in"), "temporal_style")
 
 
-def _sentences() -> Iterator[Entry]:
+def _sentences() -> Iterator[SuiteRow]:
     shown = [
         Scene((Thing("circle", "red", "striped"),), motion="bouncing", place="beach"),
         Scene((Thing("person", "blue"),), motion="swaying", place="snowy field"),
@@ -188,12 +188,12 @@ def _sentences() -> Iterator[Entry]:
         yield _entry(render_text(scene), "overall_consistency", "aesthetic_quality", "imaging_quality")
 
 
-def _places() -> Iterator[Entry]:
+def _places() -> Iterator[SuiteRow]:
     for place in PLACES:
         yield _entry(_text(place=place), "scene", "background_consistency", scene={"scene": {"scene": place}})
 
 
-def _relations() -> Iterator[Entry]:
+def _relations() -> Iterator[SuiteRow]:
     pairs = [
         ("circle", "square"),
         ("star", "heart"),

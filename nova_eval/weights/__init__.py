@@ -1,13 +1,13 @@
 """Pinned weight files: which there are, where they lie, how they are fetched, checked and opened."""
 
-from nova_eval.weights.catalogue import Entry, digest, entries, entry, find, locate, locate_first
-from nova_eval.weights.fetching import Check, Listing, fetch, listing, verify
+from nova_eval.weights.catalogue import WeightFile, digest, entries, entry, find, locate, locate_first
+from nova_eval.weights.fetching import Check, ListedFile, fetch, listing, verify
 from nova_eval.weights.loading import apply, load_state_dict, require
 
 __all__ = [
     "Check",
-    "Entry",
-    "Listing",
+    "ListedFile",
+    "WeightFile",
     "apply",
     "digest",
     "entries",

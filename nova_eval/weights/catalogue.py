@@ -24,7 +24,7 @@ FOLDER_VARIABLE = "NOVA_EVAL_WEIGHTS"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WeightFile:
     """One file of ``weights.toml``.
 
     ``sha256`` is the publisher's checksum: 64 digits, or the prefix that the published file name carries, or "".
@@ -45,29 +45,29 @@ class Entry:
 
 
 @lru_cache(maxsize=1)
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, WeightFile]:
     """Every entry of ``weights.toml`` by name, in the order of the file."""
     table = tomllib.loads((Path(__file__).parent / "weights.toml").read_text(encoding="utf-8"))
     return {name: _entry(name, row) for name, row in table.items()}
 
 
-def _entry(name: str, row: dict[str, Any]) -> Entry:
-    return Entry(name=name, **{**row, "urls": tuple(row["urls"]), "used_by": tuple(row["used_by"])})
+def _entry(name: str, row: dict[str, Any]) -> WeightFile:
+    return WeightFile(name=name, **{**row, "urls": tuple(row["urls"]), "used_by": tuple(row["used_by"])})
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> WeightFile:
     """The entry called ``name``. UsageError, with the nearest name, when there is none."""
     if name not in entries():
         raise unknown("weights", name, entries())
     return entries()[name]
 
 
-def needs(judge: str) -> list[Entry]:
+def needs(judge: str) -> list[WeightFile]:
     """The files that the judge registered as ``judge`` loads; none for judges that compute without weights."""
     return [row for row in entries().values() if judge in row.used_by]
 
 
-def missing(judge: str) -> list[Entry]:
+def missing(judge: str) -> list[WeightFile]:
     """The files of ``judge`` that are not here. Of files that can stand for each other one is enough."""
     rows = needs(judge)
     here = {row.instead_of or row.name for row in rows if find(row.name)}
@@ -152,7 +152,7 @@ def locked() -> dict[str, dict[str, Any]]:
     return rows
 
 
-def pinned(entry: Entry) -> tuple[str, str]:
+def pinned(entry: WeightFile) -> tuple[str, str]:
     """The checksum (or the beginning of it) that the file must have and who says so; both "" for the first fetch."""
     if entry.sha256:
         return entry.sha256, "publisher"
@@ -160,7 +160,7 @@ def pinned(entry: Entry) -> tuple[str, str]:
     return sha256, "first fetch" if sha256 else ""
 
 
-def mismatch(entry: Entry, sha256: str) -> str:
+def mismatch(entry: WeightFile, sha256: str) -> str:
     """What is wrong with bytes of this checksum, or ""."""
     expected, source = pinned(entry)
     if sha256.startswith(expected):
@@ -169,7 +169,7 @@ def mismatch(entry: Entry, sha256: str) -> str:
     return f"sha256 {sha256[:12]}… is not the pinned {short} ({source})"
 
 
-def pin(entry: Entry, sha256: str, size: int, url: str) -> None:
+def pin(entry: WeightFile, sha256: str, size: int, url: str) -> None:
     """Writes down what was fetched. An entry that is there already stays as it is."""
     from filelock import FileLock
 

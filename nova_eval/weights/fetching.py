@@ -17,7 +17,7 @@ from nova_eval.identity import file_digest
 from nova_eval.progress import Transfer
 from nova_eval.weights.catalogue import (
     FOLDER_VARIABLE,
-    Entry,
+    WeightFile,
     cache_folder,
     digest,
     entries,
@@ -39,16 +39,16 @@ _AT_ONCE = 4
 class Check:
     """What became of one file: ``path`` is ``None`` when it is nowhere, ``problem`` is "" when all is well."""
 
-    entry: Entry
+    entry: WeightFile
     path: Path | None
     problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListedFile:
     """One line of the list. ``bytes`` is exact where the file is or was here; ``pinned_by``: whose checksum holds."""
 
-    entry: Entry
+    entry: WeightFile
     path: Path | None
     bytes: int
     pinned_by: str
@@ -58,13 +58,13 @@ Judges: TypeAlias = Mapping[str, Collection[str]]
 """Benchmark → its judges."""
 
 
-def select(names: Iterable[str], judges_of: Judges = MappingProxyType({})) -> list[Entry]:
+def select(names: Iterable[str], judges_of: Judges = MappingProxyType({})) -> list[WeightFile]:
     """Entries by their own names, by the judge that uses them, or by the benchmark whose judges do; all for no name.
 
     Of files that can stand for each other a benchmark wants the first only. UsageError for an unknown name.
     """
     chosen = tuple(names)
-    wanted: dict[str, Entry] = {}
+    wanted: dict[str, WeightFile] = {}
     for name in chosen:
         if name in judges_of:
             judges = set(judges_of[name])
@@ -97,7 +97,7 @@ def fetch(
 
     wanted = select(names, judges_of)
 
-    def one(row: Entry) -> Path | NovaEvalError:
+    def one(row: WeightFile) -> Path | NovaEvalError:
         try:
             return _fetched(row, offline, mirror or os.environ.get(MIRROR_VARIABLE, ""), progress)
         except NovaEvalError as error:
@@ -127,17 +127,17 @@ def verify(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) 
     return checks
 
 
-def listing(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) -> list[Listing]:
+def listing(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) -> list[ListedFile]:
     """Every file with its size and licence, without reading it."""
     rows, fetched = [], locked()
     for row in select(names, judges_of):
         path = find(row.name)
         size = path.stat().st_size if path else int(fetched.get(row.name, {}).get("bytes", row.bytes))
-        rows.append(Listing(row, path, size, pinned(row)[1]))
+        rows.append(ListedFile(row, path, size, pinned(row)[1]))
     return rows
 
 
-def _fetched(row: Entry, offline: bool, mirror: str, progress: Callable[[Transfer], None]) -> Path:
+def _fetched(row: WeightFile, offline: bool, mirror: str, progress: Callable[[Transfer], None]) -> Path:
     from filelock import FileLock
 
     folder = cache_folder()
@@ -159,7 +159,7 @@ def _fetched(row: Entry, offline: bool, mirror: str, progress: Callable[[Transfe
         raise PrerequisiteError(f"cannot write {folder} ({error.strerror or error})", remedy=ROOM_REMEDY) from error
 
 
-def _present(row: Entry) -> Path | None:
+def _present(row: WeightFile) -> Path | None:
     """The file when it is here and as pinned. A damaged one is removed from the cache, an error in a user's folder."""
     path = find(row.name)
     if path is None:
@@ -173,7 +173,7 @@ def _present(row: Entry) -> Path | None:
     return None
 
 
-def _from_somewhere(row: Entry, folder: Path, mirror: str, progress: Callable[[Transfer], None]) -> Path:
+def _from_somewhere(row: WeightFile, folder: Path, mirror: str, progress: Callable[[Transfer], None]) -> Path:
     problems = []
     for url in sources(row, mirror):
         try:
@@ -184,7 +184,7 @@ def _from_somewhere(row: Entry, folder: Path, mirror: str, progress: Callable[[T
     raise PrerequisiteError("; ".join(problems), remedy=remedy)
 
 
-def sources(row: Entry, mirror: str = "") -> list[str]:
+def sources(row: WeightFile, mirror: str = "") -> list[str]:
     """The addresses of a file in the order in which they are tried."""
     hub = os.environ.get(HUB_VARIABLE, "").rstrip("/") or _HUB
     official = [url.replace(_HUB, hub, 1) if url.startswith(_HUB) else url for url in row.urls]
@@ -195,7 +195,7 @@ def sources(row: Entry, mirror: str = "") -> list[str]:
     return [f"{mirror.rstrip('/')}/{row.file}", *official]
 
 
-def _from(row: Entry, url: str, folder: Path, progress: Callable[[Transfer], None]) -> Path:
+def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer], None]) -> Path:
     address, _, member = url.partition("#")
     part = folder / f".{row.file}.part"
 
@@ -231,7 +231,7 @@ def _unzip(part: Path, member: str, address: str) -> None:
     os.replace(extracted, part)
 
 
-def _accepted(row: Entry, part: Path, path: Path, address: str, progress: Callable[[Transfer], None]) -> Path:
+def _accepted(row: WeightFile, part: Path, path: Path, address: str, progress: Callable[[Transfer], None]) -> Path:
     sha256, size = file_digest(part), part.stat().st_size
     problem = mismatch(row, sha256) or _not_weights(part)
     if problem:

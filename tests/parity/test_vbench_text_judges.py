@@ -96,7 +96,7 @@ def test_viclip_token_ids(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_viclip_text_features() -> None:
     kit = RECORDED["viclip"]
-    tower = load(viclip.TextEncoder(), kit, "text_entries", "text_encoder.")
+    tower = load(viclip.TextTower(), kit, "text_entries", "text_encoder.")
     for text in kit["texts"]:
         with torch.inference_mode():
             feature = torch.nn.functional.normalize(tower(torch.tensor([text["token_ids"]])), dim=-1)

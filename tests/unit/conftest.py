@@ -1,4 +1,4 @@
-"""Small NOVA checkpoints in the official layout, written once a session."""
+"""Small NOVA checkpoints in the official form, written once a session."""
 
 from __future__ import annotations
 

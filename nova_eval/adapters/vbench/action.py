@@ -15,14 +15,14 @@ from nova_eval.records import Prompt, Sample, Score
 
 OFFICIAL_LABEL_FROM_FILE_NAME = True
 """The label is cut out of the *file name*, so a hyphen or an underscore in the prompt ends it (vbench/human_action.py).
-Files named otherwise than in the official layout must not change a score: the name that layout would give is parsed.
+Files named otherwise than in the official form must not change a score: the name that layout would give is parsed.
 Corrected: the label comes from the prompt."""
 
 TOP, THRESHOLD, DECIMALS = 5, 0.85, 4
 
 
 def official_file_name(prompt: Prompt, sample: Sample) -> str:
-    """The name that the official layout gives a sample's file."""
+    """The name that the official form gives a sample's file."""
     return f"{prompt.text}-{sample.key.index}.mp4"
 
 

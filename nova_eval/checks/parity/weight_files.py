@@ -1,4 +1,4 @@
-"""Weight files in their published layout and wrapping, filled procedurally: by name, shape and seed of each entry.
+"""Weight files in their published form and wrapping, filled procedurally: by name, shape and seed of each entry.
 
 Scores on such weights mean nothing, but everything between the files and the table is what a real run does: loading,
 decoding, batching, memory, resumption. ``NOVA_EVAL_WEIGHTS=FOLDER`` makes a run use the folder that is written by::
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from nova_eval.checks.parity.vocabulary import vocabulary
 from nova_eval.errors import NovaEvalError, UsageError, unknown
-from nova_eval.weights.catalogue import Entry, entry
+from nova_eval.weights.catalogue import WeightFile, entry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +53,7 @@ class _Configuration:
     """An object of a class that no reader of weights should need."""
 
 
-def published(name: str) -> Entry:
+def published(name: str) -> WeightFile:
     """The published file that the folder of entries called ``name`` describes. UsageError where there is none."""
     return entry(_FILES.get(name, name))
 

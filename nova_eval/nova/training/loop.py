@@ -2,7 +2,7 @@
 
 A run writes under its output folder: ``losses.jsonl`` (one line a step; after an interruption steps are done and
 written again, with the same values), ``state.pt`` (everything needed to continue), ``checkpoints/<stage>[-<step>]/`` in
-the official layout, ``samples/*.png``, and the cache of latents.
+the official form, ``samples/*.png``, and the cache of latents.
 """
 
 from __future__ import annotations
@@ -323,7 +323,7 @@ def generator_for(seed: int, *what: int | str) -> torch.Generator:
 
 
 def write_checkpoint(folder: Path, model: NovaTransformer, schedule: Schedule, parts: Path) -> None:
-    """A checkpoint in the official layout; parts that are not trained are copied from ``parts``."""
+    """A checkpoint in the official form; parts that are not trained are copied from ``parts``."""
     for part in ("vae", "text_encoder", "tokenizer"):
         checkpoint.copy_part(parts / part, folder / part)
     checkpoint.save_schedule(schedule, folder / "scheduler")

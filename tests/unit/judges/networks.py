@@ -1,4 +1,4 @@
-"""Small or random networks in the published layouts, so that judges can be asked without published weights."""
+"""Small or random networks in the published forms, so that judges can be asked without published weights."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_viclip_orders_frames_by_their_temporal_positions_only() -> None:
 
 def test_viclip_reads_a_text_up_to_its_end() -> None:
     torch.manual_seed(0)
-    tower = viclip.TextEncoder(width=32, depth=2, heads=4, words=64).eval()
+    tower = viclip.TextTower(width=32, depth=2, heads=4, words=64).eval()
     for parameter in tower.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     ids = torch.zeros(1, 32, dtype=torch.long)

@@ -1,6 +1,6 @@
 """UniDet: its files, its geometry, and that frames do not depend on each other.
 
-Judges are asked on shallow trunks and narrow heads in the published layout.
+Judges are asked on shallow trunks and narrow heads in the published form.
 """
 
 from __future__ import annotations

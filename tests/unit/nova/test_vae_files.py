@@ -1,4 +1,4 @@
-"""Autoencoders on disk: the official layout, and one clear line for whatever does not fit it."""
+"""Autoencoders on disk: the official form, and one clear line for whatever does not fit it."""
 
 import json
 import pickle

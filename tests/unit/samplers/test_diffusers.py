@@ -1,4 +1,4 @@
-"""Any diffusers pipeline as a sampler: tiny pipelines with random weights, saved in the official layout."""
+"""Any diffusers pipeline as a sampler: tiny pipelines with random weights, saved in the official form."""
 
 import json
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nova_eval.sprites.arrangement import arrange
 from nova_eval.sprites.grammar import Scene, Thing, parse
-from nova_eval.sprites.layout import lay_out
 from nova_eval.sprites.places import paint
 from nova_eval.sprites.renderer import render
 from nova_eval.sprites.vocabulary import BACKDROPS, COLORS, MOTIONS, PLACES, SHAPES, STYLES
@@ -57,7 +57,7 @@ def test_edges_are_anti_aliased():
 @pytest.mark.parametrize("motion", MOTIONS)
 def test_moving_sprites_stay_in_view(motion):
     for seed in range(20):
-        (sprite,) = lay_out(Scene((Thing("person"),), motion=motion), seed, 17, 8.0).sprites
+        (sprite,) = arrange(Scene((Thing("person"),), motion=motion), seed, 17, 8.0).sprites
         for centre, shift in zip(sprite.spot, (sprite.dx, sprite.dy), strict=True):
             assert (centre + shift - sprite.radius).min() >= -0.02
             assert (centre + shift + sprite.radius).max() <= 1.02
@@ -68,7 +68,7 @@ def test_a_motion_of_half_the_reach_goes_half_as_far(motion):
     scene = Scene((Thing("person"),), motion=motion)
     spans = []
     for reach in (1.0, 0.5):
-        (sprite,) = lay_out(scene, 3, 17, 8.0, reach).sprites
+        (sprite,) = arrange(scene, 3, 17, 8.0, reach).sprites
         size = float(sprite.radius[0]) if np.ptp(sprite.radius) == 0 else 1.0
         spans.append([np.ptp(curve) / size for curve in (sprite.dx, sprite.dy, sprite.radius, sprite.angle)])
     assert max(spans[0]) > 0
@@ -84,7 +84,7 @@ def test_objects_do_not_touch():
             Scene((Thing("star", count=3),)),
             parse("a large person and a large ring"),
         ):
-            sprites = lay_out(scene, seed, 1, 8.0).sprites
+            sprites = arrange(scene, seed, 1, 8.0).sprites
             for i, one in enumerate(sprites):
                 for other in sprites[:i]:
                     apart = np.hypot(one.spot[0] - other.spot[0], one.spot[1] - other.spot[1])

@@ -94,12 +94,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def one(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> weights.Entry:
+def one(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> weights.WeightFile:
     """The catalogue holds one entry, served by the local server."""
     return catalogue_of(monkeypatch, server)["tiny"]
 
 
-def catalogue_of(monkeypatch: pytest.MonkeyPatch, server: Server, **changes: Any) -> dict[str, weights.Entry]:
+def catalogue_of(monkeypatch: pytest.MonkeyPatch, server: Server, **changes: Any) -> dict[str, weights.WeightFile]:
     facts: dict[str, Any] = {
         "file": "tiny.pth",
         "urls": (f"{server.address}/tiny.pth",),
@@ -109,7 +109,7 @@ def catalogue_of(monkeypatch: pytest.MonkeyPatch, server: Server, **changes: Any
         "wrapping": "plain",
         "used_by": ("a_judge",),
     }
-    table = {"tiny": weights.Entry(name="tiny", **{**facts, **changes})}
+    table = {"tiny": weights.WeightFile(name="tiny", **{**facts, **changes})}
     monkeypatch.setattr(catalogue, "entries", lambda: table)
     monkeypatch.setattr(fetching, "entries", lambda: table)
     return table
@@ -148,12 +148,12 @@ class TestTheCatalogue:
 
 
 class TestAFileIsLocated:
-    def test_absent_weights_name_the_command_that_brings_them(self, one: weights.Entry) -> None:
+    def test_absent_weights_name_the_command_that_brings_them(self, one: weights.WeightFile) -> None:
         with pytest.raises(PrerequisiteError, match="weights tiny are missing; python -m nova_eval weights fetch tiny"):
             weights.locate("tiny")
 
     def test_a_folder_of_files_placed_by_hand_comes_first(
-        self, one: weights.Entry, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, one: weights.WeightFile, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cache.mkdir()
         (cache / "tiny.pth").write_bytes(b"cached")
@@ -164,7 +164,7 @@ class TestAFileIsLocated:
         monkeypatch.setenv("NOVA_EVAL_WEIGHTS", str(own))
         assert weights.locate("tiny") == own / "tiny.pth"
 
-    def test_it_is_fetched_only_when_that_is_allowed(self, one: weights.Entry, server: Server) -> None:
+    def test_it_is_fetched_only_when_that_is_allowed(self, one: weights.WeightFile, server: Server) -> None:
         server.files["tiny.pth"] = BODY
         with pytest.raises(PrerequisiteError):
             weights.locate("tiny")
@@ -196,7 +196,7 @@ class TestAFileIsLocated:
 
 class TestADownloadIsWholeOrAbsent:
     def test_fetched_checked_pinned_and_not_fetched_again(
-        self, one: weights.Entry, server: Server, cache: Path
+        self, one: weights.WeightFile, server: Server, cache: Path
     ) -> None:
         server.files["tiny.pth"] = BODY
         steps: list[Transfer] = []
@@ -210,7 +210,7 @@ class TestADownloadIsWholeOrAbsent:
         assert len(server.requests) == 1
 
     def test_a_broken_connection_goes_on_where_it_stopped(
-        self, one: weights.Entry, server: Server, cache: Path
+        self, one: weights.WeightFile, server: Server, cache: Path
     ) -> None:
         server.files["tiny.pth"] = BODY
         server.drop_after = [300_000, 200_000]
@@ -219,7 +219,7 @@ class TestADownloadIsWholeOrAbsent:
         assert [asked for _, asked in server.requests] == ["", "bytes=300000-", "bytes=500000-"]
 
     def test_the_next_call_goes_on_where_the_last_gave_up(
-        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, one: weights.WeightFile, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.files["tiny.pth"] = BODY
         server.drop_after = [300_000] + [0] * download.ATTEMPTS
@@ -231,7 +231,9 @@ class TestADownloadIsWholeOrAbsent:
         assert server.requests[-1][1] == "bytes=300000-"
         assert (cache / "tiny.pth").read_bytes() == BODY
 
-    def test_two_versions_of_a_file_are_never_joined(self, one: weights.Entry, server: Server, cache: Path) -> None:
+    def test_two_versions_of_a_file_are_never_joined(
+        self, one: weights.WeightFile, server: Server, cache: Path
+    ) -> None:
         server.files["tiny.pth"] = bytes(len(BODY))
         server.drop_after = [300_000] + [0] * download.ATTEMPTS
         with pytest.raises(PrerequisiteError):
@@ -241,7 +243,7 @@ class TestADownloadIsWholeOrAbsent:
         assert (cache / "tiny.pth").read_bytes() == BODY
 
     def test_without_a_version_or_a_checksum_it_starts_again(
-        self, one: weights.Entry, server: Server, cache: Path
+        self, one: weights.WeightFile, server: Server, cache: Path
     ) -> None:
         server.files["tiny.pth"], server.tag = BODY, ""
         server.drop_after = [300_000]
@@ -279,7 +281,7 @@ class TestADownloadIsWholeOrAbsent:
             weights.fetch(["tiny"])
         assert weights.find("tiny") is None
 
-    def test_the_first_fetch_pins_what_comes_later(self, one: weights.Entry, server: Server, cache: Path) -> None:
+    def test_the_first_fetch_pins_what_comes_later(self, one: weights.WeightFile, server: Server, cache: Path) -> None:
         server.files["tiny.pth"] = BODY
         weights.fetch(["tiny"])
         (cache / "tiny.pth").unlink()
@@ -288,13 +290,15 @@ class TestADownloadIsWholeOrAbsent:
             weights.fetch(["tiny"])
         assert weights.find("tiny") is None
 
-    def test_a_web_page_in_the_files_place_is_refused(self, one: weights.Entry, server: Server, cache: Path) -> None:
+    def test_a_web_page_in_the_files_place_is_refused(
+        self, one: weights.WeightFile, server: Server, cache: Path
+    ) -> None:
         server.files["tiny.pth"] = b"\n<!DOCTYPE html><title>Sign in</title>"
         with pytest.raises(PrerequisiteError, match="the answer is a web page; nothing was kept"):
             weights.fetch(["tiny"])
         assert not (cache / "lock.json").exists()
 
-    def test_an_empty_answer_is_refused(self, one: weights.Entry, server: Server) -> None:
+    def test_an_empty_answer_is_refused(self, one: weights.WeightFile, server: Server) -> None:
         server.files["tiny.pth"] = b""
         with pytest.raises(PrerequisiteError, match="the file is empty"):
             weights.fetch(["tiny"])
@@ -307,7 +311,9 @@ class TestADownloadIsWholeOrAbsent:
             weights.fetch(["tiny"])
         assert "\n" not in str(caught.value)
 
-    def test_a_missing_file_is_not_asked_for_twice_a_busy_server_is(self, one: weights.Entry, server: Server) -> None:
+    def test_a_missing_file_is_not_asked_for_twice_a_busy_server_is(
+        self, one: weights.WeightFile, server: Server
+    ) -> None:
         with pytest.raises(PrerequisiteError, match="HTTP 404"):
             weights.fetch(["tiny"])
         assert len(server.requests) == 1
@@ -317,7 +323,7 @@ class TestADownloadIsWholeOrAbsent:
         assert len(server.requests) == 1 + download.ATTEMPTS
 
     def test_a_disk_without_room_is_noticed_before_the_download(
-        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, one: weights.WeightFile, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.files["tiny.pth"] = BODY
         usage = namedtuple("usage", "total used free")
@@ -327,7 +333,7 @@ class TestADownloadIsWholeOrAbsent:
         assert left_over(cache) == []
 
     def test_a_disk_that_fills_up_keeps_what_arrived_for_the_next_call(
-        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, one: weights.WeightFile, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.files["tiny.pth"] = BODY
         server.drop_after = [300_000]
@@ -345,7 +351,7 @@ class TestADownloadIsWholeOrAbsent:
         assert (cache / "tiny.pth").read_bytes() == BODY
 
     def test_a_write_that_the_system_refuses_keeps_what_arrived_too(
-        self, one: weights.Entry, server: Server, cache: Path
+        self, one: weights.WeightFile, server: Server, cache: Path
     ) -> None:
         resource = pytest.importorskip("resource")
         server.files["tiny.pth"] = BODY
@@ -364,7 +370,7 @@ class TestADownloadIsWholeOrAbsent:
         assert (cache / "tiny.pth").read_bytes() == BODY
 
     def test_half_an_archive_from_a_server_that_announces_no_length_is_refused(
-        self, one: weights.Entry, server: Server, cache: Path, tmp_path: Path
+        self, one: weights.WeightFile, server: Server, cache: Path, tmp_path: Path
     ) -> None:
         with zipfile.ZipFile(tmp_path / "x", "w") as archive:
             archive.writestr("archive/data", BODY)
@@ -398,7 +404,7 @@ class TestADownloadIsWholeOrAbsent:
         assert (cache / "tiny.pth").read_bytes() == BODY
 
     def test_half_a_copy_from_a_mirror_is_not_gone_on_with(
-        self, one: weights.Entry, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, one: weights.WeightFile, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.files["tiny.pth"] = BODY
         server.drop_after = [300_000] + [0] * download.ATTEMPTS
@@ -418,7 +424,7 @@ class TestADownloadIsWholeOrAbsent:
         weights.fetch(["tiny"])
         assert (cache / "tiny.pth").read_bytes() == BODY
 
-    def test_offline_opens_no_socket(self, one: weights.Entry, server: Server) -> None:
+    def test_offline_opens_no_socket(self, one: weights.WeightFile, server: Server) -> None:
         with pytest.raises(PrerequisiteError, match="offline"):
             weights.fetch(["tiny"], offline=True)
         assert not server.requests
@@ -428,7 +434,7 @@ class TestADownloadIsWholeOrAbsent:
     ) -> None:
         row = catalogue_of(monkeypatch, server)["tiny"]
         table = {
-            name: weights.Entry(name, f"{name}.pth", (f"{server.address}/{name}",), 1, "MIT", "o", "plain", ())
+            name: weights.WeightFile(name, f"{name}.pth", (f"{server.address}/{name}",), 1, "MIT", "o", "plain", ())
             for name in ("a", "b", "c")
         } | {"tiny": row}
         monkeypatch.setattr(catalogue, "entries", lambda: table)
@@ -463,20 +469,22 @@ class TestADownloadIsWholeOrAbsent:
 
 
 class TestOtherSources:
-    def test_a_mirrors_address_is_tried_first(self, one: weights.Entry, server: Server, cache: Path) -> None:
+    def test_a_mirrors_address_is_tried_first(self, one: weights.WeightFile, server: Server, cache: Path) -> None:
         server.files["mirror/tiny.pth"] = BODY
         weights.fetch(["tiny"], mirror=f"{server.address}/mirror/")
         assert [path for path, _ in server.requests] == ["/mirror/tiny.pth"]
 
     def test_what_a_mirror_lacks_comes_from_its_publisher(
-        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, one: weights.WeightFile, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.files["tiny.pth"] = BODY
         monkeypatch.setenv("NOVA_EVAL_WEIGHTS_URL", f"{server.address}/mirror")
         weights.fetch(["tiny"])
         assert [path for path, _ in server.requests] == ["/mirror/tiny.pth", "/tiny.pth"]
 
-    def test_a_mirror_may_be_a_folder(self, one: weights.Entry, server: Server, cache: Path, tmp_path: Path) -> None:
+    def test_a_mirror_may_be_a_folder(
+        self, one: weights.WeightFile, server: Server, cache: Path, tmp_path: Path
+    ) -> None:
         (tmp_path / "mirror").mkdir()
         (tmp_path / "mirror" / "tiny.pth").write_bytes(BODY)
         weights.fetch(["tiny"], mirror=str(tmp_path / "mirror"))
@@ -489,7 +497,7 @@ class TestOtherSources:
 
 
 class TestFilesAreChecked:
-    def test_a_changed_file_is_reported_and_left(self, one: weights.Entry, server: Server, cache: Path) -> None:
+    def test_a_changed_file_is_reported_and_left(self, one: weights.WeightFile, server: Server, cache: Path) -> None:
         server.files["tiny.pth"] = BODY
         weights.fetch(["tiny"])
         assert [check.problem for check in weights.verify(["tiny"])] == [""]
@@ -498,7 +506,7 @@ class TestFilesAreChecked:
         assert (cache / "tiny.pth").read_bytes() == b"damaged"
 
     def test_a_damaged_file_of_the_cache_is_fetched_again(
-        self, one: weights.Entry, server: Server, cache: Path
+        self, one: weights.WeightFile, server: Server, cache: Path
     ) -> None:
         server.files["tiny.pth"] = BODY
         weights.fetch(["tiny"])
@@ -516,11 +524,11 @@ class TestFilesAreChecked:
             weights.fetch(["tiny"])
         assert (tmp_path / "tiny.pth").read_bytes() == b"damaged"
 
-    def test_a_missing_file_says_how_to_get_it(self, one: weights.Entry) -> None:
+    def test_a_missing_file_says_how_to_get_it(self, one: weights.WeightFile) -> None:
         assert weights.verify(["tiny"])[0].problem == "missing; python -m nova_eval weights fetch tiny"
 
     def test_the_list_reads_no_file(
-        self, one: weights.Entry, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, one: weights.WeightFile, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         row = weights.listing(["tiny"])[0]
         assert (row.path, row.bytes, row.pinned_by, row.entry.licence) == (None, len(BODY), "", "MIT")

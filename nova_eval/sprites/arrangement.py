@@ -35,7 +35,7 @@ class Sprite:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Arrangement:
     """Everything the renderer needs, nothing it has to decide."""
 
     sprites: tuple[Sprite, ...]
@@ -45,7 +45,7 @@ class Layout:
     style: str | None
 
 
-def lay_out(scene: Scene, seed: int, frames: int, fps: float, reach: float = 1.0) -> Layout:
+def arrange(scene: Scene, seed: int, frames: int, fps: float, reach: float = 1.0) -> Arrangement:
     """Places ``scene`` over ``frames`` frames. Equal arguments give equal layouts; seeds differ in all that is free.
 
     Named motions go ``reach`` times as far as usual.
@@ -63,7 +63,7 @@ def lay_out(scene: Scene, seed: int, frames: int, fps: float, reach: float = 1.0
         sprites.reverse()
     wander = not scene.things and scene.motion != STILL
     camera = camera_motion(scene.camera, seconds, rng, wander)
-    return Layout(tuple(sprites), place, int(rng.integers(2**31)), camera, scene.style)
+    return Arrangement(tuple(sprites), place, int(rng.integers(2**31)), camera, scene.style)
 
 
 def _choose_colors(scene: Scene, rng: np.random.Generator) -> list[str]:
