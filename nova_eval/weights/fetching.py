@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from nova_eval import files
 from nova_eval.download import ROOM_REMEDY, Unreachable, discard, download
 from nova_eval.errors import NovaEvalError, PrerequisiteError, unknown
 from nova_eval.identity import file_digest
@@ -206,7 +207,7 @@ def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer]
         download(address, part, trusted=bool(pinned(row)[0]) and not member, seen=seen)
     elif Path(address).is_file():
         discard(part)  # what another source left there is not this one's beginning
-        shutil.copyfile(address, part)
+        files.place(Path(address), part, copy=True)
     else:
         raise Unreachable(f"{address} does not exist")
     if member:
@@ -216,19 +217,12 @@ def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer]
 
 def _unzip(part: Path, member: str, address: str) -> None:
     """Puts ``member`` of the archive in the archive's place."""
-    extracted = part.with_name(f"{part.name}.member")
     try:
-        with zipfile.ZipFile(part) as archive, archive.open(member) as source, extracted.open("wb") as target:
+        with zipfile.ZipFile(part) as archive, archive.open(member) as source, files.whole(part) as target:
             shutil.copyfileobj(source, target, 1 << 20)
     except (zipfile.BadZipFile, KeyError) as error:
-        extracted.unlink(missing_ok=True)
         discard(part)
         raise Unreachable(f"{address} is not an archive that holds {member}; nothing was kept") from error
-    except OSError:
-        extracted.unlink(missing_ok=True)
-        raise
-    discard(part)
-    os.replace(extracted, part)
 
 
 def _accepted(row: WeightFile, part: Path, path: Path, address: str, progress: Callable[[Transfer], None]) -> Path:
