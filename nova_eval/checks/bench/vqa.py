@@ -23,7 +23,7 @@ Ask = Callable[["Frames", Sequence[Sequence[int]]], list[float]]
 """One image and questions as ids → an answer each, as numbers."""
 
 
-class Judge(NamedTuple):
+class Measured(NamedTuple):
     ask: Ask
     parameters: int
 
@@ -78,7 +78,7 @@ def lines(row: Mapping[str, Any]) -> str:
     )
 
 
-def _blip(device: str, dtype: str) -> Judge:
+def _blip(device: str, dtype: str) -> Measured:
     import torch
 
     from nova_eval.judges.blip import padded, preprocess, yes_against_no
@@ -92,10 +92,10 @@ def _blip(device: str, dtype: str) -> Judge:
             found: list[float] = yes_against_no(network.first_word(padded(questions).to(device), tokens))[0].tolist()
         return found
 
-    return Judge(ask, _count(network))
+    return Measured(ask, _count(network))
 
 
-def _mplug(device: str, dtype: str) -> Judge:
+def _mplug(device: str, dtype: str) -> Measured:
     import torch
 
     from nova_eval.judges.mplug import answers_about, preprocess
@@ -111,7 +111,7 @@ def _mplug(device: str, dtype: str) -> Judge:
             (found,) = answers_about(network, tokens, questions, settings, at_once=16)
         return [answers[0].score for answers in found]
 
-    return Judge(ask, _count(network))
+    return Measured(ask, _count(network))
 
 
 def _filled(make: Callable[[], nn.Module], device: str, dtype: str) -> nn.Module:
@@ -142,4 +142,4 @@ def _count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-JUDGES: Mapping[str, Callable[[str, str], Judge]] = {"blip_vqa": _blip, "mplug_large": _mplug}
+JUDGES: Mapping[str, Callable[[str, str], Measured]] = {"blip_vqa": _blip, "mplug_large": _mplug}

@@ -20,7 +20,7 @@ from nova_eval.nova.checkpoint import write_json
 from nova_eval.nova.motion import motion_score
 from nova_eval.nova.text import TextEncoder
 from nova_eval.nova.training.config import DataConfig
-from nova_eval.nova.training.data import Filter, Item, Source, cut, first_objection
+from nova_eval.nova.training.data import Filter, TrainingItem, TrainingSource, cut, first_objection
 from nova_eval.nova.vae import VideoVAE
 from nova_eval.protocols import Frames
 
@@ -30,7 +30,7 @@ BASE_FLOW = 5.0
 class Batch(NamedTuple):
     """``latents`` (B, C, T, h, w) clean and scaled; ``texts``: one (tokens, dim) a clip; ``flow``: motion scores.
 
-    ``usual``: of which clips the motion score may be hidden (``Item.usual``).
+    ``usual``: of which clips the motion score may be hidden (``TrainingItem.usual``).
     """
 
     latents: Tensor
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
 def fill_cache(
     folder: Path,
     data: DataConfig,
-    source: Source,
+    source: TrainingSource,
     *,
     vae: VideoVAE,
     text: TextEncoder,
@@ -125,8 +125,8 @@ def _claim(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _usable(
-    source: Source, indices: range, data: DataConfig, size: tuple[int, int], filters: Sequence[Filter]
-) -> Iterator[tuple[int, Item, Frames] | str]:
+    source: TrainingSource, indices: range, data: DataConfig, size: tuple[int, int], filters: Sequence[Filter]
+) -> Iterator[tuple[int, TrainingItem, Frames] | str]:
     """(index, item, frames cut to size), or why an item is left out."""
     for index in indices:
         try:
@@ -142,7 +142,11 @@ def _usable(
 
 
 def _write_shard(
-    path: Path, items: Iterator[tuple[int, Item, Frames] | str], data: DataConfig, vae: VideoVAE, text: TextEncoder
+    path: Path,
+    items: Iterator[tuple[int, TrainingItem, Frames] | str],
+    data: DataConfig,
+    vae: VideoVAE,
+    text: TextEncoder,
 ) -> Counter[str]:
     from safetensors.torch import save
 

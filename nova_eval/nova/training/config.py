@@ -77,9 +77,9 @@ class TrainConfig(_Frozen):
     ``parts`` is a folder with ``vae/``, ``text_encoder/`` and ``tokenizer/``, or ``nova-mini``. ``transformer`` holds
     the keys of its ``config.json``; ``initial`` is a checkpoint whose weights are taken where names and shapes agree.
 
-    A clip of those that ``flow_dropout`` picks is told the default motion score in place of its own (``Item.usual``).
-    With ``flow_needs_text`` a clip that loses its text is told another clip's: a model that learns motion from the
-    score alone when there is no text has it subtracted by classifier-free guidance.
+    A clip of those that ``flow_dropout`` picks is told the default motion score in place of its own
+    (``TrainingItem.usual``). With ``flow_needs_text`` a clip that loses its text is told another clip's: a model that
+    learns motion from the score alone when there is no text has it subtracted by classifier-free guidance.
     """
 
     output: Path

@@ -21,7 +21,7 @@ MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TrainingItem:
     """A caption and what it describes: uint8 (T, H, W, 3) at ``fps`` frames a second (0 for an image).
 
     ``usual`` is false where the caption leaves out how fast things happen: such a clip always tells its motion score.
@@ -34,7 +34,7 @@ class Item:
     usual: bool = True
 
 
-class Source(Protocol):
+class TrainingSource(Protocol):
     """Items by number. ``item`` gives the same item for the same index, always."""
 
     @property
@@ -42,12 +42,12 @@ class Source(Protocol):
         """How many items there are; None: without end."""
         ...
 
-    def item(self, index: int) -> Item:
+    def item(self, index: int) -> TrainingItem:
         """Raises MediaError for a file that cannot be read."""
         ...
 
 
-SOURCES: Registry[Callable[..., Source]] = Registry(
+SOURCES: Registry[Callable[..., TrainingSource]] = Registry(
     "training source",
     {
         "folder": "nova_eval.nova.training.data:FolderSource",
@@ -80,10 +80,10 @@ class FolderSource:
     def count(self) -> int:
         return len(self._files)
 
-    def item(self, index: int) -> Item:
+    def item(self, index: int) -> TrainingItem:
         path = self._files[index]
         clip = read(path)
-        return Item(str(path.relative_to(self.folder)), self._caption(path) or "", clip.frames, clip.fps)
+        return TrainingItem(str(path.relative_to(self.folder)), self._caption(path) or "", clip.frames, clip.fps)
 
     def _caption(self, path: Path) -> str | None:
         listed = self._captions.get(str(path.relative_to(self.folder)))
@@ -111,7 +111,7 @@ class TarSource:
     def count(self) -> int:
         return len(self._entries)
 
-    def item(self, index: int) -> Item:
+    def item(self, index: int) -> TrainingItem:
         file, members = self._entries[index]
         suffix = next(suffix for suffix in members if f".{suffix}" in MEDIA_SUFFIXES)
         content = _slice(file, members[suffix])
@@ -121,7 +121,7 @@ class TarSource:
             facts = json.loads(_slice(file, members["json"]))
             text = str(facts.get("caption", facts.get("text", "")))
         frames, fps = _decode(content, suffix, f"{file.name}:{index}")
-        return Item(f"{file.name}:{index}", text, frames, fps)
+        return TrainingItem(f"{file.name}:{index}", text, frames, fps)
 
 
 _WORLD: Registry[Any] = Registry(
@@ -147,19 +147,19 @@ class SpritesSource:
     def count(self) -> None:
         return None
 
-    def item(self, index: int) -> Item:
+    def item(self, index: int) -> TrainingItem:
         text, frames, usual = self._example(index, **self._settings)
-        return Item(f"sprites:{index}", text, frames, self._fps if len(frames) > 1 else 0.0, usual)
+        return TrainingItem(f"sprites:{index}", text, frames, self._fps if len(frames) > 1 else 0.0, usual)
 
 
-Filter = Callable[[Item], str | None]
+Filter = Callable[[TrainingItem], str | None]
 """Says why an item cannot be used, in words that count well; None lets it pass."""
 
 
 def at_least(height: int | None = None, width: int | None = None, frames: int | None = None) -> Filter:
     """Keeps what is large and long enough."""
 
-    def check(item: Item) -> str | None:
+    def check(item: TrainingItem) -> str | None:
         length, rows, columns, _ = item.frames.shape
         if (height or 0) > rows or (width or 0) > columns:
             return "too small"
@@ -171,7 +171,7 @@ def at_least(height: int | None = None, width: int | None = None, frames: int | 
 def text_within(tokens: Callable[[str], Any], most: int) -> Filter:
     """Keeps captions of 1 … ``most`` tokens as ``tokens`` counts them."""
 
-    def check(item: Item) -> str | None:
+    def check(item: TrainingItem) -> str | None:
         length = len(tokens(item.text))
         return "no caption" if not length else "caption too long" if length > most else None
 
@@ -181,19 +181,19 @@ def text_within(tokens: Callable[[str], Any], most: int) -> Filter:
 def beautiful(judge: AestheticModel, least: float = 5.0) -> Filter:
     """Keeps what ``judge`` rates ``least`` or more on average over first, middle and last frame."""
 
-    def check(item: Item) -> str | None:
+    def check(item: TrainingItem) -> str | None:
         shown = item.frames[sorted({0, len(item.frames) // 2, len(item.frames) - 1})]
         return "not aesthetic" if float(np.mean(judge.aesthetic(shown))) < least else None
 
     return check
 
 
-def first_objection(item: Item, filters: Iterable[Filter]) -> str | None:
+def first_objection(item: TrainingItem, filters: Iterable[Filter]) -> str | None:
     """Why the first filter that objects does so. Cheap filters belong in front."""
     return next((reason for reason in (check(item) for check in filters) if reason), None)
 
 
-def cut(item: Item, *, frames: int, height: int, width: int, fps: float | None = None) -> Frames | None:
+def cut(item: TrainingItem, *, frames: int, height: int, width: int, fps: float | None = None) -> Frames | None:
     """The first ``frames`` frames at the rate ``fps``, scaled to cover (height, width) and cropped around the centre.
 
     None when the item is too short.

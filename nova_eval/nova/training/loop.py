@@ -33,7 +33,7 @@ from nova_eval.nova.training.material import prepare
 from nova_eval.nova.training.muon import Muon
 from nova_eval.nova.training.objective import losses
 from nova_eval.nova.training.sheets import write_sheet
-from nova_eval.nova.training.state import Progress, load_state, save_state
+from nova_eval.nova.training.state import Reached, load_state, save_state
 from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
 from nova_eval.nova.transformer import NovaTransformer
 from nova_eval.nova.vae import VideoVAE, load_vae
@@ -102,7 +102,7 @@ class _Training:
             recompute_blocks(self.model)
         self.average = Average(self.model, config.ema)
         self.identity = digest(config.model_dump(mode="json", exclude=_NOT_IDENTITY))
-        self.progress = Progress()
+        self.progress = Reached()
         self.optimizer_state: dict[str, Any] | None = None
         state = self.output / "state.pt"
         if resume and state.is_file():
@@ -153,11 +153,11 @@ class _Training:
                 group["lr"] = peak * factor(step, stage.warmup, stage.steps)
             values, norm = self._step(objective, optimizer, cached, (number, stage, step))
             self.average.update(self.model)
-            self.progress = Progress(number, step + 1)
+            self.progress = Reached(number, step + 1)
             self._log_step(stage, step, {**values, "grad_norm": norm, "lr": optimizer.param_groups[-1]["lr"]}, began)
             self._keep(stage, step + 1, optimizer)
         self._checkpoint(stage.name)
-        self.progress = Progress(number + 1, 0)
+        self.progress = Reached(number + 1, 0)
         self._save(None)
 
     def _step(

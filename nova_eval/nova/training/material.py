@@ -12,7 +12,7 @@ from nova_eval.nova.checkpoint import read_json
 from nova_eval.nova.text import TextEncoder
 from nova_eval.nova.training.cache import CachedSet, fill_cache
 from nova_eval.nova.training.config import DataConfig, FilterConfig, TrainConfig
-from nova_eval.nova.training.data import SOURCES, Filter, Source, at_least, beautiful, text_within
+from nova_eval.nova.training.data import SOURCES, Filter, TrainingSource, at_least, beautiful, text_within
 from nova_eval.nova.vae import VideoVAE
 from nova_eval.nova.weight_files import weights_digest
 from nova_eval.registry import Registry
@@ -40,7 +40,7 @@ def prepare(
     return fill_cache(folder, data, source, vae=vae, text=text, size=size, filters=filters, parts_digest=parts, say=say)
 
 
-def open_source(data: DataConfig) -> Source:
+def open_source(data: DataConfig) -> TrainingSource:
     """The source that ``data`` names. UsageError where it does not take the settings."""
     make = SOURCES.get(data.source)
     try:

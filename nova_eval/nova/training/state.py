@@ -13,7 +13,7 @@ from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.training.ema import Average
 
 
-class Progress(NamedTuple):
+class Reached(NamedTuple):
     """Stages finished, and steps done of the next."""
 
     stage: int = 0
@@ -23,7 +23,7 @@ class Progress(NamedTuple):
 class State(NamedTuple):
     """``optimizer`` is None between stages."""
 
-    progress: Progress
+    progress: Reached
     model: dict[str, Tensor]
     average: dict[str, Tensor]
     average_updates: int
@@ -33,7 +33,7 @@ class State(NamedTuple):
 def save_state(
     file: Path,
     identity: str,
-    progress: Progress,
+    progress: Reached,
     *,
     model: nn.Module,
     average: Average,
@@ -65,7 +65,7 @@ def load_state(file: Path, identity: str) -> State:
             f"{file} belongs to a run with another configuration", remedy="start without resume, or give another output"
         )
     return State(
-        Progress(*content["progress"]),
+        Reached(*content["progress"]),
         content["model"],
         content["average"],
         content["average_updates"],

@@ -20,9 +20,9 @@ from nova_eval.nova.training.config import DataConfig, FilterConfig
 from nova_eval.nova.training.data import (
     SOURCES,
     FolderSource,
-    Item,
     SpritesSource,
     TarSource,
+    TrainingItem,
     at_least,
     beautiful,
     cut,
@@ -33,8 +33,10 @@ from nova_eval.nova.training.material import build_filters, open_source
 from nova_eval.nova.vae import load_vae
 
 
-def make_item(frames: int = 9, height: int = 64, width: int = 64, text: str = "a circle", fps: float = 8.0) -> Item:
-    return Item("x", text, np.zeros((frames, height, width, 3), np.uint8), fps)
+def make_item(
+    frames: int = 9, height: int = 64, width: int = 64, text: str = "a circle", fps: float = 8.0
+) -> TrainingItem:
+    return TrainingItem("x", text, np.zeros((frames, height, width, 3), np.uint8), fps)
 
 
 def write_tar(path: Path, members: dict[str, bytes]) -> Path:
@@ -150,7 +152,7 @@ class TestCut:
     def test_covers_and_crops_the_centre(self) -> None:
         frames = np.zeros((3, 40, 80, 3), np.uint8)
         frames[:, :, 38:42] = 255
-        out = cut(Item("x", "", frames, 8.0), frames=2, height=20, width=20)
+        out = cut(TrainingItem("x", "", frames, 8.0), frames=2, height=20, width=20)
         assert out is not None
         assert out.shape == (2, 20, 20, 3)
         assert out[0, 10, 9:11].min() > 200
@@ -158,10 +160,10 @@ class TestCut:
 
     def test_thins_to_the_rate(self) -> None:
         frames = np.arange(12, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
-        out = cut(Item("x", "", frames, 24.0), frames=4, height=8, width=8, fps=8.0)
+        out = cut(TrainingItem("x", "", frames, 24.0), frames=4, height=8, width=8, fps=8.0)
         assert out is not None
         assert out[:, 0, 0, 0].tolist() == [0, 3, 6, 9]
-        assert cut(Item("x", "", frames, 24.0), frames=5, height=8, width=8, fps=8.0) is None
+        assert cut(TrainingItem("x", "", frames, 24.0), frames=5, height=8, width=8, fps=8.0) is None
 
 
 class TestCache:
