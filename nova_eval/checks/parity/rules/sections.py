@@ -11,20 +11,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from nova_eval.checks.parity.compare import compared
 from nova_eval.errors import UsageError
 from nova_eval.records import ParityResult
 from nova_eval.registry import Registry
 
-if TYPE_CHECKING:
-    from nova_eval.checks.parity.recordings import Recording
-
 Case: TypeAlias = tuple[str, Any, Callable[[], Any]]
 """A name, what was expected, and what to call for an answer."""
 
 Section: TypeAlias = Callable[[Any], Iterator[Case]]
+
+
+class Decisions(Protocol):
+    """A ``Recording``, as far as it matters here."""
+
+    @property
+    def file(self) -> Path: ...
+
+    def content(self) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def not_covered(content: Mapping[str, Any]) -> list[str]:
     return sorted(unknown)
 
 
-def cases(recording: Recording, files: Path, device: str) -> Iterator[ParityResult]:
+def cases(recording: Decisions, files: Path, device: str) -> Iterator[ParityResult]:
     """Every case of the recording; the note of a failed one says what differs."""
     content = _by_benchmark(recording.content())
     for benchmark in BENCHMARKS:
