@@ -23,6 +23,15 @@ IMAGE = TransformerConfig(
     text_token_dim=32,
     text_token_len=8,
 )
+RECORDED_CALLS = [
+    ("nova-t2i-tiny", "t2i"),
+    ("nova-t2i-tiny", "t2i_nocfg"),
+    ("nova-t2v-tiny", "t2v"),
+    ("nova-t2v-tiny", "t2i"),
+    ("nova-t2v-tiny", "i2v"),
+    ("nova-t2v-tiny", "long"),
+]
+"""Checkpoint and call of the reference pipeline's recordings."""
 _VAE = {
     "in_channels": 3,
     "out_channels": 3,

@@ -1,20 +1,114 @@
-"""Interface: what the README shows of the generator works as it stands."""
+"""What the documents show works as it stands: commands are understood, code runs, links lead somewhere."""
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nova_eval import media
+from nova_eval import errors, media
+from nova_eval.cli import app
+from nova_eval.judges import JUDGES
+from nova_eval.records import Prompt
+from nova_eval.samplers import SAMPLERS
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT)
+    for folder in (".", "benchmarks", "nova_eval", "prompts", "recipes", "results/reference")
+    for path in (ROOT / folder).glob("*.md" if folder == "." else "**/*.md")
+)
+
+
+def text(document: Path | str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def lines_of_code(document: Path) -> Iterator[str]:
+    """Lines of blocks that are not Python, and what stands between backticks, without comments."""
+    language: str | None = None
+    for line in text(document).splitlines():
+        if line.strip().startswith("```"):
+            language = None if language is not None else line.strip().strip("`")
+        elif language is not None:
+            if language != "python":
+                yield line.strip().partition("  #")[0].partition(" # ")[0].strip()
+        elif line.startswith("    ") and not line.lstrip().startswith(("-", "|")):
+            yield line.strip().partition("  #")[0].partition(" # ")[0].strip()
+        else:
+            yield from re.findall(r"`([^`]+)`", line)
+
+
+def commands(beginning: str) -> list[tuple[str, str]]:
+    found = [(str(document), line) for document in DOCUMENTS for line in lines_of_code(document)]
+    return [(document, line) for document, line in found if re.match(beginning, line)]
+
+
+def blocks(document: Path | str) -> list[str]:
+    """The Python blocks of ``document``."""
+    return [part.partition("```")[0] for part in text(document).split("```python\n")[1:]]
+
+
+@pytest.mark.parametrize(("document", "command"), commands(r"(python -m nova_eval|nova-eval) "))
+def test_every_command_is_understood(document: str, command: str) -> None:
+    words = re.sub(r" > .*| \[[A-Z]+ …\]", "", command)  # what is optional: a target, more of the same
+    words = re.sub(r"\[(--[^\]]+)\]", r"\1", words).replace("--limit N", "--limit 3")
+    words = words.removeprefix("python -m nova_eval ").removeprefix("nova-eval ")
+    function, bound, _ = app.parse_args(shlex.split(words), exit_on_error=False, print_error=False)
+    assert callable(function)
+    assert bound is not None
+
+
+@pytest.mark.parametrize(("document", "command"), commands(r"python -m (?!nova_eval |pip|venv)"))
+def test_every_module_that_is_run_exists(document: str, command: str) -> None:
+    module = command.split()[2]
+    assert importlib.util.find_spec(module) is not None
+
+
+@pytest.mark.parametrize(("document", "command"), commands("make "))
+def test_every_target_of_make_exists(document: str, command: str) -> None:
+    targets = re.findall(r"^([\w-]+):", text("Makefile"), flags=re.MULTILINE)
+    assert command.split()[1] in targets
+
+
+@pytest.mark.parametrize(("document", "command"), commands("pip install|-e "))
+def test_every_extra_that_is_installed_exists(document: str, command: str) -> None:
+    extras = tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"]
+    asked = {name for group in re.findall(r"\[([\w,]+)\]", command) for name in group.split(",")}
+    assert asked <= extras.keys()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_links_lead_to_files_and_python_compiles(document: Path) -> None:
+    targets = [link.partition("#")[0] for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text(document))]
+    assert [target for target in targets if target and not (ROOT / document.parent / target).exists()] == []
+    for block in blocks(document):
+        assert compile(block, str(document), "exec")
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_command() -> None:
+    [line] = [line for line in text("README.md").splitlines() if line.startswith("Exit codes: ")]
+    told = {int(part.split()[0]) for part in line.removeprefix("Exit codes: ").split(" · ")}
+    assert told == {
+        errors.OK,
+        errors.GATE_FAILED,
+        errors.USAGE,
+        errors.INCOMPLETE,
+        errors.PREREQUISITE,
+        errors.INTERRUPTED,
+    }
 
 
 def test_load_sample_and_save_as_the_readme_does(
     video_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = next(block for block in _blocks() if "NovaPipeline.from_pretrained" in block)
+    [code] = [block for block in blocks("README.md") if "NovaPipeline.from_pretrained" in block]
     for asked, small in {
         "BAAI/nova-d48w1024-osp480": str(video_checkpoint),
         'device="cuda", dtype="bfloat16"': 'device="cpu", dtype="float32"',
@@ -29,6 +123,21 @@ def test_load_sample_and_save_as_the_readme_does(
     assert clip.fps == 12
 
 
-def _blocks() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return [part.partition("```")[0] for part in text.split("```python\n")[1:]]
+def test_the_sampler_of_the_readme_samples(tmp_path: Path) -> None:
+    [code] = [block for block in blocks("README.md") if "class Mine" in block]
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    sampler = SAMPLERS.get(f"{tmp_path / 'mine.py'}:Mine")(frames=3)
+    [clip] = sampler.sample([Prompt("vbench/0000", "a cat")], [1])
+    assert (clip.shape, clip.dtype) == ((3, 64, 64, 3), np.uint8)
+    assert sampler.info.settings == {"frames": 3}
+
+
+def test_the_smallest_judge_answers_the_question_of_imaging_quality(tmp_path: Path) -> None:
+    [code] = blocks("nova_eval/judges/README.md")
+    (tmp_path / "sharpness.py").write_text(code, encoding="utf-8")
+    judge = JUDGES.get(f"{tmp_path / 'sharpness.py'}:Sharpness")()
+    flat, busy = np.zeros((2, 8, 8, 3), np.uint8), np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    assert judge.to("cpu") is judge
+    assert judge.quality(flat).tolist() == [0, 0]
+    assert (judge.quality(busy) > 20).all()
+    assert (judge.quality(busy) <= 100).all()

@@ -8,10 +8,11 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from local_server import serving
 
 from nova_eval import download
 from nova_eval.adapters import load_benchmark, sources
@@ -74,23 +75,14 @@ def whole(request: BaseHTTPRequestHandler, body: bytes) -> None:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     told = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            told.asked.append(self.path)
-            told.answer(self, BODIES["suite" if self.path.endswith("suite.bin") else "labels"])
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        told.asked.append(request.path)
+        told.answer(request, BODIES["suite" if request.path.endswith("suite.bin") else "labels"])
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("NOVA_EVAL_PROMPTS_URL", f"http://127.0.0.1:{listening.server_port}/")
     monkeypatch.setattr(download, "FIRST_WAIT_SECONDS", 0.001)
-    yield told
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with serving(answer) as address:
+        monkeypatch.setenv("NOVA_EVAL_PROMPTS_URL", f"{address}/")
+        yield told
 
 
 def put(folder: Path, source: sources.Source, body: bytes) -> Path:

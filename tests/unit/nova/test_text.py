@@ -5,6 +5,7 @@ import logging
 
 import pytest
 import torch
+from nova_checkpoints import RECORDED_CALLS
 from safetensors.torch import load_file, save_file
 
 from nova_eval.errors import PrerequisiteError, UsageError
@@ -68,17 +69,7 @@ def load(checkpoint, **changes):
 
 
 class TestAgreesWithTheReference:
-    @pytest.mark.parametrize(
-        ("name", "case"),
-        [
-            ("nova-t2i-tiny", "t2i"),
-            ("nova-t2i-tiny", "t2i_nocfg"),
-            ("nova-t2v-tiny", "t2v"),
-            ("nova-t2v-tiny", "t2i"),
-            ("nova-t2v-tiny", "i2v"),
-            ("nova-t2v-tiny", "long"),
-        ],
-    )
+    @pytest.mark.parametrize(("name", "case"), RECORDED_CALLS)
     def test_recorded_embeddings(self, parity, name, case):
         folder = parity / "nova" / name
         recorded = load_file(folder / f"expected_{case}.safetensors")["prompt_embeds"]

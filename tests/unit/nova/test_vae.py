@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from nova_checkpoints import RECORDED_CALLS
 from safetensors.torch import load_file
 
 from nova_eval.errors import UsageError
@@ -71,17 +72,7 @@ class TestAgreesWithTheReference:
         assert clip.shape == (1, 3, 33, 16, 16)
         assert clip.flatten()[::2309][:10].tolist() == pytest.approx(expected, abs=2e-5)
 
-    @pytest.mark.parametrize(
-        ("checkpoint", "case"),
-        [
-            ("nova-t2i-tiny", "t2i"),
-            ("nova-t2i-tiny", "t2i_nocfg"),
-            ("nova-t2v-tiny", "t2v"),
-            ("nova-t2v-tiny", "t2i"),
-            ("nova-t2v-tiny", "i2v"),
-            ("nova-t2v-tiny", "long"),
-        ],
-    )
+    @pytest.mark.parametrize(("checkpoint", "case"), RECORDED_CALLS)
     def test_recorded_pixels(self, parity, checkpoint, case):
         folder = parity / "nova" / checkpoint
         recorded = load_file(folder / f"expected_{case}.safetensors")

@@ -7,17 +7,17 @@ import hashlib
 import json
 import pickle
 import shutil
-import threading
 import warnings
 import zipfile
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from local_server import serving
 
 from nova_eval import download, weights
 from nova_eval.errors import PrerequisiteError, UsageError
@@ -45,43 +45,34 @@ class Server:
 def server() -> Iterator[Server]:
     state = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = self.headers.get("Range", "")
-            state.requests.append((self.path, asked))
-            body = state.files.get(self.path.lstrip("/"))
-            if body is None or state.status != 200:
-                self.send_error(404 if body is None else state.status)
-                return
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-            if self.headers.get("If-Range", state.tag) != state.tag:
-                start = 0
-            if start > len(body):
-                self.send_error(416)
-                return
-            self.send_response(206 if start else 200)
-            if state.announce:
-                self.send_header("Content-Length", str(len(body) - start))
-            if state.tag:
-                self.send_header("ETag", state.tag)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-            self.end_headers()
-            rest = body[start:]
-            if state.drop_after:
-                rest = rest[: state.drop_after.pop(0)]
-            self.wfile.write(rest)
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked = request.headers.get("Range", "")
+        state.requests.append((request.path, asked))
+        body = state.files.get(request.path.lstrip("/"))
+        if body is None or state.status != 200:
+            request.send_error(404 if body is None else state.status)
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if request.headers.get("If-Range", state.tag) != state.tag:
+            start = 0
+        if start > len(body):
+            request.send_error(416)
+            return
+        request.send_response(206 if start else 200)
+        if state.announce:
+            request.send_header("Content-Length", str(len(body) - start))
+        if state.tag:
+            request.send_header("ETag", state.tag)
+        if start:
+            request.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        request.end_headers()
+        rest = body[start:]
+        if state.drop_after:
+            rest = rest[: state.drop_after.pop(0)]
+        request.wfile.write(rest)
 
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.address = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield state
-    http.shutdown()
-    http.server_close()
+    with serving(answer) as state.address:
+        yield state
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from metrics_by_name import named
 
 from nova_eval.adapters import load_benchmark, sources
 from nova_eval.adapters.dpg_bench import DPGBench
@@ -32,7 +33,7 @@ from nova_eval.adapters.rule import Rule
 from nova_eval.config import facts_of
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError
-from nova_eval.records import Metric, Prompt, SampleKey, Score
+from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.report.baselines import load_baselines, select_baselines
 
 HEADER = "item_id,text,proposition_id,dependency,tuple,question_natural_language\n"
@@ -201,10 +202,6 @@ class TestGraph:
         with pytest.raises(UsageError, match=problem) as error:
             read_table(text)
         assert "\n" not in str(error.value)
-
-
-def named(metrics: list[Metric]) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
 
 
 def answered(key: SampleKey, answers: list[int], counted: list[int] | None = None) -> Score:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from metrics_by_name import named
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.geneval import OFFICIAL, GenEval
@@ -18,14 +19,10 @@ from nova_eval.config import BenchmarkConfig
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Detection
-from nova_eval.records import Metric, Prompt, SampleKey, Score
+from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.report.baselines import BaselineRow, contradictions, load_baselines, select_baselines
 
 GENEVAL = GenEval()
-
-
-def named(metrics: list[Metric]) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
 
 
 def suite(samples: int = 2) -> tuple[list[Prompt], list[SampleKey]]:

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from metrics_by_name import named
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.reduce import coverage_of
@@ -17,14 +18,10 @@ from nova_eval.adapters.t2i_compbench.numeracy import read_counts
 from nova_eval.adapters.t2i_compbench.parses import Parses, load_parses, write_parses
 from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES, KIND, complex_kind
 from nova_eval.errors import PrerequisiteError, UsageError
-from nova_eval.records import Metric, Prompt, SampleKey, Score
+from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.report.baselines import load_baselines, select_baselines
 
 BENCHMARK = T2ICompBench(Parses())
-
-
-def named(metrics: list[Metric]) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
 
 
 def complex_prompt(name: str, kind: str | None) -> Prompt:

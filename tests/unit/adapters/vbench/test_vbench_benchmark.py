@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from metrics_by_name import named
 
 from nova_eval.adapters.compose import normalised
 from nova_eval.adapters.reduce import coverage_of
@@ -40,10 +41,6 @@ def suite(prompts_per_dimension: int = 3, samples: int = 2) -> tuple[list[Prompt
 def rows_of(prompts: list[Prompt], wanted: list[SampleKey], value: Any) -> list[Score]:
     tags = {prompt.id: prompt.tags for prompt in prompts}
     return [Score(key, tag, value(key, tag)) for key in wanted for tag in tags[key.prompt_id]]
-
-
-def named(metrics: list[Metric]) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
 
 
 class TestFinalScore:
