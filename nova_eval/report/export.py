@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nova_eval import files
 from nova_eval.errors import PrerequisiteError
-from nova_eval.records import Metric, RunSummary
+from nova_eval.records import RunSummary
 from nova_eval.report.baselines import Published
 from nova_eval.report.comparison import comparison_table
 from nova_eval.report.formats import RENDERERS, to_markdown
@@ -30,34 +31,11 @@ def write_latency(summary: RunSummary, published: Published, folder: Path) -> tu
 
 def to_json(summary: RunSummary) -> dict[str, Any]:
     """The summary as JSON types, every value in the benchmark's raw unit and ``None`` where there is none."""
-    coverage, latency = summary.coverage, summary.latency
-    return {
-        "run": summary.run,
-        "model": summary.model,
-        "benchmark": summary.benchmark,
-        "variant": summary.variant,
-        "scoring": summary.scoring,
-        "samples_per_prompt": summary.samples_per_prompt,
-        "prompts": summary.prompts,
-        "samples": summary.samples,
-        "coverage": {
-            "wanted": coverage.wanted,
-            "scored": coverage.scored,
-            "excluded": coverage.excluded,
-            "unscored": coverage.unscored,
-            "fraction": coverage.fraction,
-            "missing": [{"metric": m.metric, "count": m.count, "reason": m.reason} for m in coverage.missing],
-        },
-        "metrics": [_metric(metric) for metric in summary.metrics],
-        "latency": None
-        if latency is None
-        else {
-            "seconds_per_sample": latency.seconds_per_sample,
-            "frames_per_second": latency.frames_per_second,
-            "device": latency.device,
-        },
-        "notes": list(summary.notes),
-    }
+    told = asdict(summary)
+    coverage, last = told.pop("coverage"), {name: told.pop(name) for name in ("metrics", "latency", "notes")}
+    missing = coverage.pop("missing")
+    counted = {"unscored": summary.coverage.unscored, "fraction": summary.coverage.fraction, "missing": missing}
+    return {**told, "coverage": {**coverage, **counted}, **last}
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
@@ -68,17 +46,3 @@ def _write(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
     except OSError as error:
         raise PrerequisiteError(f"cannot write tables to {folder}: {error.strerror}") from error
     return tuple(folder / name for name in texts)
-
-
-def _metric(metric: Metric) -> dict[str, Any]:
-    return {
-        "name": metric.name,
-        "value": metric.value,
-        "interval": None if metric.interval is None else list(metric.interval),
-        "prompts": metric.prompts,
-        "samples": metric.samples,
-        "unscored": metric.unscored,
-        "excluded": metric.excluded,
-        "higher_is_better": metric.higher_is_better,
-        "reason": metric.reason,
-    }

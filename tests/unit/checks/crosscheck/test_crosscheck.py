@@ -53,7 +53,7 @@ def _run(folder: Path, shift: float = 0.0) -> Path:
         path = store.write(store.media_name(key, ".mp4"), data)
         sample = Sample(key, 0, store.media_name(key, ".mp4"), f"{number}", len(data), 128, 96, 5, 8.0, 0.0)
         samples.append_samples([sample])
-        score = temporal_flickering(Item(prompt, sample, media.read(path)), None)
+        score = temporal_flickering(Item(prompt, sample, media.read(path)))
         assert score.value is not None
         scores.append_scores([(replace(score, value=score.value + shift), sample)])
     samples.close()
