@@ -74,9 +74,9 @@ def crosscheck(
     """
     from nova_eval.checks.crosscheck import comparison
     from nova_eval.checks.crosscheck import crosscheck as official
-    from nova_eval.cli import show
+    from nova_eval.runs import finding
 
-    compared = official.crosscheck(show.find(run, results), asked, talk)
+    compared = official.crosscheck(finding.find(run, results), asked, talk)
     if json:
         print_json(comparison.as_json(compared))
     else:

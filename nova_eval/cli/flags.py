@@ -71,10 +71,9 @@ def open_run(benchmark: str, flags: RunFlags) -> Run:
 def reopen(name: str, flags: RunFlags) -> Run | None:
     """The run that ``name`` names, ready to be scored; ``None`` where it is the name of a benchmark."""
     from nova_eval.adapters import benchmark_names
-    from nova_eval.cli import show
-    from nova_eval.runs import opening, options
+    from nova_eval.runs import finding, opening, options
 
-    folder = None if name in benchmark_names() else show.seek(name, flags.results)
+    folder = None if name in benchmark_names() else finding.seek(name, flags.results)
     if folder is None:
         return None
     return opening.reopen_to_score(folder, lambda old: options.changed(old, *flags.asked()), talk)

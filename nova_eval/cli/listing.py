@@ -10,6 +10,7 @@ from typing import Any
 from nova_eval.adapters import benchmark_names, judges_by_benchmark, load_benchmark
 from nova_eval.config import BenchmarkConfig
 from nova_eval.judges import JUDGES
+from nova_eval.runs.finding import folders, name_of
 from nova_eval.samplers import SAMPLERS
 
 Item = dict[str, Any]
@@ -96,9 +97,9 @@ def _configs() -> list[BenchmarkConfig]:
 
 def _runs(results: Path) -> list[Item]:
     rows: list[Item] = []
-    for path in sorted((results / "runs").glob("*/*/manifest.json")):
+    for folder in folders(results):
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             fraction = manifest.get("coverage", {}).get("fraction")
             coverage = "" if fraction is None else f"{100 * fraction:.1f} % decided"
             rows.append(
@@ -111,7 +112,7 @@ def _runs(results: Path) -> list[Item]:
                 }
             )
         except (OSError, ValueError, KeyError, TypeError):
-            rows.append({"name": f"{path.parent.parent.name}/{path.parent.name}", "status": "manifest cannot be read"})
+            rows.append({"name": name_of(folder), "status": "manifest cannot be read"})
     return rows
 
 

@@ -34,11 +34,11 @@ def run(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int:
 @app.command
 def sample(benchmark: str, /, *, flags: Flags = UNSET) -> int:
     """Only make the samples."""
-    from nova_eval.runs import pipeline
+    from nova_eval.runs import forecast, pipeline
 
     opened = open_run(benchmark, flags)
     pipeline.run(opened, scoring=False)
-    left = pipeline.outline(opened)
+    left = forecast.outline(opened)
     talk(f"{left['samples_done']} of {left['samples']} samples in {opened.store.folder}")
     return errors.OK if left["samples_done"] == left["samples"] else errors.INCOMPLETE
 
@@ -133,10 +133,9 @@ def export(
     copy
         Copy files; otherwise they are hard-linked where that is possible.
     """
-    from nova_eval.cli import show
-    from nova_eval.runs import exporting, opening
+    from nova_eval.runs import exporting, finding, opening
 
-    opened = opening.reopen(show.find(run, results))
+    opened = opening.reopen(finding.find(run, results))
     for line in exporting.export_run(opened, folder, names=names, copy=copy):
         talk(line)
     return errors.OK
@@ -157,13 +156,14 @@ def plan(
     json
         Print one JSON object instead of lines.
     """
+    from nova_eval.cli.forecast import lines
     from nova_eval.runs import forecast, options
 
     found = forecast.forecast(*options.resolve(benchmark, *flags.asked()), seconds=seconds_per_sample)
     if json:
         print_json(found)
     else:
-        print("\n".join(forecast.lines(found)))
+        print("\n".join(lines(found)))
     return errors.OK
 
 
@@ -198,13 +198,15 @@ def table(
         Print a list of the runs' JSON objects.
     """
     from nova_eval.cli import show
+    from nova_eval.runs import finding
 
+    folders = [finding.find(name, results) for name in runs]
     if preset is not None:
-        print(show.preset(preset, [show.find(name, results) for name in runs], format=format, as_json=json), end="")
+        print(show.preset(preset, folders, format=format, as_json=json), end="")
         return errors.OK
     print(
         show.tables(
-            [show.find(name, results) for name in runs],
+            folders,
             format=format,
             baselines=baselines,
             latency=latency,

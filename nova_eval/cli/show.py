@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from nova_eval.errors import UsageError, unknown
+from nova_eval.errors import UsageError
 from nova_eval.records import ParityResult, RunSummary
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
@@ -34,21 +34,6 @@ def one_run(summary: RunSummary) -> str:
 def as_json(summary: RunSummary) -> dict[str, Any]:
     """The object of ``--json``."""
     return to_json(summary)
-
-
-def find(name: str, results: Path) -> Path:
-    """A run's folder from its path, from ``benchmark/run`` or from ``run``. Did-you-mean among the runs there are."""
-    if there := seek(name, results):
-        return there
-    known = [f"{path.parent.parent.name}/{path.parent.name}" for path in (results / "runs").glob("*/*/manifest.json")]
-    raise unknown("run", name, known, remedy=f"(looked in {results}; choose another with --results)")
-
-
-def seek(name: str, results: Path) -> Path | None:
-    """The folder that ``find`` finds, ``None`` where there is none."""
-    inside = sorted((results / "runs").glob(f"*/{name}")) if name.strip("./") and not name.startswith("/") else []
-    folders = (Path(name), results / "runs" / name, *inside)
-    return next((folder for folder in folders if (folder / "manifest.json").exists()), None)
 
 
 def tables(

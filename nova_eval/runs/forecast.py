@@ -5,15 +5,16 @@ Imports no network and reads no weight file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.environment import cpu_count
 from nova_eval.options import RunOptions
+from nova_eval.plan import share
 from nova_eval.runs import cost
 from nova_eval.runs.opening import survey
-from nova_eval.runs.pipeline import outline
+from nova_eval.runs.pipeline import devices, unscored
 from nova_eval.runs.run import Run
 
 
@@ -44,33 +45,34 @@ def forecast(
     return found
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """``forecast`` for people."""
-    yield f"run: {found['run']}" + ("" if found["samples_done"] else " (nothing done yet)")
-    settings = ", ".join(f"{name} {value}" for name, value in found["sampler"]["settings"].items())
-    yield f"sampler: {found['sampler']['name']} ({settings})" if settings else f"sampler: {found['sampler']['name']}"
-    yield f"prompts: {found['prompts']:,}, {found['variant']}"
-    done = f", {found['samples_done']:,} done" if found["samples_done"] else ""
-    left = f"to make: {found['samples_to_make']:,}; to score: {found['samples_to_score']:,}"
-    yield f"samples: {found['samples']:,}{done}; {left}"
-    if "gpu_hours_left" in found:
-        yield (
-            f"sampling: {found['gpu_hours_left']:,.1f} GPU-hours at {found['seconds_per_sample']:,.1f} s a sample"
-            f" ({found['basis']})"
-        )
-    elif found["samples_to_make"]:
-        yield "sampling: no figure before the first samples are made; --seconds-per-sample gives one"
-    if found["media_bytes_left"] is not None:
-        kind = "by the samples made" if found["samples_done"] else "estimate"
-        yield f"media: {_size(found['media_bytes_left'])} on disk ({kind})"
-    yield f"scorers ready: {len(found['scorers'])} of {len(found['scorers']) + len(found['unavailable'])}"
-    if not found["to_fetch"]:
-        yield "to fetch: nothing"
-        return
-    yield f"to fetch: {len(found['to_fetch'])} files or parts, about {_size(found['to_fetch_bytes'])} in all"
-    width = max(len(file["name"]) for file in found["to_fetch"])
-    for file in found["to_fetch"]:
-        yield f"  {file['name']:<{width}}  {_size(file['bytes']):>10}  {file['licence']}"
+def outline(opened: Run, workers: int = 0) -> dict[str, Any]:
+    """What ``run`` would do now: counts, what is unavailable and why, and the cost by what is measured already.
+
+    ``workers``: how many processes share the work (0: as many as ``run`` would start here).
+    """
+    samples, _ = opened.samples()
+    own = share(opened.wanted, opened.options)
+    done = [samples[key] for key in own if key in samples]
+    missing = len(own) - len(done) if opened.external is None else 0  # nobody makes what a folder lacks
+    seconds = sum(sample.seconds for sample in done) / len(done) if done else None
+    size = sum(sample.bytes for sample in done) / len(done) if done else None
+    workers = workers or len(devices(opened))
+    unread = opened.external.listing.found.keys() - samples.keys() if opened.external else ()
+    return {
+        "run": opened.name,
+        "folder": str(opened.store.folder),
+        "prompts": len(opened.prompts),
+        "samples": len(own),
+        "samples_done": len(done),
+        "samples_to_make": missing,
+        "samples_to_score": len(unscored(opened, samples)) + missing + sum(key in unread for key in own),
+        "scorers": [plan.name for plan in opened.judging.plans],
+        "unavailable": dict(opened.judging.unavailable),
+        "workers": workers,
+        "seconds_per_sample": seconds or None,
+        "sampling_seconds_left": None if seconds is None else round(seconds * missing / workers, 1),
+        "media_bytes_left": None if size is None else round(size * missing),
+    }
 
 
 def _sampling(opened: Run, found: Mapping[str, Any], seconds: float | None) -> cost.Sampling | None:
@@ -82,10 +84,3 @@ def _sampling(opened: Run, found: Mapping[str, Any], seconds: float | None) -> c
 
 def _asked(found: Mapping[str, Any]) -> set[str]:
     return {*found["scorers"], *found["unavailable"]}
-
-
-def _size(count: int) -> str:
-    for unit, bytes_ in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= bytes_:
-            return f"{count / bytes_:,.1f} {unit}"
-    return f"{count} bytes"

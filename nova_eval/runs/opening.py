@@ -21,6 +21,7 @@ from nova_eval.plan import wanted_keys
 from nova_eval.protocols import ForetellsLight, MediaSource, SamplerInfo, is_light
 from nova_eval.records import Prompt
 from nova_eval.runs.external import ExternalMedia
+from nova_eval.runs.finding import earlier
 from nova_eval.runs.judging import Judging, Look, judging, made, named
 from nova_eval.runs.options import validated
 from nova_eval.runs.run import Run, Say
@@ -70,7 +71,7 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
     name = Path(str(settings.get("checkpoint", spec.sampler.name))).name
     info: SamplerInfo = sampler.info if sampler else SamplerInfo(name, config.modality, settings=settings)
     suite = load_benchmark(spec.benchmark).suite(spec.variant, mirror=options.mirror, offline=options.offline)
-    folder, scored = _earlier(spec, suite.digest, options.results)
+    folder, scored = earlier(spec, suite.digest, options.results)
     return assemble(
         spec,
         options,
@@ -165,21 +166,6 @@ def assemble(
         store=RunStore(folder),
         say=say,
     )
-
-
-def _earlier(spec: RunSpec, suite: str, results: Path) -> tuple[Path | None, Mapping[str, str]]:
-    """The latest run of ``spec`` over the suite of this digest, and where it keeps the scores of each scorer."""
-    found: list[tuple[str, Path, Mapping[str, str]]] = []
-    asked = spec.model_dump(mode="json")
-    for path in (results / "runs" / spec.benchmark).glob("*/manifest.json"):
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            if manifest["spec"] == asked and manifest["suite"]["digest"] == suite:
-                found.append((manifest.get("started", ""), path.parent, manifest["scorers"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # whoever opens this run is told; it is not ours
-    _, folder, scored = max(found, key=lambda row: row[:2], default=("", None, {}))
-    return folder, scored
 
 
 def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:

@@ -47,7 +47,7 @@ def engine_for(opened: Run) -> LocalEngine:
         scorers=opened.judging.plans,
         device="cpu",
     )
-    return LocalEngine(job, _devices(opened))
+    return LocalEngine(job, devices(opened))
 
 
 def begin(opened: Run) -> None:
@@ -78,7 +78,7 @@ def sample(opened: Run, engine: LocalEngine) -> None:
 def score(opened: Run, engine: LocalEngine) -> None:
     """Lets every scorer whose judge is at hand look at the samples of this shard that it has not scored."""
     samples, _ = opened.samples()
-    work = _unscored(opened, samples)
+    work = unscored(opened, samples)
     last_failure = ""
     with progress("scoring", len(work), "samples") as bar:
         weights = {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
@@ -107,37 +107,7 @@ def reduce(opened: Run) -> Outcome:
     return outcome
 
 
-def outline(opened: Run, workers: int = 0) -> dict[str, Any]:
-    """What ``run`` would do now: counts, what is unavailable and why, and the cost by what is measured already.
-
-    ``workers``: how many processes share the work (0: as many as ``run`` would start here).
-    """
-    samples, _ = opened.samples()
-    own = share(opened.wanted, opened.options)
-    done = [samples[key] for key in own if key in samples]
-    missing = len(own) - len(done) if opened.external is None else 0  # nobody makes what a folder lacks
-    seconds = sum(sample.seconds for sample in done) / len(done) if done else None
-    size = sum(sample.bytes for sample in done) / len(done) if done else None
-    workers = workers or len(_devices(opened))
-    unread = opened.external.listing.found.keys() - samples.keys() if opened.external else ()
-    return {
-        "run": opened.name,
-        "folder": str(opened.store.folder),
-        "prompts": len(opened.prompts),
-        "samples": len(own),
-        "samples_done": len(done),
-        "samples_to_make": missing,
-        "samples_to_score": len(_unscored(opened, samples)) + missing + sum(key in unread for key in own),
-        "scorers": [plan.name for plan in opened.judging.plans],
-        "unavailable": dict(opened.judging.unavailable),
-        "workers": workers,
-        "seconds_per_sample": seconds or None,
-        "sampling_seconds_left": None if seconds is None else round(seconds * missing / workers, 1),
-        "media_bytes_left": None if size is None else round(size * missing),
-    }
-
-
-def _unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
+def unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
     """The samples of this shard with the scorers that have to look at them and have not decided yet."""
     decided = {
         plan.name: {key for (key, _), row in opened.store.scores(plan.folder, samples).items() if row.decided}
@@ -188,7 +158,7 @@ def found_row(listing: Listing, key: SampleKey, digest: str) -> Sample | Failure
     )
 
 
-def _devices(opened: Run) -> list[str]:
+def devices(opened: Run) -> list[str]:
     """One entry a worker process: every accelerator, or as many CPU workers as there are cores for light work."""
     asked, workers = opened.options.device, opened.options.workers
     if asked != "auto":
@@ -201,7 +171,7 @@ def _devices(opened: Run) -> list[str]:
 
 
 def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
-    devices = [] if opened.light else environment.devices()
+    accelerators = [] if opened.light else environment.devices()
     return {
         **state,
         "run": opened.name,
@@ -215,7 +185,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "judges": {plan.name: plan.judge for plan in opened.judging.plans},
         "unavailable": dict(opened.judging.unavailable),
         "environment": environment.capture(),
-        "device": ", ".join(devices) or environment.cpu_name(),
+        "device": ", ".join(accelerators) or environment.cpu_name(),
     }
 
 

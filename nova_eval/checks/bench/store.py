@@ -15,9 +15,10 @@ from nova_eval.config import BenchmarkConfig, Dimension, Profile, RunSpec, Sampl
 from nova_eval.options import RunOptions
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
+from nova_eval.runs.forecast import outline
 from nova_eval.runs.judging import made
 from nova_eval.runs.opening import assemble
-from nova_eval.runs.pipeline import begin, engine_for, outline, sample, score
+from nova_eval.runs.pipeline import begin, engine_for, sample, score
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
 

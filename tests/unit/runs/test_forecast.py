@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from nova_eval.cli.forecast import lines
 from nova_eval.config import SamplerSpec
 from nova_eval.errors import UsageError
 from nova_eval.judges import JUDGES
 from nova_eval.runs import cost
-from nova_eval.runs.forecast import forecast, lines
+from nova_eval.runs.forecast import forecast
 from nova_eval.runs.options import resolve
 from nova_eval.weights import catalogue
 

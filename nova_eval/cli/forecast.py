@@ -1,0 +1,42 @@
+"""What `plan` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """The object of ``runs.forecast`` for people."""
+    yield f"run: {found['run']}" + ("" if found["samples_done"] else " (nothing done yet)")
+    settings = ", ".join(f"{name} {value}" for name, value in found["sampler"]["settings"].items())
+    yield f"sampler: {found['sampler']['name']} ({settings})" if settings else f"sampler: {found['sampler']['name']}"
+    yield f"prompts: {found['prompts']:,}, {found['variant']}"
+    done = f", {found['samples_done']:,} done" if found["samples_done"] else ""
+    left = f"to make: {found['samples_to_make']:,}; to score: {found['samples_to_score']:,}"
+    yield f"samples: {found['samples']:,}{done}; {left}"
+    if "gpu_hours_left" in found:
+        yield (
+            f"sampling: {found['gpu_hours_left']:,.1f} GPU-hours at {found['seconds_per_sample']:,.1f} s a sample"
+            f" ({found['basis']})"
+        )
+    elif found["samples_to_make"]:
+        yield "sampling: no figure before the first samples are made; --seconds-per-sample gives one"
+    if found["media_bytes_left"] is not None:
+        kind = "by the samples made" if found["samples_done"] else "estimate"
+        yield f"media: {_size(found['media_bytes_left'])} on disk ({kind})"
+    yield f"scorers ready: {len(found['scorers'])} of {len(found['scorers']) + len(found['unavailable'])}"
+    if not found["to_fetch"]:
+        yield "to fetch: nothing"
+        return
+    yield f"to fetch: {len(found['to_fetch'])} files or parts, about {_size(found['to_fetch_bytes'])} in all"
+    width = max(len(file["name"]) for file in found["to_fetch"])
+    for file in found["to_fetch"]:
+        yield f"  {file['name']:<{width}}  {_size(file['bytes']):>10}  {file['licence']}"
+
+
+def _size(count: int) -> str:
+    for unit, bytes_ in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= bytes_:
+            return f"{count / bytes_:,.1f} {unit}"
+    return f"{count} bytes"
