@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nova_eval import files
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import digest, file_digest
 from nova_eval.nova.config import CLASS_NAME, TransformerConfig
@@ -191,4 +192,4 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Writes a JSON object, keys as given."""
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    files.write(path, json.dumps(values, indent=2) + "\n")

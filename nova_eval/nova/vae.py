@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from nova_eval import files
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.vae_networks import Network, build_network, current_names
 from nova_eval.nova.weight_files import fill, read_weights
@@ -115,7 +116,7 @@ def save_vae(vae: VideoVAE, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.cpu().contiguous() for name, tensor in vae.network.module.state_dict().items()}
     save_file(weights, folder / _WEIGHTS, metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(dict(vae.config), indent=2, sort_keys=True) + "\n")
+    files.write(folder / "config.json", json.dumps(dict(vae.config), indent=2, sort_keys=True) + "\n")
 
 
 def to_uint8(pixels: Tensor) -> Tensor:

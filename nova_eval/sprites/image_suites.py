@@ -12,6 +12,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from nova_eval import files
 from nova_eval.sprites.dpg_suite import dpg_entries
 from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.phrases import reading_of
@@ -192,7 +193,7 @@ def main() -> None:
     """Writes the three suites."""
     for benchmark, text in suite_texts().items():
         path = suite_path(benchmark)
-        path.write_text(text, encoding="utf-8")
+        files.write(path, text)
         print(f"{path}: {len(json.loads(text))} prompts", file=sys.stderr)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nova_eval import files
 from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.vocabulary import CAMERAS, MOTIONS, PLACES, RELATIONS, SHAPES, STILL, STYLES
 
@@ -211,7 +212,7 @@ def _relations() -> Iterator[SuiteRow]:
 
 def main(path: Path) -> None:
     """Writes the suite."""
-    path.write_text(suite_text(), encoding="utf-8")
+    files.write(path, suite_text())
     print(f"{path}: {len(entries())} prompts", file=sys.stderr)
 
 
