@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
-from nova_eval.config import data_folder
 from nova_eval.errors import UsageError
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
@@ -55,7 +54,7 @@ class UMT:
 
 def kinetics_400() -> list[str]:
     """The classes of Kinetics-400 in the order of the classifier's outputs."""
-    return (data_folder("benchmarks") / "vbench" / "kinetics_400.txt").read_text(encoding="utf-8").splitlines()
+    return Path(__file__).with_name("kinetics_400.txt").read_text(encoding="utf-8").splitlines()
 
 
 def preprocess(frames: Frames) -> Tensor:

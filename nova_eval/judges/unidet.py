@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
-from nova_eval.config import data_folder
 from nova_eval.judges.grit_backbone import CHANNELS, Coarsest, padded
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import each_distinct
@@ -80,8 +79,7 @@ def labels() -> Sequence[str]:
 
     Several classes share a name, merged ones have several (``"table, desk"``), and one ends in a blank (``"tissue "``).
     """
-    path = data_folder("benchmarks") / "t2i_compbench" / "unidet_labels.json"
-    return tuple(json.loads(path.read_text(encoding="utf-8")))
+    return tuple(json.loads(Path(__file__).with_name("unidet_labels.json").read_text(encoding="utf-8")))
 
 
 class UniDet(nn.Module):

@@ -18,8 +18,8 @@ from nova_eval.adapters.vbench.spatial import position_score
 from nova_eval.checks.parity.compare import compared
 from nova_eval.checks.parity.items import item, number_of, numbered
 from nova_eval.checks.parity.rules.sections import Case, Rules, Section, recorded_judge
-from nova_eval.config import data_folder
 from nova_eval.engines.questions import scores_of
+from nova_eval.judges.umt import kinetics_400
 from nova_eval.protocols import Detection, Floats, Frames, Item
 from nova_eval.records import ParityResult, Prompt, SampleKey, Score
 
@@ -70,7 +70,7 @@ def decided(
 
 
 def _debug(row: Score) -> dict[str, Any]:
-    places = {name.lower(): place for place, name in enumerate(kinetics_names())}
+    places = {name.lower(): place for place, name in enumerate(kinetics_400())}
     accepted = [[places[name], probability] for name, probability in row.detail.get("accepted", ())]
     return {"label": row.detail.get("label"), "accepted": accepted}
 
@@ -135,18 +135,13 @@ def _judge(videos: Sequence[Any], default_logit: float = 0.0) -> Any:
         return captions[: len(frames)]
 
     def action_logits(frames: Frames) -> tuple[Sequence[str], Floats]:
-        names = kinetics_names()
+        names = kinetics_400()
         logits = np.full(len(names), default_logit, np.float32)
         for place, logit in videos[number_of(frames[0, 0, 0])]["logits"].items():
             logits[int(place)] = logit
         return names, logits
 
     return recorded_judge(detect=describe, describe=describe, caption=caption, action_logits=action_logits)
-
-
-def kinetics_names() -> list[str]:
-    """The 400 classes of Kinetics-400 in the order of the official classifier's outputs."""
-    return (data_folder("benchmarks") / "vbench" / "kinetics_400.txt").read_text(encoding="utf-8").splitlines()
 
 
 # --- formulas -------------------------------------------------------------------------------------------------------
