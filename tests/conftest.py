@@ -19,6 +19,12 @@ def _shared_folder(name: str) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"parity", "mirror", "baselines"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.reference)
+
+
 @pytest.fixture(scope="session")
 def parity() -> Path:
     """Recorded outputs of the official code."""

@@ -29,23 +29,25 @@ def doctor(*, json: bool = False) -> int:
 
 
 @app.command
-def parity(folder: Path, /, *, json: bool = False) -> int:
+def parity(folder: Path | None = None, /, *, json: bool = False) -> int:
     """Run recorded outputs of the official code against this install; exit 1 if any differs.
 
     Parameters
     ----------
     folder
-        A folder of recorded cases, or one of its parts.
+        A folder of recorded cases, or one of its parts (default: those that come with the package, three minutes).
     json
         Print a JSON list instead of lines.
     """
-    from nova_eval.checks.parity.recordings import find, replay
+    from nova_eval.checks.parity.recordings import SHIPPED, find, replay
     from nova_eval.cli import show
 
-    results = list(replay(folder, talk))
-    not_covered = find(folder)[1]
+    results = list(replay(folder or SHIPPED, talk))
+    not_covered = find(folder or SHIPPED)[1]
     if json:
         print_json(show.parity_json(results, not_covered))
+    elif folder is None:
+        print(show.parity_groups(results))
     else:
         print(show.parity_lines(results, not_covered))
     return errors.OK if results and all(result.passed for result in results) else errors.GATE_FAILED

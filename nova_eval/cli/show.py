@@ -76,17 +76,46 @@ def _plain(datum: Datum) -> str | int | float | None:
 
 def parity_lines(results: Sequence[ParityResult], not_covered: Sequence[str]) -> str:
     """A line a case: verdict, name, largest difference, tolerance; then the count, and what was not replayed."""
+    lines = _case_lines(results)
+    lines.append(_count(results))
+    lines += [f"not covered by this version: {name}" for name in not_covered]
+    return "\n".join(lines)
+
+
+def parity_groups(results: Sequence[ParityResult]) -> str:
+    """A line a recording: verdict, count, and the largest difference as a share of its tolerance; then what failed."""
+    groups: dict[str, list[ParityResult]] = {}
+    for result in results:
+        groups.setdefault(result.group, []).append(result)
+    width = max(map(len, groups), default=0)
+    lines = []
+    for group, rows in groups.items():
+        passed, share = sum(row.passed for row in rows), max(map(_share, rows))
+        verdict = f"{'pass' if passed == len(rows) else 'FAIL'}  {group:<{width}}"
+        lines.append(f"{verdict}  {passed} of {len(rows)}, largest difference / tolerance {share:.2g}")
+    lines += _case_lines([result for result in results if not result.passed])
+    return "\n".join([*lines, _count(results)])
+
+
+def _case_lines(results: Sequence[ParityResult]) -> list[str]:
     width = max((len(result.case) for result in results), default=0)
-    lines = [
+    return [
         f"{'pass' if result.passed else 'FAIL'}  {result.case:<{width}}  "
         f"difference {result.difference:.3g}, tolerance {result.tolerance:.3g} ({result.unit})"
         + (f"  {result.note}" if result.note else "")
         for result in results
     ]
+
+
+def _count(results: Sequence[ParityResult]) -> str:
     passed = sum(result.passed for result in results)
-    lines.append(f"{passed} passed, {len(results) - passed} failed")
-    lines += [f"not covered by this version: {name}" for name in not_covered]
-    return "\n".join(lines)
+    return f"{passed} passed, {len(results) - passed} failed"
+
+
+def _share(result: ParityResult) -> float:
+    if result.difference == 0:
+        return 0.0
+    return result.difference / result.tolerance if result.tolerance else math.inf
 
 
 def parity_json(results: Sequence[ParityResult], not_covered: Sequence[str]) -> dict[str, Any]:

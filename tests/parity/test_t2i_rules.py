@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -12,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from nova_eval.checks.parity.recordings import find, results
+from nova_eval.checks.parity.recordings import SHIPPED, find, read_json, results
 from nova_eval.checks.parity.recordings import replay as replay_folder
 from nova_eval.checks.parity.rules.sections import Rules, family, figures, not_covered
 from nova_eval.errors import UsageError
 
-RECORDED = json.loads(gzip.decompress((Path(__file__).parent / "t2i_rules.json.gz").read_bytes()))
+RECORDED = read_json(SHIPPED / "t2i" / "rules.json.gz")
 SECTIONS = [(benchmark, section) for benchmark, sections in RECORDED.items() for section in sections]
 
 

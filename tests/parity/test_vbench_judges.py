@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -20,12 +20,12 @@ import torch
 from nova_eval.checks.parity.items import frames as footage
 from nova_eval.checks.parity.networks import vbench
 from nova_eval.checks.parity.networks.vbench import DIMENSIONS
-from nova_eval.checks.parity.recordings import Recording, find, results
+from nova_eval.checks.parity.recordings import SHIPPED, Recording, find, results
 from nova_eval.checks.parity.weight_files import fill
 from nova_eval.errors import UsageError
 from nova_eval.records import ParityResult
 
-KIT = Path(__file__).parent / "vbench_judges"
+KIT = SHIPPED / "vbench_judges"
 FILLS = {
     "normal": [-0.033253561705350876, -0.011011173017323017],
     "scale": [0.8897185325622559, 0.9796522855758667],
@@ -92,8 +92,6 @@ class TestEveryFormOfARecordingIsRead:
 
     @pytest.fixture
     def kit(self, tmp_path: Path) -> Path:
-        for judge in ("raft_things", "amt_s"):
-            (tmp_path / judge).symlink_to(KIT / judge)
         return tmp_path
 
     @staticmethod
@@ -173,21 +171,19 @@ class TestInputsAreRebuilt:
         assert fill("n", (3,), "arange", 0).tolist() == [0, 1, 2]
 
     @pytest.mark.parametrize(
-        "recorded",
+        ("recorded", "sum_"),
         [
-            {"maker": "procedural.video", "seed": 3, "frames": 3, "height": 40, "width": 56, "fps": 8},
-            {"maker": "cut", "seeds": [0, 1], "frames": [2, 1], "height": 32, "width": 48},
-            {"maker": "pan", "seed": 2, "frames": 3, "height": 32, "width": 48, "dx": -3, "dy": 2},
-            {"maker": "hold", "seed": 5, "frames": 2, "height": 32, "width": 48, "id": "x"},
-            {"maker": "solid", "rgb": [1, 2, 3], "frames": 2, "height": 4, "width": 6},
+            ({"maker": "procedural.video", "seed": 3, "frames": 3, "height": 40, "width": 56, "fps": 8}, 3723497877),
+            ({"maker": "cut", "seeds": [0, 1], "frames": [2, 1], "height": 32, "width": 48}, 1058526328),
+            ({"maker": "pan", "seed": 2, "frames": 3, "height": 32, "width": 48, "dx": -3, "dy": 2}, 124419126),
+            ({"maker": "hold", "seed": 5, "frames": 2, "height": 32, "width": 48, "id": "x"}, 1473668514),
+            ({"maker": "solid", "rgb": [1, 2, 3], "frames": 2, "height": 4, "width": 6}, 3796348282),
         ],
-        ids=lambda recorded: str(recorded["maker"]),
+        ids=lambda value: value["maker"] if isinstance(value, dict) else "",
     )
-    def test_footage_is_the_recordings_own(self, recorded: dict[str, Any], parity: Path, monkeypatch: Any) -> None:
-        monkeypatch.syspath_prepend(str(parity / "vbench"))
-        monkeypatch.syspath_prepend(str(parity))
-        reference = pytest.importorskip("footage")
-        assert np.array_equal(footage(recorded), reference.make(recorded))
+    def test_footage_is_the_recordings_own(self, recorded: dict[str, Any], sum_: int) -> None:
+        """CRC-32 of the bytes that the recordings' own makers gave."""
+        assert crc32(footage(recorded).tobytes()) == sum_
 
     def test_an_unknown_maker_is_named(self) -> None:
         with pytest.raises(UsageError, match="did you mean 'pan'"):

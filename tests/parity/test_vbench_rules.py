@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +14,8 @@ import pytest
 
 from nova_eval.adapters.vbench import OFFICIAL, VBench
 from nova_eval.adapters.vbench.results import official_record
-from nova_eval.checks.parity.recordings import Recording, results
+from nova_eval.checks.parity.items import frames
+from nova_eval.checks.parity.recordings import SHIPPED, Recording, read_json, results
 from nova_eval.checks.parity.rules.vbench import RULES as RECORDED_RULES
 from nova_eval.checks.parity.rules.vbench import TOLERANCE
 from nova_eval.engines.questions import scores_of
@@ -26,7 +24,7 @@ from nova_eval.protocols import Item
 from nova_eval.records import ParityResult, Prompt, Sample, SampleKey
 
 RULES = {rule.name: rule for rule in OFFICIAL}
-RECORDED = json.loads(gzip.decompress((Path(__file__).parent / "vbench_rules.json.gz").read_bytes()))
+RECORDED = read_json(SHIPPED / "vbench" / "rules.json.gz")
 
 
 def cases(folder: Path) -> Iterator[ParityResult]:
@@ -132,22 +130,10 @@ class TestCornersOutsideTheRecording:
 # --- rules over recorded answers of the official networks (expected.json) -------------------------------------------
 
 
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def kit(parity: Path) -> SimpleNamespace:
-    load(parity / "procedural.py")
-    footage = load(parity / "vbench" / "footage.py")
-    recorded = json.loads((parity / "vbench" / "expected.json").read_text())
-    return SimpleNamespace(make=footage.make, cases=recorded["cases"], tolerance=recorded["tolerance_abs"])
+    recorded = read_json(parity / "vbench" / "expected.json")
+    return SimpleNamespace(make=frames, cases=recorded["cases"], tolerance=recorded["tolerance_abs"])
 
 
 def item(dimension: str, index: int, frames: np.ndarray, fps: float = 8.0) -> Item:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from nova_eval.checks.parity import training
+from nova_eval.checks.parity.sampler import deviation
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.nova.draws import SharedDraws
 from nova_eval.nova.pictures import first_frames
@@ -105,12 +106,12 @@ def _call(pipe: NovaPipeline, case: str, settings: Mapping[str, Any], file: Path
     if latents.shape != recorded.shape:
         yield _failed(f"{case} latents", f"shape {tuple(latents.shape)}, recorded {tuple(recorded.shape)}")
         return
-    freely = _deviation(latents, recorded)
+    freely = deviation(latents, recorded)
     if freely <= LATENT_TOLERANCE:
         yield ParityResult(f"{case} latents", freely, LATENT_TOLERANCE, _LATENT_UNIT)
         yield _compare_pixels(case, pipe, latents, expected["pixels"])
         return
-    probe = _deviation(run(rows * (1 + _LAST_DIGITS)), latents)
+    probe = deviation(run(rows * (1 + _LAST_DIGITS)), latents)
     away = f"run freely it ends {freely:.2g} away, and {probe:.2g} from itself when the input's last digit changes"
     if freely > _EXPLAINED * probe:
         yield ParityResult(f"{case} latents", freely, LATENT_TOLERANCE, _LATENT_UNIT, away)
@@ -118,7 +119,7 @@ def _call(pipe: NovaPipeline, case: str, settings: Mapping[str, Any], file: Path
         return
     forced = run(rows, recorded)
     note = f"each set of tokens from the recorded ones before it; {away}"
-    yield ParityResult(f"{case} latents", _deviation(forced, recorded), LATENT_TOLERANCE, _LATENT_UNIT, note)
+    yield ParityResult(f"{case} latents", deviation(forced, recorded), LATENT_TOLERANCE, _LATENT_UNIT, note)
     yield _compare_pixels(case, pipe, forced, expected["pixels"], note)
 
 
@@ -139,11 +140,6 @@ def _compare_pixels(case: str, pipe: NovaPipeline, latents: Tensor, recorded: Te
     away = (clips.int() - recorded.int()).abs() > 1
     share = float(away.float().mean())
     return ParityResult(f"{case} pixels", share, PIXEL_TOLERANCE, "share of values off by more than 1", note)
-
-
-def _deviation(latents: Tensor, recorded: Tensor) -> float:
-    """The largest difference, in standard deviations of the recorded latents."""
-    return float((latents - recorded).abs().max() / recorded.std())
 
 
 def _plan(pipe: NovaPipeline, settings: Mapping[str, Any]) -> Plan:

@@ -89,7 +89,7 @@ FAMILIES: Registry[Cases] = Registry(
         "dpt": "nova_eval.checks.parity.networks.dpt:cases",
         "t2i_compbench": "nova_eval.checks.parity.networks.compbench:cases",
         "nova": "nova_eval.checks.parity.generator:cases",
-        "nova_sampler": "nova_eval.checks.parity.generator:sampler_cases",
+        "nova_sampler": "nova_eval.checks.parity.sampler:cases",
     },
 )
 

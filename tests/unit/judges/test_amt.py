@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from nova_eval.checks.parity.weight_files import read_entries
+from nova_eval.checks.parity.weight_files import PUBLISHED, read_entries
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.judges.amt import AmtS, as_bytes
 from nova_eval.judges.amt_network import AMT, warp
 
 from networks import clip_of, largest  # isort: skip
 
-ENTRIES = Path(__file__).parents[2] / "parity" / "vbench_judges" / "amt_s" / "keys.json.gz"
+ENTRIES = PUBLISHED / "amt_s" / "keys.json.gz"
 
 
 class TestTheNetwork:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from nova_eval.checks.parity.weight_files import read_entries
+from nova_eval.checks.parity.weight_files import PUBLISHED, read_entries
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.judges.raft import RaftThings, distinct, torchvision_name
 from nova_eval.judges.resizing import as_floats, replicate_pad
 
 from networks import clip_of, largest  # isort: skip
 
-ENTRIES = Path(__file__).parents[2] / "parity" / "vbench_judges" / "raft_things" / "keys.json.gz"
+ENTRIES = PUBLISHED / "raft_things" / "keys.json.gz"
 
 
 class TestFlow:
