@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_eval.records import SampleKey
+from nova_eval.records import Prompt, SampleKey
 
 _CHUNK = 1 << 20
 
@@ -22,6 +22,11 @@ def canonical_json(value: Any) -> str:
 def digest(value: Any) -> str:
     """sha256 (hex) of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def suite_digest(prompts: Iterable[Prompt]) -> str:
+    """sha256 (hex) over everything the prompts say, in whatever order they come."""
+    return digest(sorted(canonical_json(prompt) for prompt in prompts))
 
 
 def file_digest(path: Path) -> str:

@@ -17,13 +17,14 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from nova_eval import files
-from nova_eval.errors import CorruptStoreError
-from nova_eval.identity import canonical_json
+from nova_eval.errors import CorruptStoreError, UsageError
+from nova_eval.identity import canonical_json, digest, suite_digest
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 
 SCHEMA = 1
@@ -55,17 +56,43 @@ class RunStore:
                 f"{path}: schema {_schema_of(manifest)}, this version of nova_eval reads {SCHEMA}",
                 remedy="read it with the version it names, or use another --results",
             )
+        if manifest.pop("check", None) not in (None, digest(manifest)):  # manifests of earlier versions have none
+            raise CorruptStoreError(
+                f"{path}: changed since it was written", remedy="restore it, or move it away and run again"
+            )
         return manifest
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Replaces the manifest as a whole."""
-        text = json.dumps({"schema": SCHEMA, **manifest}, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+        """Replaces the manifest as a whole. Its ``check`` is the digest of all else that it says."""
+        told = json.loads(json.dumps({"schema": SCHEMA, **manifest}, default=str))
+        text = json.dumps({**told, "check": digest(told)}, indent=2, sort_keys=True, ensure_ascii=False)
         self.write("manifest.json", (text + "\n").encode())
 
-    def write_prompts(self, prompts: Sequence[Prompt]) -> None:
-        """Writes the suite once; a suite already there is left alone."""
-        if not (self.folder / "prompts.jsonl").exists():
-            self.write("prompts.jsonl", "".join(canonical_json(prompt) + "\n" for prompt in prompts).encode())
+    def write_prompts(self, prompts: Sequence[Prompt], *, anew: bool = False) -> None:
+        """Writes the suite once, or ``anew``; a suite already there is left alone otherwise."""
+        if anew or not (self.folder / "prompts.jsonl").exists():
+            self.write("prompts.jsonl", _suite_file(prompts))
+
+    def prompts(self) -> tuple[Prompt, ...]:
+        """The suite. CorruptStoreError unless it is byte for byte the one that the manifest speaks of.
+
+        Manifests of earlier versions know no digest of the file: then it is ``suite.digest``, which knows no order.
+        """
+        path = self.folder / "prompts.jsonl"
+        facts = (self.manifest() or {}).get("suite", {})
+        try:
+            data = path.read_bytes()
+            if facts.get("file", sha256(data).hexdigest()) != sha256(data).hexdigest():
+                raise ValueError(f"it holds {data.count(10)} of {facts.get('prompts')} prompts, or others")
+            prompts = tuple(_prompt(line) for line in data.decode().split("\n")[:-1])
+            if facts.get("digest") not in (None, suite_digest(prompts)):
+                raise ValueError(f"{len(prompts)} prompts that are not the {facts.get('prompts')} of this run's suite")
+        except (OSError, KeyError, TypeError, ValueError, RecursionError, UsageError) as error:
+            raise CorruptStoreError(
+                f"{path} is not the suite of this run: {' '.join(str(error).split())[:200]}",
+                remedy="restore it, or call the run's own `run` command again, which writes it anew",
+            ) from error
+        return prompts
 
     # --- files ------------------------------------------------------------------------------------------------------
 
@@ -247,6 +274,20 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
+
+
+def suite_file_digest(prompts: Sequence[Prompt]) -> str:
+    """sha256 (hex) of ``prompts.jsonl`` as it is written for this suite."""
+    return sha256(_suite_file(prompts)).hexdigest()
+
+
+def _suite_file(prompts: Sequence[Prompt]) -> bytes:
+    return "".join(canonical_json(prompt) + "\n" for prompt in prompts).encode()
+
+
+def _prompt(line: str) -> Prompt:
+    row = json.loads(line)
+    return Prompt(row["id"], row["text"], tuple(row["tags"]), row["reference"], row["rewritten"])
 
 
 def _schema_of(manifest: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from nova_eval.adapters.sources import Source, load_sources, locate
 from nova_eval.config import Facts
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
-from nova_eval.identity import canonical_json, digest
+from nova_eval.identity import suite_digest
 from nova_eval.records import Prompt
 
 SPRITES = "sprites.json"
@@ -31,11 +31,6 @@ class Suite:
     @cached_property
     def digest(self) -> str:
         return suite_digest(self.prompts)
-
-
-def suite_digest(prompts: Iterable[Prompt]) -> str:
-    """sha256 (hex) over everything the prompts say, in whatever order they come."""
-    return digest(sorted(canonical_json(prompt) for prompt in prompts))
 
 
 Find: TypeAlias = Callable[[Source], Path]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -96,12 +95,12 @@ def reopen(folder: Path) -> Run:
         spec = RunSpec.model_validate(manifest["spec"])
         options = _options(manifest["options"])
         info = SamplerInfo(**manifest["sampler"])
-        suite = tuple(_prompt(line) for line in (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines())
         plans = tuple(ScorerPlan(name, where, None) for name, where in manifest["scorers"].items())
         recorded = Judging(plans, manifest["unavailable"])
     except (OSError, KeyError, TypeError, ValueError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise CorruptStoreError(f"{folder}: manifest.json or prompts.jsonl cannot be read ({reason})") from error
+        raise CorruptStoreError(f"{folder}: manifest.json cannot be read ({reason})") from error
+    suite = RunStore(folder).prompts()
     config, facts = load_benchmark(spec.benchmark).config, manifest.get("suite", {})
     return assemble(spec, options, config, suite=suite, suite_facts=facts, info=info, look=recorded, folder=folder)
 
@@ -183,11 +182,6 @@ def _facts(suite: Suite) -> dict[str, Any]:
         "prompts": len(suite.prompts),
         "notes": list(suite.notes),
     }
-
-
-def _prompt(line: str) -> Prompt:
-    row = json.loads(line)
-    return Prompt(row["id"], row["text"], tuple(row["tags"]), row["reference"], row["rewritten"])
 
 
 def _options(record: Mapping[str, Any]) -> RunOptions:

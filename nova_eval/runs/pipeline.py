@@ -13,7 +13,7 @@ from typing import Any
 from nova_eval import environment, media
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
-from nova_eval.errors import MediaError
+from nova_eval.errors import CorruptStoreError, MediaError
 from nova_eval.plan import by_judges, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
@@ -21,6 +21,7 @@ from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome, summarise
+from nova_eval.store import suite_file_digest
 from nova_eval.weights.catalogue import family
 
 FILES_A_ROW_BATCH = 32
@@ -51,12 +52,20 @@ def engine_for(opened: Run) -> LocalEngine:
 
 
 def begin(opened: Run) -> None:
-    """Writes manifest and suite of a new run; of an old one only removes what killed processes left half-written."""
+    """Writes suite and manifest of a new run; of an old one removes what killed processes left half-written.
+
+    A suite on disk that is not the run's is written anew, and that is said.
+    """
     if opened.store.manifest() is None:
         opened.store.write_prompts(opened.suite)
         opened.store.write_manifest(_manifest(opened, status="started", started=_now()))
-    else:
-        opened.store.sweep()
+        return
+    opened.store.sweep()
+    try:
+        opened.store.prompts()
+    except CorruptStoreError as error:
+        opened.say(f"written anew: {error.problem}")
+        opened.store.write_prompts(opened.suite, anew=True)
 
 
 def sample(opened: Run, engine: LocalEngine) -> None:
@@ -179,7 +188,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "spec": opened.spec.model_dump(mode="json"),
         "options": opened.options.record(),
         "sampler": asdict(opened.info),
-        "suite": dict(opened.suite_facts),
+        "suite": {**opened.suite_facts, "file": suite_file_digest(opened.suite)},
         "benchmark": {"name": opened.benchmark.name, "version": opened.benchmark.version},
         "scorers": {plan.name: plan.folder for plan in opened.judging.plans},
         "judges": {plan.name: plan.judge for plan in opened.judging.plans},

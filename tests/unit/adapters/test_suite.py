@@ -16,9 +16,10 @@ from nova_eval.adapters import load_benchmark
 from nova_eval.adapters import suite as suite_module
 from nova_eval.adapters.selection import select
 from nova_eval.adapters.sources import Source, load_sources, locate
-from nova_eval.adapters.suite import load_prompt_file, suite_digest
+from nova_eval.adapters.suite import load_prompt_file
 from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.identity import suite_digest
 from nova_eval.records import Prompt
 
 DIMENSIONS = {
