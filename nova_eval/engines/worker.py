@@ -19,6 +19,7 @@ from nova_eval.engines.units import Job, SampleUnit, ScorerPlan, Unit, UnitRepor
 from nova_eval.errors import MediaError, brief
 from nova_eval.identity import sample_seed
 from nova_eval.judges import JUDGES
+from nova_eval.media.videos import Size
 from nova_eval.protocols import Frames, Item, Movable, Sampler, Scorer
 from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.samplers import SAMPLERS
@@ -135,9 +136,7 @@ class Worker:
             failed.update((score.key, score.reason) for score in scores if not score.decided)
         return failed
 
-    def _read(
-        self, part: Sequence[Work], sizes: Sequence[media.Size]
-    ) -> tuple[dict[SampleKey, Item], dict[SampleKey, str]]:
+    def _read(self, part: Sequence[Work], sizes: Sequence[Size]) -> tuple[dict[SampleKey, Item], dict[SampleKey, str]]:
         """The decoded samples, and why the others cannot be decoded."""
         items: dict[SampleKey, Item] = {}
         unreadable: dict[SampleKey, str] = {}
@@ -154,7 +153,7 @@ class Worker:
                 unreadable[sample.key] = str(error)
         return items, unreadable
 
-    def _further_sizes(self, scorers: Collection[str]) -> list[media.Size]:
+    def _further_sizes(self, scorers: Collection[str]) -> list[Size]:
         """The sizes at which judges want frames to be decoded, beside the frames' own."""
         judges = [self._judge(plan.judge) for plan in self._job.scorers if plan.name in scorers]
         return sorted({size for judge in judges if (size := wanted_size(judge)) is not None})

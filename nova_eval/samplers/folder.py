@@ -14,14 +14,13 @@ from nova_eval.adapters.names import SIDE, Assignment, part_of_grid
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
+from nova_eval.media.videos import first_frame_problem
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
 from nova_eval.samplers.folder_listing import describe
 
 _USUAL_NAMES = "vbench"
 _SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
-# Opening a container decodes a frame to guess what it holds; looking at a 768x480 frame is twice as fast without that.
-_NO_GUESSING = [{"skip_frame": "all"}] * 4
 
 
 class FolderSampler:
@@ -223,27 +222,6 @@ class FolderSampler:
 
     def _is_media(self, path: str) -> bool:
         return PurePosixPath(path).suffix.lower() in _SUFFIXES[self._modality]
-
-
-def first_frame_problem(path: Path) -> str:
-    """Why the first frame of a video cannot be decoded, "" when it can."""
-    import av
-
-    try:
-        if path.stat().st_size == 0:
-            return f"{path.name}: the file is empty"
-        with av.open(str(path), stream_options=_NO_GUESSING) as container:
-            if not container.streams.video:
-                return f"{path.name}: no video stream"
-            stream = container.streams.video[0]
-            stream.thread_type = "NONE"  # frame threads read ahead, and one frame is enough
-            if next(container.decode(stream), None) is None:
-                return f"{path.name}: the video has no frame"
-    except EOFError:
-        return f"{path.name}: the video has no frame"
-    except (av.error.FFmpegError, OSError) as error:
-        return f"{path.name}: unreadable video ({error.strerror or error})"
-    return ""
 
 
 def image_problem(path: Path) -> str:

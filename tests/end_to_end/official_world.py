@@ -124,7 +124,7 @@ def measured(say: bool = False) -> Iterator[Cost]:
     from nova_eval.judges import hosting
 
     cost = Cost()
-    scores, load, decode = Worker._scores, hosting.pinned.load_state_dict, media._decode_video
+    scores, load, decode = Worker._scores, hosting.pinned.load_state_dict, media.videos.decode
 
     def timed(self: Worker, plan: Any, items: Any) -> Any:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -154,14 +154,14 @@ def measured(say: bool = False) -> Iterator[Cost]:
             cost.peak_bytes = max(cost.peak_bytes, tree_bytes())
 
     watcher = threading.Thread(target=watch, daemon=True)
-    Worker._scores, hosting.pinned.load_state_dict, media._decode_video = timed, loading, decoding  # type: ignore[method-assign]
+    Worker._scores, hosting.pinned.load_state_dict, media.videos.decode = timed, loading, decoding  # type: ignore[method-assign]
     watcher.start()
     try:
         yield cost
     finally:
         done.set()
         watcher.join()
-        Worker._scores, hosting.pinned.load_state_dict, media._decode_video = scores, load, decode  # type: ignore[method-assign]
+        Worker._scores, hosting.pinned.load_state_dict, media.videos.decode = scores, load, decode  # type: ignore[method-assign]
         cost.peak_bytes = max(cost.peak_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nova_eval.adapters.rule import count, unscored
 from nova_eval.errors import MediaError
-from nova_eval.media import Size
+from nova_eval.media.videos import Size
 from nova_eval.protocols import Footage, Frames, Item
 from nova_eval.records import Prompt, Score
 

@@ -13,10 +13,11 @@ from nova_eval import media
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.vbench.names import VBenchNames
 from nova_eval.errors import UsageError
+from nova_eval.media.videos import first_frame_problem
 from nova_eval.protocols import MediaSource
 from nova_eval.records import Prompt, SampleKey
 from nova_eval.samplers import folder as folder_module
-from nova_eval.samplers.folder import FolderSampler, first_frame_problem
+from nova_eval.samplers.folder import FolderSampler
 
 TEXTS = ["a cat", "A fantasy landscape", "a fantasy landscape", "carved façades", "A storm."]
 PROMPTS = [Prompt(f"s/{number:04d}", text, ("scene",)) for number, text in enumerate(TEXTS)]

@@ -12,7 +12,7 @@ from nova_eval import media
 from nova_eval.adapters.vbench import OFFICIAL
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import MediaError
-from nova_eval.media import Clip, FrameFile
+from nova_eval.media import Clip, FrameFile, videos
 from nova_eval.plan import by_judges
 from nova_eval.protocols import Item
 from nova_eval.records import Prompt, Sample, SampleKey
@@ -67,7 +67,7 @@ class TestReading:
     def test_further_sizes_are_made_in_the_same_pass(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         alone = media.read(video).at_size(24, 24)
         short, long = media.read(video, sizes=[(24, 24)]), read_long(video, sizes=[(24, 24)])
-        monkeypatch.setattr(media, "_decode_video", None)  # no file is opened again
+        monkeypatch.setattr(videos, "decode", None)  # no file is opened again
         assert np.array_equal(short.at_size(24, 24), alone)
         assert np.array_equal(long.at_size(24, 24, [3, 1]), alone[[3, 1]])
 
@@ -135,7 +135,7 @@ class TestColors:
 
 class TestProbing:
     def test_the_container_says_what_decoding_would(self, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(media, "_decode_video", None)
+        monkeypatch.setattr(videos, "decode", None)
         assert media.probe(video) == (9, 48, 64, 12.0)
 
     def test_an_image_is_one_frame(self, tmp_path: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from nova_eval.errors import MediaError, PrerequisiteError
+from nova_eval.media import videos
+from nova_eval.media.videos import MediaFacts, Size
+from nova_eval.media.whole import check_file
 from nova_eval.protocols import Frames
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -28,10 +31,7 @@ CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
 MEMORY_LIMIT = 256 << 20
 """Bytes of decoded frames that one clip may keep in memory; the frames of a larger one lie in a temporary file."""
 
-Size: TypeAlias = tuple[int, int]  # height, width
-Keep: TypeAlias = Callable[[Frames], None]
 _RUN = 32  # a multiple of every judge's batch
-_BT601 = frozenset({0, 2, 5, 6})  # of ISO 23091-2's matrices: RGB, not said, BT.601 for 625 and for 525 lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Clip:
             return _taken(self.scaled[height, width], wanted)
         if self.path is not None and self.path.suffix.lower() in VIDEO_SUFFIXES:
             return _taken(read(self.path, sizes=[(height, width)]).scaled[height, width], wanted)
-        return _scaled_from_rgb(self.take(wanted), height, width)
+        return _stacked(videos.scaled_from_rgb(self.take(wanted), height, width))
 
     def as_bt601(self) -> Clip:
         if self.bt601 or self.path is None:
@@ -160,17 +160,8 @@ def read(path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None, 
     if _is_image(path):
         return Clip(_decode_image(path)[None], 0.0, path)
     kept, scaled = _Kept(folder), {size: _Kept(folder) for size in sizes}
-    fps, bt601 = _decode_video(path, kept, scaled, as_bt601)
+    fps, bt601 = videos.decode(path, path.name, kept, scaled, as_bt601)
     return Clip(kept.held(), fps, path, {size: frames.held() for size, frames in scaled.items()}, bt601)
-
-
-class MediaFacts(NamedTuple):
-    """What a file says of itself: frame count and rate (0 for an image), sides in pixels."""
-
-    frames: int
-    height: int
-    width: int
-    fps: float
 
 
 def probe(path: Path) -> MediaFacts:
@@ -178,24 +169,10 @@ def probe(path: Path) -> MediaFacts:
 
     Damage inside of frames is not seen, a file that breaks off is.
     """
-    import av
-
     if _is_image(path):
         height, width = _image_size(path)
         return MediaFacts(1, height, width, 0.0)
-    try:
-        with av.open(str(path)) as container:
-            stream = _video_stream(container, path)
-            packets = [packet.is_discard for packet in container.demux(stream) if packet.size]
-            facts = MediaFacts(packets.count(False), stream.height, stream.width, _fps(stream))
-            promised = stream.frames if "mp4" in container.format.name else 0
-    except av.error.FFmpegError as error:
-        raise MediaError(f"{path.name}: unreadable video ({_brief(error)})") from error
-    if not facts.frames:
-        raise MediaError(f"{path.name}: the video has no frame")
-    if len(packets) < promised:
-        raise MediaError(f"{path.name}: the video breaks off after {len(packets)} of {promised} frames")
-    return facts
+    return videos.facts(path)
 
 
 def encode_video(frames: Frames, fps: float, codec: str = "h264") -> bytes:
@@ -231,10 +208,7 @@ def encode_image(frame: Frames) -> bytes:
 def _is_image(path: Path) -> bool:
     """Whether the file is an image; MediaError when it is neither image nor video, missing or empty."""
     suffix = path.suffix.lower()
-    if not path.is_file():
-        raise MediaError(f"{path.name}: no such file")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path.name}: the file is empty")
+    check_file(path)
     if suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise MediaError(f"{path.name}: not an image or video by its ending", remedy=f"known endings: {known}")
@@ -260,89 +234,6 @@ def _decode_image(path: Path) -> Frames:
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise MediaError(f"{path.name}: unreadable image ({_brief(error)})") from error
-
-
-def _decode_video(path: Path, keep: Keep, scaled: Mapping[Size, Keep], as_bt601: bool) -> tuple[float, bool]:
-    """Hands every frame to ``keep`` and each scaled version to the one who wants it.
-
-    Returns the frame rate, and whether the frames are those of a reader that takes all colors for BT.601.
-    """
-    import av
-    from av.video.reformatter import Colorspace
-
-    matrix = Colorspace.ITU601 if as_bt601 else None
-    bt601 = True
-    scalers = {size: _Scaler(*size) for size in scaled}
-    count = 0
-    try:
-        with av.open(str(path)) as container:
-            stream = _video_stream(container, path)
-            stream.thread_type = "AUTO"
-            fps = _fps(stream)
-            for picture in container.decode(stream):
-                count += 1
-                bt601 = bt601 and (as_bt601 or picture.colorspace in _BT601)
-                keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
-                for size, scaler in scalers.items():
-                    scaled[size](scaler(picture))
-    except av.error.FFmpegError as error:
-        raise MediaError(f"{path.name}: unreadable video ({_brief(error)})") from error
-    if not count:
-        raise MediaError(f"{path.name}: the video has no frame")
-    return fps, bt601
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    if not container.streams.video:
-        raise MediaError(f"{path.name}: no video stream")
-    return container.streams.video[0]
-
-
-def _fps(stream: Any) -> float:
-    return float(stream.average_rate or stream.guessed_rate or 0.0)
-
-
-class _Scaler:
-    """FFmpeg's bilinear scaler to one size, then RGB; its filter graph is kept for pictures of one form."""
-
-    def __init__(self, height: int, width: int) -> None:
-        self._height, self._width = height, width
-        self._form: tuple[Any, ...] = ()
-        self._graph: Any = None
-
-    def __call__(self, picture: Any) -> Frames:
-        form = (picture.width, picture.height, picture.format.name, picture.color_range, picture.colorspace)
-        if form != self._form:
-            self._form, self._graph = form, self._new_graph(picture)
-        self._graph.push(picture)
-        output: Any = self._graph.pull()
-        scaled: Frames = output.to_ndarray(format="rgb24")
-        return scaled
-
-    def _new_graph(self, picture: Any) -> Any:
-        from av.filter import Graph
-
-        graph = Graph()
-        source = graph.add_buffer(
-            width=picture.width,
-            height=picture.height,
-            format=picture.format,
-            time_base=picture.time_base or Fraction(1, 1000),
-        )
-        scaler = graph.add("scale", f"{self._width}:{self._height}:flags=bilinear")
-        to_rgb, sink = graph.add("format", "rgb24"), graph.add("buffersink")
-        source.link_to(scaler)
-        scaler.link_to(to_rgb)
-        to_rgb.link_to(sink)
-        graph.configure()
-        return graph
-
-
-def _scaled_from_rgb(frames: Frames, height: int, width: int) -> Frames:
-    import av
-
-    scaler = _Scaler(height, width)
-    return _stacked([scaler(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format="rgb24")) for f in frames])
 
 
 def _stacked(frames: list[Frames]) -> Frames:

@@ -1,0 +1,250 @@
+"""Videos decoded by FFmpeg: opened as one file of a known container, every frame or none, each as it was coded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from nova_eval.errors import MediaError
+from nova_eval.media.whole import check_file, container_of, incomplete
+from nova_eval.protocols import Frames
+
+Size: TypeAlias = tuple[int, int]  # height, width
+Keep: TypeAlias = Callable[[Frames], None]
+_BT601 = frozenset({0, 2, 5, 6})  # of ISO 23091-2's matrices: RGB, not said, BT.601 for 625 and for 525 lines
+# Opening a container decodes a frame to guess what it holds, which costs as much as the frame that is looked at.
+_NO_GUESSING = [{"skip_frame": "all"}] * 4
+_STRICT = {"err_detect": "+crccheck+bitstream+buffer+explode"}
+_INVISIBLE = frozenset({"vp8", "mpeg4"})  # codecs with packets that show no frame of their own
+_NO_FRAME = "the video has no frame"
+
+
+class MediaFacts(NamedTuple):
+    """What a file says of itself: frame count and rate (0 for an image), sides in pixels."""
+
+    frames: int
+    height: int
+    width: int
+    fps: float
+
+
+@contextmanager
+def opened(source: Path | io.BytesIO, name: str) -> Iterator[tuple[Any, Any]]:
+    """The open container and its first video stream.
+
+    MediaError when the content is no container that is read, is not whole, or holds no video, and for whatever FFmpeg
+    refuses while it is open. The content alone says what the file is: no playlist, protocol or neighbor is followed.
+    """
+    import av
+
+    try:
+        if isinstance(source, Path):
+            check_file(source)
+            with source.open("rb") as file:
+                container, why = _looked_at(file)
+        else:
+            container, why = _looked_at(source)
+            source.seek(0)
+        if why:
+            raise MediaError(f"{name}: unreadable video ({why})", remedy=_remedy(container))
+        given = str(source.absolute()) if isinstance(source, Path) else source
+        with _open(given, container) as inside:
+            if not inside.streams.video:
+                raise MediaError(f"{name}: no video stream")
+            yield inside, inside.streams.video[0]
+    except EOFError as error:
+        raise MediaError(f"{name}: {_NO_FRAME}") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{name}: unreadable video ({_brief(error)})") from error
+
+
+def facts(path: Path) -> MediaFacts:
+    """The facts of a video from its container; no more than one frame is decoded. MediaError as for ``decode``.
+
+    Damage inside of frames is not seen, a file that breaks off is.
+    """
+    with opened(path, path.name) as (container, stream):
+        packets = [packet.is_discard for packet in container.demux(stream) if packet.size]
+        found = MediaFacts(packets.count(False), stream.height, stream.width, rate(stream))
+        promised = stream.frames
+    if not found.frames:
+        raise MediaError(f"{path.name}: {_NO_FRAME}")
+    if len(packets) < promised:
+        raise MediaError(f"{path.name}: the video breaks off after {len(packets)} of {promised} frames")
+    return found
+
+
+def decode(
+    source: Path | io.BytesIO, name: str, keep: Keep, scaled: Mapping[Size, Keep], as_bt601: bool
+) -> tuple[float, bool]:
+    """Hands every frame to ``keep`` and each scaled version to the one who wants it.
+
+    Returns the frame rate, and whether the frames are those of a reader that takes all colors for BT.601. MediaError
+    for a file that ``opened`` refuses, for one with fewer frames than it promises, and for the first frame that is not
+    decoded without an error: FFmpeg would fill its gaps from the neighbors, differently with each number of threads.
+    """
+    from av.video.reformatter import Colorspace
+
+    matrix = Colorspace.ITU601 if as_bt601 else None
+    bt601 = True
+    scalers = {size: _Scaler(*size) for size in scaled}
+    with opened(source, name) as (container, stream):
+        for picture in _pictures(container, stream, name):
+            bt601 = bt601 and (as_bt601 or picture.colorspace in _BT601)
+            keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
+            for size, scaler in scalers.items():
+                scaled[size](scaler(picture))
+        return rate(stream), bt601
+
+
+def first_frame_problem(path: Path) -> str:
+    """Why the first frame of a video cannot be decoded or the file is not whole, "" when all is well."""
+    try:
+        with opened(path, path.name) as (container, stream):
+            stream.thread_type = "NONE"  # frame threads read ahead, and one frame is enough
+            if next(container.decode(stream), None) is None:
+                return f"{path.name}: {_NO_FRAME}"
+    except MediaError as error:
+        return str(error)
+    return ""
+
+
+def rate(stream: Any) -> float:
+    """Frames a second."""
+    return float(stream.average_rate or stream.guessed_rate or 0.0)
+
+
+def _looked_at(file: Any) -> tuple[str, str]:
+    """The container, and why the file cannot be read as one."""
+    container = container_of(file.read(12))
+    if not container:
+        return "", "the content is not MP4, MOV, Matroska, WebM, AVI or GIF"
+    return container, incomplete(file, container)
+
+
+def _remedy(container: str) -> str:
+    return "" if container else "rewrite other containers without loss: ffmpeg -i FILE -c copy FILE.mp4"
+
+
+def _open(source: Any, container: str) -> Any:
+    import av
+
+    settings: dict[str, Any] = {
+        "format": container,
+        "metadata_errors": "replace",
+        "options": {"protocol_whitelist": "file"} if isinstance(source, str) else {},
+    }
+    try:
+        return av.open(source, stream_options=_NO_GUESSING, **settings)
+    except TypeError:  # PyAV 19 takes no options of streams
+        return av.open(source, **settings)
+
+
+def _pictures(container: Any, stream: Any, name: str) -> Iterator[Any]:
+    """Every frame that is to be shown. One thread decodes: what it finds wrong does not depend on its company."""
+    import av
+
+    stream.thread_type = "NONE"
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = dict(_STRICT)
+    lengths = _prefix(stream)
+    promised = stream.frames
+    packets = shown = hidden = 0
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                packets += 1
+                hidden += packet.is_discard
+                if packet.is_corrupt or (lengths and not _units_fit(bytes(packet), lengths)):
+                    raise MediaError(f"{name}: the video is damaged in its packet {packets}")
+            for picture in packet.decode():
+                if picture.is_corrupt:
+                    raise MediaError(f"{name}: the video is damaged in its frame {shown + 1}")
+                shown += 1
+                yield picture
+    except av.error.InvalidDataError as error:
+        raise MediaError(f"{name}: the video is damaged after {shown} frames ({_brief(error)})") from error
+    if not packets:
+        raise MediaError(f"{name}: {_NO_FRAME}")
+    if packets < promised:
+        raise MediaError(f"{name}: the video breaks off after {packets} of {promised} frames")
+    if shown < packets - hidden and (stream.codec_context.name not in _INVISIBLE or not shown):
+        raise MediaError(f"{name}: only {shown} of the video's {packets - hidden} frames can be decoded")
+
+
+def _prefix(stream: Any) -> int:
+    """Bytes of the lengths before the units of an H.264 or H.265 packet; 0 where units have none (avcC, hvcC)."""
+    extra = stream.codec_context.extradata or b""
+    place = {"h264": 4, "hevc": 21}.get(stream.codec_context.name)
+    if place is None or len(extra) <= place or extra[0] != 1:
+        return 0
+    return (extra[place] & 3) + 1
+
+
+def _units_fit(packet: bytes, prefix: int) -> bool:
+    """Whether the units fill the packet, and none holds what no encoder writes (ISO 14496-10, 7.4.1): 00 00 and 00–02.
+
+    A decoder may run over a hole of zeros without noticing it.
+    """
+    place = 0
+    while place < len(packet):
+        length = int.from_bytes(packet[place : place + prefix])
+        place += prefix
+        unit = packet[place : place + length].rstrip(b"\0")
+        place += length
+        if not length or place > len(packet) or any(code in unit for code in (b"\0\0\0", b"\0\0\1", b"\0\0\2")):
+            return False
+    return True
+
+
+class _Scaler:
+    """FFmpeg's bilinear scaler to one size, then RGB; its filter graph is kept for pictures of one form."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._height, self._width = height, width
+        self._form: tuple[Any, ...] = ()
+        self._graph: Any = None
+
+    def __call__(self, picture: Any) -> Frames:
+        form = (picture.width, picture.height, picture.format.name, picture.color_range, picture.colorspace)
+        if form != self._form:
+            self._form, self._graph = form, self._new_graph(picture)
+        self._graph.push(picture)
+        output: Any = self._graph.pull()
+        scaled: Frames = output.to_ndarray(format="rgb24")
+        return scaled
+
+    def _new_graph(self, picture: Any) -> Any:
+        from av.filter import Graph
+
+        graph = Graph()
+        source = graph.add_buffer(
+            width=picture.width,
+            height=picture.height,
+            format=picture.format,
+            time_base=picture.time_base or Fraction(1, 1000),
+        )
+        scaler = graph.add("scale", f"{self._width}:{self._height}:flags=bilinear")
+        to_rgb, sink = graph.add("format", "rgb24"), graph.add("buffersink")
+        source.link_to(scaler)
+        scaler.link_to(to_rgb)
+        to_rgb.link_to(sink)
+        graph.configure()
+        return graph
+
+
+def scaled_from_rgb(frames: Frames, height: int, width: int) -> list[Frames]:
+    import av
+
+    scaler = _Scaler(height, width)
+    return [scaler(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format="rgb24")) for f in frames]
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:160] or type(error).__name__
