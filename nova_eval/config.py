@@ -61,18 +61,13 @@ class RunSpec(_Frozen):
 
 
 class Dimension(_Frozen):
-    """One dimension of a benchmark: the normalisation range, the weight within its group, the role of its judge.
-
-    ``bounds`` is the range that raw scores keep to, ``[-inf, inf]`` where there is none. Intervals are made for it; a
-    score outside makes them Student's t.
-    """
+    """One dimension of a benchmark: the normalisation range, the weight within its group, the role of its judge."""
 
     label: str = ""
     group: str = ""
     weight: float = 1.0
     minimum: float = 0.0
     maximum: float = 1.0
-    bounds: tuple[float, float] = (0.0, 1.0)
     role: str = ""
     higher_is_better: bool = True
 

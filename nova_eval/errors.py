@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -14,8 +15,8 @@ class NovaEvalError(Exception):
     exit_code = PREREQUISITE
 
     def __init__(self, problem: str, *, remedy: str = "") -> None:
-        self.problem = " ".join(problem.split())
-        self.remedy = " ".join(remedy.split())
+        self.problem = one_line(problem)
+        self.remedy = one_line(remedy)
         super().__init__(f"{self.problem}; {self.remedy}" if self.remedy else self.problem)
 
 
@@ -53,7 +54,22 @@ def unknown(kind: str, name: str, known: Iterable[str], *, remedy: str = "") -> 
     return UsageError(f"unknown {kind} {name!r}", remedy=f"{hint} {remedy}".strip())
 
 
-def brief(error: Exception) -> str:
+def is_interrupt(error: BaseException) -> bool:
+    """Whether somebody asked the command to end; where Ctrl-C is ignored, as in workers, code raised it by itself."""
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def brief(error: BaseException) -> str:
     """An error as the reason of a row: one line of at most 300 characters, with its class where it is not ours."""
-    text = " ".join(str(error).split())
-    return text[:300] if isinstance(error, NovaEvalError) else f"{type(error).__name__}: {text}"[:300]
+    try:
+        text = one_line(str(error)[:10_000])
+    except Exception:  # its own text is an error too
+        text = ""
+    name = "" if isinstance(error, NovaEvalError) else one_line(type(error).__name__)
+    return ": ".join(part for part in (name, text) if part)[:300]
+
+
+def one_line(text: str) -> str:
+    """Text with single blanks; a question mark for what no terminal should obey or UTF-8 cannot hold."""
+    text = " ".join(text.split())
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)

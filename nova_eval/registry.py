@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
-from nova_eval.errors import UsageError, unknown
+from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt, unknown
 from nova_eval.packages import needed_by
 
 T = TypeVar("T")
@@ -49,6 +52,15 @@ class Registry(Generic[T]):
             return self._load(name, plugins[name])
         raise unknown(self.kind, name, self.names())
 
+    def make(self, name: str, settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        """What the class behind ``name`` makes of ``settings``; meanwhile standard output is standard error.
+
+        PrerequisiteError, in one line, for whatever it raises that is not the product's own error.
+        """
+        with _at_work(f"{self.kind} {name!r} cannot be made"):
+            maker: Any = self.get(name)
+            return maker(**settings)
+
     def _plugins(self) -> dict[str, str]:
         return {point.name: point.value for point in entry_points(group=f"nova_eval.{self.kind}s")}
 
@@ -72,11 +84,29 @@ class Registry(Generic[T]):
             module = importlib.util.module_from_spec(spec)
             sys.modules[module_name] = module
             try:
-                spec.loader.exec_module(module)
-            except Exception as error:
-                del sys.modules[module_name]
-                raise UsageError(f"{str(path)!r} failed to import: {type(error).__name__}: {error}") from error
+                with redirect_stdout(sys.stderr):
+                    spec.loader.exec_module(module)
+            except BaseException as error:
+                sys.modules.pop(module_name, None)
+                if is_interrupt(error):
+                    raise
+                raise UsageError(f"{str(path)!r} failed to import: {brief(error)}") from error
         if not hasattr(module, attribute):
             public = [entry for entry in vars(module) if not entry.startswith("_")]
             raise unknown(f"name in {path.name}", attribute, public)
         return cast(T, getattr(module, attribute))
+
+
+@contextmanager
+def _at_work(failure: str) -> Iterator[None]:
+    """Lets code work that is not ours: what it prints, where it goes and how it ends is kept from the command."""
+    here = os.getcwd()
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except BaseException as error:
+        if is_interrupt(error) or isinstance(error, NovaEvalError):
+            raise
+        raise PrerequisiteError(f"{failure}: {brief(error)}") from error
+    finally:
+        os.chdir(here)

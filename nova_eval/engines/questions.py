@@ -5,13 +5,16 @@ How questions are put never changes an answer: which items are together is a mat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence, Sized
 from itertools import accumulate
+from math import isfinite
 from traceback import clear_frames
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from nova_eval.errors import is_interrupt
+from nova_eval.identity import canonical_json
 from nova_eval.protocols import Asking, Item, Question, Scorer, WantsSize
 from nova_eval.records import Score
 
@@ -20,19 +23,19 @@ class _Reply(NamedTuple):
     """The judge's answer, or what it raised."""
 
     answer: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def scores_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score]:
     """The scorer's row of each item, in their order. Raises the first error of judge or scorer."""
     found = outcomes_of(scorer, items, judge)
     for error in found:
-        if isinstance(error, Exception):
+        if isinstance(error, BaseException):
             raise error
     return [score for score in found if isinstance(score, Score)]
 
 
-def outcomes_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score | Exception]:
+def outcomes_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score | BaseException]:
     """The scorer's row of each item, or the error that left it without one, in the order of items.
 
     Items proceed side by side from one joined question to the next; a question that is not joined is put at once, so
@@ -54,11 +57,20 @@ def wanted_size(judge: object) -> tuple[int, int] | None:
 
 
 def _asking(scorer: Scorer, item: Item) -> Asking[Score]:
-    found = scorer.score(item)
-    return found if isinstance(found, Score) else (yield from found)
+    found: Any = scorer.score(item)
+    score = (yield from found) if isinstance(found, Generator) else found
+    if not isinstance(score, Score):
+        raise TypeError(f"the scorer returned {type(score).__name__}, not a Score")
+    if (score.key, score.metric) != (item.sample.key, scorer.name):
+        raise ValueError(f"the scorer returned a score of {score.metric} of {score.key}")
+    numbers = (score.weight,) if score.value is None else (score.value, score.weight)
+    if not all(isinstance(number, int | float) and isfinite(number) for number in numbers):
+        raise ValueError("the scorer gave no finite number")
+    canonical_json(score).encode()  # what a row can hold
+    return score
 
 
-def _proceed(asking: Asking[Score], reply: _Reply, judge: Any) -> Question | Score | Exception:
+def _proceed(asking: Asking[Score], reply: _Reply, judge: Any) -> Question | Score | BaseException:
     """Hands in a reply; what is to be joined next, or how it ended."""
     while True:
         try:
@@ -66,7 +78,9 @@ def _proceed(asking: Asking[Score], reply: _Reply, judge: Any) -> Question | Sco
         except StopIteration as end:
             score: Score = end.value
             return score
-        except Exception as error:
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             del reply  # it holds the error, whose traceback holds this frame
             return error
         if question.joined:
@@ -74,7 +88,7 @@ def _proceed(asking: Asking[Score], reply: _Reply, judge: Any) -> Question | Sco
         reply = _reply(judge, question)
 
 
-def _alike(states: Sequence[Question | Score | Exception]) -> list[list[int]]:
+def _alike(states: Sequence[Question | Score | BaseException]) -> list[list[int]]:
     """The places of open questions, in groups that differ in frames of one size alone."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, state in enumerate(states):
@@ -90,16 +104,27 @@ def _replies(judge: Any, questions: Sequence[Any]) -> list[_Reply]:
     if len(questions) > 1:
         _, *further = questions[0].arguments
         frames = np.concatenate([question.arguments[0] for question in questions])
-        together = _reply(judge, Question(questions[0].method, (frames, *further)))
-        if together.error is None and len(together.answer) == sum(lengths):
+        together = _answered(judge, Question(questions[0].method, (frames, *further)))
+        if together.error is None:
             ends = accumulate(lengths)
             return [_Reply(together.answer[end - n : end]) for n, end in zip(lengths, ends, strict=True)]
-    return [_reply(judge, question) for question in questions]
+    return [_answered(judge, question) for question in questions]
+
+
+def _answered(judge: Any, question: Question) -> _Reply:
+    """The reply to a question about frames: an answer for each of them, or an error."""
+    reply, asked = _reply(judge, question), len(question.arguments[0])
+    if reply.error is not None:
+        return reply
+    given = len(reply.answer) if isinstance(reply.answer, Sized) else type(reply.answer).__name__
+    return reply if given == asked else _Reply(error=ValueError(f"the judge gave {given} answers about {asked} frames"))
 
 
 def _reply(judge: Any, question: Question) -> _Reply:
     try:
         return _Reply(getattr(judge, question.method)(*question.arguments))
-    except Exception as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         clear_frames(error.__traceback__)  # what the judge held in memory is needed for the next question
         return _Reply(error=error)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from traceback import clear_frames
 from typing import Any
 
 import numpy as np
 
-from nova_eval.errors import MediaError, NovaEvalError, brief
-from nova_eval.protocols import Frames, Sampler
+from nova_eval.errors import MediaError, NovaEvalError, UsageError, brief, is_interrupt
+from nova_eval.identity import canonical_json
+from nova_eval.protocols import Frames, MediaSource, Sampler, SamplerInfo
 from nova_eval.records import Prompt
+
+_MOST_FRAMES_A_SECOND = 1000
 
 
 def frames_of(sampler: Sampler, prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[Frames | str]:
@@ -27,20 +32,70 @@ def frames_of(sampler: Sampler, prompts: Sequence[Prompt], seeds: Sequence[int])
     return [frames_of(sampler, [prompt], [seed])[0] for prompt, seed in zip(prompts, seeds, strict=True)]
 
 
+def info_of(sampler: Any, name: str) -> SamplerInfo:
+    """What a sampler says of itself. UsageError where no run can be named after it or no clip made of its frames."""
+    info = getattr(sampler, "info", None)
+    if not isinstance(info, SamplerInfo):
+        raise UsageError(
+            f"sampler {name!r} has no info that is a SamplerInfo", remedy="see nova_eval.protocols.Sampler"
+        )
+    try:
+        canonical_json(info).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"the info of sampler {name!r} is nothing that JSON can hold ({brief(error)})",
+            remedy="use numbers that are finite, text, lists and mappings",
+        ) from error
+    if info.modality == "video" and not isinstance(sampler, MediaSource):
+        frame_rate(info)
+    return info
+
+
+def frame_rate(info: SamplerInfo) -> float:
+    """Frames a second of a sampler's clips. UsageError for what no player could show."""
+    if isinstance(info.fps, int | float) and 0 < info.fps <= _MOST_FRAMES_A_SECOND:
+        return float(info.fps)
+    raise UsageError(
+        f"sampler states {info.fps!r} frames a second", remedy=f"above 0 and at most {_MOST_FRAMES_A_SECOND} can be"
+    )
+
+
 def _made(sampler: Sampler, prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[Any] | str:
     """One thing a prompt, whatever it is, or why not."""
     try:
-        made: Any = sampler.sample(prompts, seeds)
+        with _same_folder():
+            made: Any = sampler.sample(prompts, seeds)
         if isinstance(made, str) or not isinstance(made, Sequence | np.ndarray):
             raise TypeError(f"the sampler returned {_kind(made)}, not one array a prompt")
         if len(made) != len(prompts):
             raise ValueError(f"the sampler returned {len(made)} results for {len(prompts)} prompts")
-        return list(made)
-    except Exception as error:
-        if isinstance(error, NovaEvalError) and not isinstance(error, MediaError):
+        found = list(made)
+        if _overlap(found):
+            raise ValueError("the sampler returned one piece of memory for several prompts")
+        return found
+    except BaseException as error:  # sys.exit and a KeyboardInterrupt of its own are failures like any other
+        if is_interrupt(error) or (isinstance(error, NovaEvalError) and not isinstance(error, MediaError)):
             raise
         clear_frames(error.__traceback__)  # what the sampler held in memory is needed to try again
         return f"sampler failed: {brief(error)}"
+
+
+@contextmanager
+def _same_folder() -> Iterator[None]:
+    """The current folder is after the block what it was before: rows and media go where they should."""
+    here = os.open(".", os.O_RDONLY)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # whoever closes files that are not theirs has no folder to go back to
+            os.fchdir(here)
+            os.close(here)
+
+
+def _overlap(made: Sequence[Any]) -> bool:
+    """Whether two arrays are the same bytes: a sampler that fills one buffer for all shows the last prompt in all."""
+    spans = [np.lib.array_utils.byte_bounds(one) for one in made if isinstance(one, np.ndarray) and one.size]
+    return len(set(spans)) < len(spans)
 
 
 def _are_frames(made: object) -> bool:

@@ -8,15 +8,16 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
 from nova_eval.engines.questions import outcomes_of, wanted_size
-from nova_eval.engines.sampling import frames_of
+from nova_eval.engines.sampling import frame_rate, frames_of
 from nova_eval.engines.units import Job, SampleUnit, ScorerPlan, Unit, UnitReport, Work
-from nova_eval.errors import MediaError, brief
+from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt
 from nova_eval.identity import sample_seed
 from nova_eval.judges import JUDGES
 from nova_eval.media.videos import Size
@@ -74,9 +75,13 @@ class Worker:
 
     def _stored(self, sampler: Sampler, key: SampleKey, frames: Frames, seconds: float) -> Sample | Failure:
         video = sampler.info.modality == "video"
-        fps = float(sampler.info.fps) if video else 0.0
+        if not video and len(frames) != 1:
+            return Failure(key, f"sampler returned {len(frames)} frames where an image is wanted")
         try:
+            fps = frame_rate(sampler.info) if video else 0.0
             data = media.encode_video(frames, fps, self._job.spec.codec) if video else media.encode_image(frames[0])
+        except UsageError as error:
+            return Failure(key, str(error))
         except Exception as error:
             return Failure(key, f"sampler returned {frames.shape}, which cannot be encoded: {brief(error)}")
         name = self._store.media_name(key, ".mp4" if video else ".png")
@@ -96,10 +101,11 @@ class Worker:
         )
 
     def _load_sampler(self) -> Sampler:
-        sampler: Any = SAMPLERS.get(self._job.spec.sampler.name)
-        loaded: Sampler = sampler(**self._job.spec.sampler.settings)
+        name, settings = self._job.spec.sampler.name, self._job.spec.sampler.settings
+        loaded: Sampler = SAMPLERS.make(name, settings)
         if isinstance(loaded, Movable):
-            loaded.to(self._job.device)
+            with _moving(f"sampler {name!r}", self._job.device):
+                loaded.to(self._job.device)
         return loaded
 
     # --- scoring ----------------------------------------------------------------------------------------------------
@@ -170,7 +176,7 @@ class Worker:
             return []
         found = outcomes_of(self._scorers[plan.name], items, self._judge(plan.judge))
         return [
-            score if isinstance(score, Score) else Score(item.sample.key, plan.name, None, reason=brief(score))
+            Score(item.sample.key, plan.name, None, reason=brief(score)) if isinstance(score, BaseException) else score
             for item, score in zip(items, found, strict=True)
         ]
 
@@ -178,8 +184,9 @@ class Worker:
         if name is None:
             return None
         if name not in self._judges:
-            judge: Any = JUDGES.get(name)
-            self._judges[name] = judge().to(self._job.device)
+            judge = JUDGES.make(name)
+            with _moving(f"judge {name!r}", self._job.device):
+                self._judges[name] = judge.to(self._job.device)
         return self._judges[name]
 
     def _writer(self, plan: ScorerPlan) -> ShardWriter:
@@ -205,6 +212,17 @@ class Worker:
             return
         self._sampler = None
         _free()
+
+
+@contextmanager
+def _moving(what: str, device: str) -> Iterator[None]:
+    """Says in one line of whatever is raised in the block that ``what`` is not on the device."""
+    try:
+        yield
+    except BaseException as error:
+        if is_interrupt(error) or isinstance(error, NovaEvalError):
+            raise
+        raise PrerequisiteError(f"{what} cannot be moved to {device}: {brief(error)}") from error
 
 
 def _parts(work: Sequence[Work]) -> Iterator[list[Work]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
@@ -38,7 +38,7 @@ class Judging:
 
 def made(judge: str) -> AtHand:
     """Makes the judge, which reads its weight files for their digest."""
-    judge_made: Any = JUDGES.get(judge)()
+    judge_made = JUDGES.make(judge)
     return AtHand(judge_made.digest, is_light(judge_made))
 
 

@@ -12,6 +12,7 @@ from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.selection import select
 from nova_eval.adapters.suite import Suite
 from nova_eval.config import BenchmarkConfig, RunSpec
+from nova_eval.engines.sampling import info_of
 from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import CorruptStoreError, UsageError
 from nova_eval.identity import digest
@@ -30,9 +31,8 @@ from nova_eval.store import RunStore
 
 def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say = lambda text: None) -> Run:
     """Loads the suite and the sampler's identity and finds the run's folder. Nothing is written."""
-    maker: Any = SAMPLERS.get(spec.sampler.name)
-    sampler = maker(**spec.sampler.settings)
-    info: SamplerInfo = sampler.info
+    sampler = SAMPLERS.make(spec.sampler.name, spec.sampler.settings)
+    info = info_of(sampler, spec.sampler.name)
     if info.modality != config.modality:
         raise UsageError(
             f"sampler {info.name!r} makes {info.modality}s, {spec.benchmark} judges {config.modality}s",
@@ -65,10 +65,10 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
     """
     maker: Any = SAMPLERS.get(spec.sampler.name)
     settings = spec.sampler.settings
-    sampler = maker(**settings) if is_light(maker) else None
+    sampler = SAMPLERS.make(spec.sampler.name, settings) if is_light(maker) else None
     light = sampler is not None or (isinstance(maker, ForetellsLight) and maker.light_with(settings))
     name = Path(str(settings.get("checkpoint", spec.sampler.name))).name
-    info: SamplerInfo = sampler.info if sampler else SamplerInfo(name, config.modality, settings=settings)
+    info = info_of(sampler, spec.sampler.name) if sampler else SamplerInfo(name, config.modality, settings=settings)
     suite = load_benchmark(spec.benchmark).suite(spec.variant, mirror=options.mirror, offline=options.offline)
     folder, scored = earlier(spec, suite.digest, options.results)
     return assemble(

@@ -239,3 +239,58 @@ def test_a_question_names_the_judge_s_method_and_its_arguments() -> None:
     frames = item(10).clip.frames
     question = next(ask(ImageTextModel.image_text_similarity, frames, "a text", joined=True))
     assert question == Question("image_text_similarity", (frames, "a text"), joined=True)
+
+
+class TestOddAnswers:
+    @pytest.mark.parametrize("answer", [None, np.zeros(1), np.zeros(5), [], 3.0, (rating for rating in (1.0, 2.0))])
+    def test_a_judge_that_does_not_rate_every_frame_rates_none(self, answer: Any) -> None:
+        """One rating for two frames would pass as the mean of both."""
+
+        class Odd(Judge):
+            def aesthetic(self, frames: np.ndarray) -> Any:
+                return answer if (frames == 20).any() else self._shades(frames)
+
+        before, error, after = outcomes_of(Rule("rated", "r", rated), [item(10), item(20), item(30)], Odd())
+        assert isinstance(before, Score)
+        assert isinstance(after, Score)
+        assert (before.value, after.value) == (10, 30)
+        assert isinstance(error, ValueError)
+        assert "answers about 2 frames" in str(error)
+
+    @pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit(), MemoryError(), RecursionError()])
+    def test_whatever_a_judge_raises_is_of_one_item(self, error: BaseException) -> None:
+        class Odd(Judge):
+            def _shades(self, frames: np.ndarray) -> np.ndarray:
+                if (frames == 20).any():
+                    raise error
+                return super()._shades(frames)
+
+        for rule in (rated, two_steps, motion, forgiving):
+            name = "two" if rule is two_steps else rule.__name__
+            found = outcomes_of(Rule(name, "r", rule), [item(10), item(20), item(30)], Odd())
+            assert isinstance(found[0], Score)
+            assert isinstance(found[2], Score)
+            if rule is rated:
+                assert found[1] is error
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda key: None,
+            lambda key: 0.5,
+            lambda key: Score(key, "odd", float("inf")),
+            lambda key: Score(key, "odd", np.float32(1)),
+            lambda key: Score(key, "odd", 1.0, weight=float("nan")),
+            lambda key: Score(key, "odd", 1.0, detail={"x": float("nan")}),
+            lambda key: Score(key, "odd", 1.0, detail={"x": np.zeros(2)}),
+            lambda key: Score(key, "odd", 1.0, detail={"x": "\udce9"}),
+            lambda key: Score(key, "another", 1.0),
+            lambda key: Score(SampleKey("test/9999", 0), "odd", 1.0),
+        ],
+    )
+    def test_what_no_row_can_hold_is_an_error_of_its_item(self, make: Any) -> None:
+        def odd(item: Item) -> Any:
+            return make(item.sample.key) if item.sample.key.prompt_id == "test/0020" else scored(item, "odd", 1.0)
+
+        found = outcomes_of(Rule("odd", None, odd), [item(10), item(20), item(30)], None)
+        assert [isinstance(one, Score) for one in found] == [True, False, True]

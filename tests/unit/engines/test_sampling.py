@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nova_eval.engines.sampling import frames_of
-from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError
+from nova_eval.engines.sampling import frames_of, info_of
+from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
 
@@ -35,7 +38,7 @@ def shades(made: Sequence[Any]) -> list[Any]:
     return [one if isinstance(one, str) else int(one.flat[0]) for one in made]
 
 
-def raising(error: Exception, text: str) -> Callable[[list[str]], None]:
+def raising(error: BaseException, text: str) -> Callable[[list[str]], None]:
     def spoil(texts: list[str]) -> None:
         if text in texts:
             raise error
@@ -76,3 +79,84 @@ def test_a_reason_is_one_line_of_bounded_length() -> None:
     assert isinstance(reason, str)
     assert "\n" not in reason
     assert len(reason) < 350
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SystemExit(0), "sampler failed: SystemExit: 0"),
+        (SystemExit("bye"), "sampler failed: SystemExit: bye"),
+        (GeneratorExit(), "sampler failed: GeneratorExit"),
+        (MemoryError("no room"), "sampler failed: MemoryError: no room"),
+        (RecursionError(), "sampler failed: RecursionError"),
+        (RuntimeError("boom\x1b[31m red\x07\nsecond \u202eline"), "RuntimeError: boom?[31m red? second ?line"),
+        (RuntimeError("caf\udce9"), "sampler failed: RuntimeError: caf?"),
+        (RuntimeError("x" * 5_000_000), f"sampler failed: RuntimeError: {'x' * 286}"),
+    ],
+)
+def test_whatever_is_raised_is_a_reason_that_a_row_can_hold(error: BaseException, reason: str) -> None:
+    (found,) = frames_of(Maker(raising(error, "first")), PROMPTS[:1], SEEDS[:1])
+    assert isinstance(found, str)
+    assert found.endswith(reason)
+    assert found.encode().isascii()
+
+
+def test_an_error_that_cannot_say_what_it_is_is_a_reason_too() -> None:
+    class Speechless(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    (found,) = frames_of(Maker(raising(Speechless(), "first")), PROMPTS[:1], SEEDS[:1])
+    assert found == "sampler failed: Speechless"
+
+
+def test_ctrl_c_ends_it_where_it_is_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    maker = Maker(raising(KeyboardInterrupt(), "second"))
+    with pytest.raises(KeyboardInterrupt):
+        frames_of(maker, PROMPTS, SEEDS)
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)  # as in a worker
+    first, second, third = shades(frames_of(maker, PROMPTS, SEEDS))
+    assert (first, second, third) == (10, "sampler failed: KeyboardInterrupt", 30)
+
+
+def test_one_buffer_for_all_prompts_shows_each_prompt_its_own() -> None:
+    buffer = np.zeros((1, 4, 4, 3), np.uint8)
+
+    class Frugal(Maker):
+        def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Any:
+            made = []
+            for seed in seeds:
+                buffer[:] = seed
+                made.append(buffer)
+            return made
+
+    made = [frames_of(Frugal(), PROMPTS[at : at + 1], SEEDS[at : at + 1])[0].copy() for at in range(3)]
+    assert shades(made) == SEEDS
+    assert all(isinstance(one, str) or (one == one.flat[0]).all() for one in frames_of(Frugal(), PROMPTS, SEEDS))
+
+
+def test_a_sampler_that_goes_elsewhere_does_not_take_the_process_along(tmp_path: Path) -> None:
+    here = Path.cwd()
+    frames_of(Maker(lambda texts: os.chdir(tmp_path)), PROMPTS, SEEDS)
+    assert Path.cwd() == here
+
+
+@pytest.mark.parametrize("fps", [0.0, -3.0, float("nan"), float("inf"), 1e9, None, "8"])
+def test_a_frame_rate_that_cannot_be_is_said_before_anything_is_made(fps: Any) -> None:
+    maker = Maker()
+    maker.info = SamplerInfo("maker", "video", fps=fps)
+    with pytest.raises(UsageError, match=r"frames a second|JSON"):
+        info_of(maker, "maker")
+
+
+@pytest.mark.parametrize("settings", [{"x": object()}, {"x": float("nan")}, {"x": np.zeros(3)}, {"x": "\udce9"}])
+def test_an_info_that_no_run_can_be_named_after_is_said(settings: dict[str, Any]) -> None:
+    maker = Maker()
+    maker.info = SamplerInfo("maker", "image", settings=settings)
+    with pytest.raises(UsageError, match=r"the info of sampler .* is nothing that JSON can hold"):
+        info_of(maker, "mine.py:Mine")
+
+
+def test_a_sampler_without_an_info_is_none() -> None:
+    with pytest.raises(UsageError, match="has no info"):
+        info_of(object(), "mine.py:Mine")
