@@ -1,21 +1,24 @@
 """Files that appear whole or not at all: written under a temporary name in their folder, synced, then put in place.
 
 A temporary file is called ``.<16 digits>.<writer>.tmp``, so that ``sweep`` finds what a killed process left behind.
+Names that strangers wrote stay inside their folder (``inside``), and only regular files are read (``read``).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import get_ident
 from typing import IO
 
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import PrerequisiteError, UsageError
 
 
 def write(path: Path, data: bytes | str, *, remedy: str = "") -> Path:
@@ -63,6 +66,45 @@ def temporary(path: Path) -> Iterator[Path]:
         os.replace(other, path)
     finally:
         other.unlink(missing_ok=True)
+
+
+def relative(name: str) -> str:
+    """``name``, for a place below some folder. UsageError for one that leads out of it: absolute, or with ``..``."""
+    if not name.strip("./") or "\0" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise UsageError(f"the name {name!r} leaves its folder", remedy="names are relative and hold no '..'")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the name {name!r} is not text: {error.reason}") from error
+    return name
+
+
+def inside(folder: Path, name: str) -> Path:
+    """``folder/name``. UsageError for a name that leads out of ``folder``, by itself or by a link below it."""
+    path = folder
+    for part in PurePosixPath(relative(name)).parts:
+        path = path / part
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link", remedy="a run holds its files itself: put the real one in its place")
+    return path
+
+
+def read(path: Path, most: int) -> bytes:
+    """The bytes of a regular file. OSError for another kind, which would block or never end, and beyond ``most``."""
+    with opened(path) as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"over {most:,} bytes")
+    return data
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A regular file, opened for reading. OSError for another kind."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return os.fdopen(number, "rb")
 
 
 @contextmanager

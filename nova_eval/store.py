@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,12 +24,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from nova_eval import files
-from nova_eval.errors import CorruptStoreError, UsageError
-from nova_eval.identity import canonical_json, digest, suite_digest
+from nova_eval.errors import CorruptStoreError, MediaError, UsageError, brief
+from nova_eval.identity import canonical_json, digest, file_digest, suite_digest
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 
 SCHEMA = 1
 _CHECK = ',"crc":"'  # the last field of every line; the checksum covers all bytes before it
+MOST = 1 << 28  # bytes of a manifest or a suite
+_LONGEST_ROW = 1 << 24
 _REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
 
 
@@ -37,6 +40,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._given: list[Path] | None = None  # the folders that the sampler was given
 
     # --- manifest and prompts ---------------------------------------------------------------------------------------
 
@@ -46,8 +50,8 @@ class RunStore:
         if not path.exists():
             return None
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
+            manifest = json.loads(files.read(path, MOST).decode())
+        except (ValueError, OSError, RecursionError) as error:
             raise CorruptStoreError(
                 f"{path}: not a manifest ({error})", remedy="restore it or use another --results"
             ) from error
@@ -81,7 +85,7 @@ class RunStore:
         path = self.folder / "prompts.jsonl"
         facts = (self.manifest() or {}).get("suite", {})
         try:
-            data = path.read_bytes()
+            data = files.read(path, MOST)
             if facts.get("file", sha256(data).hexdigest()) != sha256(data).hexdigest():
                 raise ValueError(f"it holds {data.count(10)} of {facts.get('prompts')} prompts, or others")
             prompts = tuple(_prompt(line) for line in data.decode().split("\n")[:-1])
@@ -98,11 +102,11 @@ class RunStore:
 
     def write(self, name: str, data: bytes) -> Path:
         """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return."""
-        return files.write(self.folder / name, data, remedy=_REMEDY)
+        return files.write(files.inside(self.folder, name), data, remedy=_REMEDY)
 
     def adopt(self, name: str, source: Path, *, copy: bool = False) -> Path:
         """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all: linked where that can be."""
-        target = self.folder / name
+        target = files.inside(self.folder, name)
         with files.writing(target, _REMEDY):
             files.place(source, target, copy=copy)
         return target
@@ -110,6 +114,49 @@ class RunStore:
     def media_name(self, key: SampleKey, suffix: str) -> str:
         """Where a sample's media goes, relative to the run folder."""
         return f"media/{key.prompt_id}/{key.index}{suffix}"
+
+    def media(self, sample: Sample) -> Path:
+        """The file of a sample. MediaError unless it is a regular file that is the run's own.
+
+        Its own are those below its folder, links left aside, and of media that somebody else made those below the
+        folder that the sampler was given.
+        """
+        try:
+            if sample.path.startswith("/"):
+                path = self._elsewhere(sample.path)
+            else:
+                path = files.inside(self.folder, sample.path)
+            kind = path.stat().st_mode
+        except UsageError as error:
+            raise MediaError(error.problem, remedy=error.remedy) from error
+        except (OSError, ValueError) as error:
+            raise MediaError(f"{sample.path!r} cannot be read ({getattr(error, 'strerror', error)})") from error
+        if not stat.S_ISREG(kind):
+            raise MediaError(f"{sample.path!r} is not a regular file")
+        return path
+
+    def whole_media(self, sample: Sample) -> Path:
+        """The same, once its bytes are seen to be those that the row is of. MediaError where they are not."""
+        path = self.media(sample)
+        try:
+            same = path.stat().st_size == sample.bytes and file_digest(path) == sample.digest
+        except OSError as error:
+            raise MediaError(f"{path.name}: cannot be read ({error.strerror})") from error
+        if not same:
+            raise MediaError(
+                f"{sample.path}: not the bytes that were sampled",
+                remedy="delete the file and run again to make it anew",
+            )
+        return path
+
+    def _elsewhere(self, path: str) -> Path:
+        settings = (self.manifest() or {}).get("sampler", {}).get("settings", {}) if self._given is None else {}
+        if self._given is None:
+            self._given = [Path(value) for value in settings.values() if isinstance(value, str) and value[:1] == "/"]
+        for folder in self._given:
+            if path.startswith(f"{folder}/"):
+                return folder / files.relative(path[len(f"{folder}/") :])
+        raise UsageError(f"{path!r} is outside of this run", remedy="a run holds its own files")
 
     def sweep(self) -> None:
         """Removes temporary files that dead processes of this machine left behind."""
@@ -121,7 +168,7 @@ class RunStore:
         """Every sample row by key, and why the keys that failed (and only failed) did."""
         samples: dict[SampleKey, list[Sample]] = {}
         failures: dict[SampleKey, str] = {}
-        for path, number, row in _rows(self.folder / "samples"):
+        for path, number, row in _rows(files.inside(self.folder, "samples")):
             with _clear_row(path, number):
                 key = _key(row["key"])
                 if "failed" in row:
@@ -135,8 +182,17 @@ class RunStore:
         rows, failures = self.sample_rows()
         whole: dict[SampleKey, Sample] = {}
         for key, candidates in rows.items():
-            size = _size(self.folder / candidates[0].path)
-            whole.update((key, sample) for sample in candidates[::-1] if sample.bytes == size)
+            fitting = []
+            for sample in candidates:
+                try:
+                    fitting += [sample] if self.media(sample).stat().st_size == sample.bytes else []
+                except (MediaError, OSError) as error:
+                    failures[key] = brief(error)
+            if len({sample.digest for sample in fitting}) > 1:  # of several rows the one that the bytes are of
+                fitting = [sample for sample in fitting if file_digest(self.media(sample)) == sample.digest]
+            if fitting:
+                whole[key] = fitting[0]
+                failures.pop(key, None)
         return whole, failures
 
     def scores(self, name: str, samples: Mapping[SampleKey, Sample]) -> dict[tuple[SampleKey, str], Score]:
@@ -145,7 +201,7 @@ class RunStore:
         Of several rows for one pair a value wins over a reason, so that a retried sample is scored once and for all.
         """
         found: dict[tuple[SampleKey, str], Score] = {}
-        for path, number, row in _rows(self.folder / "scores" / name):
+        for path, number, row in _rows(files.inside(self.folder, f"scores/{name}")):
             with _clear_row(path, number):
                 key = _key(row["key"])
                 sample = samples.get(key)
@@ -158,10 +214,10 @@ class RunStore:
         return found
 
     def sample_writer(self) -> ShardWriter:
-        return ShardWriter(self.folder / "samples")
+        return ShardWriter(files.inside(self.folder, "samples"))
 
     def score_writer(self, name: str) -> ShardWriter:
-        return ShardWriter(self.folder / "scores" / name)
+        return ShardWriter(files.inside(self.folder, f"scores/{name}"))
 
 
 class ShardWriter:
@@ -218,17 +274,27 @@ def _rows(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     """Every whole row of a folder's shards with its file and line number, in the order of file names."""
     for path in sorted(folder.glob("*.jsonl")):
         try:
-            lines = path.read_bytes().split(b"\n")
+            with files.opened(files.inside(folder, path.name)) as stream:
+                for number in count(1):
+                    line = stream.readline(_LONGEST_ROW)
+                    if len(line) < _LONGEST_ROW and not line.endswith(b"\n"):
+                        break  # what follows the last newline was never promised
+                    yield path, number, _row(line, path, number)
         except OSError as error:
             raise CorruptStoreError(f"{path}: cannot be read ({error.strerror})") from error
-        for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline was never promised
-            body, mark, check = line.rpartition(_CHECK.encode())
-            if not mark or check[8:] != b'"}' or check[:8] != b"%08x" % zlib.crc32(body):
-                raise _broken(path, number)
-            try:
-                yield path, number, json.loads(body + b"}")
-            except ValueError as error:
-                raise _broken(path, number) from error
+
+
+def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    body, mark, check = line.rpartition(_CHECK.encode())
+    if not mark or check[8:] != b'"}\n' or check[:8] != b"%08x" % zlib.crc32(body):
+        raise _broken(path, number)
+    try:
+        row = json.loads(body + b"}")
+    except (ValueError, RecursionError) as error:
+        raise _broken(path, number) from error
+    if not isinstance(row, dict):
+        raise _broken(path, number)
+    return row
 
 
 def _broken(path: Path, number: int) -> CorruptStoreError:
@@ -267,13 +333,6 @@ def _key(value: Sequence[Any]) -> SampleKey:
 def _rank(score: Score) -> tuple[bool, str]:
     """Decided rows first; then by text, so that the winner does not depend on which file was read first."""
     return (not score.decided, canonical_json(score))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
 
 
 def suite_file_digest(prompts: Sequence[Prompt]) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nova_eval import files
 from nova_eval.adapters import benchmark_names, judges_by_benchmark, load_benchmark
 from nova_eval.config import BenchmarkConfig
 from nova_eval.judges import JUDGES
 from nova_eval.runs.finding import folders, name_of
 from nova_eval.samplers import SAMPLERS
+from nova_eval.store import MOST
 
 Item = dict[str, Any]
 
@@ -99,7 +101,7 @@ def _runs(results: Path) -> list[Item]:
     rows: list[Item] = []
     for folder in folders(results):
         try:
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            manifest = json.loads(files.read(folder / "manifest.json", MOST))
             fraction = manifest.get("coverage", {}).get("fraction")
             coverage = "" if fraction is None else f"{100 * fraction:.1f} % decided"
             rows.append(
@@ -111,7 +113,7 @@ def _runs(results: Path) -> list[Item]:
                     "started": manifest.get("started", ""),
                 }
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             rows.append({"name": name_of(folder), "status": "manifest cannot be read"})
     return rows
 

@@ -136,9 +136,10 @@ def export(
     from nova_eval.runs import exporting, finding, opening
 
     opened = opening.reopen(finding.find(run, results))
-    for line in exporting.export_run(opened, folder, names=names, copy=copy):
+    done = exporting.export_run(opened, folder, names=names, copy=copy)
+    for line in done.lines:
         talk(line)
-    return errors.OK
+    return errors.INCOMPLETE if done.damaged else errors.OK
 
 
 @app.command

@@ -195,17 +195,7 @@ class Worker:
         return self._score_writers[plan.name]
 
     def _whole_file(self, sample: Sample) -> Path:
-        path = self._job.folder / sample.path
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise MediaError(f"{path.name}: cannot be read ({error.strerror})") from error
-        if digest != sample.digest:
-            raise MediaError(
-                f"{sample.path}: not the bytes that were sampled",
-                remedy="delete the file and run again to make it anew",
-            )
-        return path
+        return self._store.whole_media(sample)
 
     def _drop_sampler(self) -> None:
         if self._sampler is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nova_eval import files
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import digest, file_digest
 
@@ -24,7 +25,7 @@ def weight_files(folder: Path) -> list[Path]:
             index = folder / f"{stem}.{suffix}.index.json"
             if index.is_file():
                 names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-                missing = [name for name in names if not (folder / name).is_file()]
+                missing = [name for name in names if not (folder / files.relative(name)).is_file()]
                 if missing:
                     raise PrerequisiteError(f"{index}: {len(missing)} of {len(names)} shards are missing: {missing[0]}")
                 return [folder / name for name in names]

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from nova_eval import files, media
 from nova_eval.adapters.names import Names, case_collisions, check_distinct, part_of_grid
 from nova_eval.adapters.results import OfficialResults
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.progress import progress
 from nova_eval.protocols import Frames
 from nova_eval.records import Sample, SampleKey, Score
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
+from nova_eval.store import RunStore
 
 _SEPARATE = "separate"  # the names of images that share no picture, and the folder that holds them beside grids
 
 
-def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool = False) -> list[str]:
-    """Fills ``target``, a folder that is new or empty, and says in a line each what was written and what was left out.
+class Exported(NamedTuple):
+    """What was written and what was left out, a line each, and how many samples are not the bytes of their rows."""
 
-    Media keep their bytes. Samples that have to share a picture (DPG-Bench's grids) are put together without loss, and
-    stand beside as they are, so that an import finds the same bytes. Result files are of official scoring alone.
+    lines: list[str]
+    damaged: int
+
+
+def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool = False) -> Exported:
+    """Fills ``target``, a folder that is new or empty. Nothing is written where a name would leave it.
+
+    Media keep their bytes, and those whose bytes are not what their row says are left out. Samples that have to share a
+    picture (DPG-Bench's grids) are put together without loss, and stand beside as they are, so that an import finds the
+    same bytes. Result files are of official scoring alone.
     """
     official = opened.benchmark.names()
     choices = {"official": official} | ({_SEPARATE: opened.benchmark.names(side=1)} if official.side > 1 else {})
@@ -46,14 +56,21 @@ def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool
     called = chosen.official(opened.suite, {key: ".png" if key in made else path.suffix for key, path in kept.items()})
     if not shared:
         check_distinct(called)
+    alone = choices[_SEPARATE].official(opened.suite, {key: kept[key].suffix for key in made}) if shared else {}
+    beside = chosen.beside(opened.suite, kept)
+    _check_names((*called.values(), *alone.values(), *beside))
+    absent = len(opened.wanted) - len(samples)
+    samples = {key: samples[key] for key in kept}
+    damaged = {key: reason for key, sample in samples.items() if (reason := _damage(opened.store, sample))}
+    for key in damaged:
+        del samples[key], called[key]
+        alone.pop(key, None)
     try:
-        written = _write_media(opened.store.folder, samples, called, root, chosen, copy=copy)
+        written = _write_media(opened.store, samples, called, root, chosen, copy=copy)
         for name, data in chosen.beside(opened.suite, written).items():
-            files.write(root / name, data)
-        if shared:
-            alone = choices[_SEPARATE].official(opened.suite, {key: kept[key].suffix for key in made})
-            for key, name in alone.items():
-                files.place(opened.store.folder / samples[key].path, target / _SEPARATE / name, copy=copy)
+            files.write(files.inside(root, name), data)
+        for key, name in alone.items():
+            files.place(opened.store.media(samples[key]), files.inside(target / _SEPARATE, name), copy=copy)
         results = _write_results(opened, {key: root / called[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
@@ -62,11 +79,20 @@ def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool
     alike = case_collisions({called[key] for key in written})
     if alike:
         results.append(f"{len(alike)} names are another's where case is ignored, such as {alike[0][1]!r}")
-    return [*_lines(opened, samples, refused, written, root), *foreign, *results]
+    left_out = {
+        "the run does not have them": absent,
+        next(iter(damaged.values()), ""): len(damaged),
+        "no file can be named after their prompts": len(refused),
+    }
+    lines = [f"{len(written)} of {len(opened.wanted)} samples in {root}"]
+    lines += [f"left out {number} samples: {reason}" for reason, number in left_out.items() if number]
+    if apart := len(samples) - len(written):
+        lines.append(f"{apart} samples are in {_SEPARATE}/ only: a grid takes four images of one size")
+    return Exported([*lines, *foreign, *results], len(damaged))
 
 
 def _write_media(
-    folder: Path,
+    store: RunStore,
     samples: Mapping[SampleKey, Sample],
     called: Mapping[SampleKey, str],
     root: Path,
@@ -84,18 +110,18 @@ def _write_media(
         for name, keys in groups.items():
             first = samples[keys[0]]
             if shared == (first.part is not None):  # the file is what the name means: a grid, or one sample
-                files.place(folder / first.path, root / name, copy=copy)
+                files.place(store.media(first), files.inside(root, name), copy=copy)
                 written += keys
             else:
-                data = _grid([samples[key] for key in keys], folder, names.side) if shared else _cut(first, folder)
+                data = _grid([samples[key] for key in keys], store, names.side) if shared else _cut(first, store)
                 if data is not None:
-                    files.write(root / name, data)
+                    files.write(files.inside(root, name), data)
                     written += keys
             bar.advance(len(keys))
     return written
 
 
-def _grid(samples: Sequence[Sample], folder: Path, side: int) -> bytes | None:
+def _grid(samples: Sequence[Sample], store: RunStore, side: int) -> bytes | None:
     """The picture that samples share, rows first; ``None`` unless all of them are there and of one size."""
     by_index = {sample.key.index: sample for sample in samples}
     sizes = {(sample.width, sample.height) for sample in samples}
@@ -105,16 +131,16 @@ def _grid(samples: Sequence[Sample], folder: Path, side: int) -> bytes | None:
     picture = np.zeros((side * height, side * width, 3), np.uint8)
     for index, sample in by_index.items():
         left, top, _, _ = part_of_grid(side * width, side * height, index, side)
-        picture[top : top + height, left : left + width] = _pixels(sample, folder)
+        picture[top : top + height, left : left + width] = _pixels(sample, store)
     return media.encode_image(picture)
 
 
-def _cut(sample: Sample, folder: Path) -> bytes:
-    return media.encode_image(_pixels(sample, folder))
+def _cut(sample: Sample, store: RunStore) -> bytes:
+    return media.encode_image(_pixels(sample, store))
 
 
-def _pixels(sample: Sample, folder: Path) -> Frames:
-    frame: Frames = media.read(folder / sample.path).frames[0]
+def _pixels(sample: Sample, store: RunStore) -> Frames:
+    frame: Frames = media.read(store.media(sample)).frames[0]
     if sample.part is None:
         return frame
     left, top, width, height = sample.part
@@ -138,30 +164,26 @@ def _write_results(opened: Run, paths: Mapping[SampleKey, Path], target: Path) -
         return ["no official result file: nothing is scored yet"]
     texts = opened.benchmark.result_files(results)
     for name, text in texts.items():
-        files.write(target / name, text)
+        files.write(files.inside(target, name), text)
     partial = outcome.summary.coverage.unscored
     lines = [f"official result files: {', '.join(texts)}"]
     return lines + ([f"they are of a part of the run: {partial} scores are missing"] if partial else [])
 
 
+def _check_names(names: Iterable[str]) -> None:
+    """Before anything is written."""
+    for name in names:
+        files.relative(name)
+
+
+def _damage(store: RunStore, sample: Sample) -> str:
+    """Why the media of a row is not what the row says, "" where it is."""
+    try:
+        store.whole_media(sample)
+    except MediaError as error:
+        return error.problem
+    return ""
+
+
 def _with_numbers(rows: Iterable[Score], paths: Mapping[SampleKey, Path]) -> list[Score]:
     return [row for row in rows if row.value is not None and row.weight > 0 and row.key in paths]
-
-
-def _lines(
-    opened: Run,
-    samples: Mapping[SampleKey, Sample],
-    refused: set[SampleKey],
-    written: Sequence[SampleKey],
-    root: Path,
-) -> list[str]:
-    lines = [f"{len(written)} of {len(opened.wanted)} samples in {root}"]
-    absent = len(opened.wanted) - len(samples)
-    if absent:
-        lines.append(f"left out {absent} samples: the run does not have them")
-    if refused:
-        lines.append(f"left out {len(refused)} samples: no file can be named after their prompts")
-    apart = len(samples) - len(refused) - len(written)
-    if apart:
-        lines.append(f"{apart} samples are in {_SEPARATE}/ only: a grid takes four images of one size")
-    return lines

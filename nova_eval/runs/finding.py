@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from nova_eval import files
 from nova_eval.config import RunSpec
 from nova_eval.errors import unknown
+from nova_eval.store import MOST
 
 
 def folders(results: Path, benchmark: str = "*") -> Iterator[Path]:
@@ -41,10 +43,10 @@ def earlier(spec: RunSpec, suite: str, results: Path) -> tuple[Path | None, Mapp
     asked = spec.model_dump(mode="json")
     for folder in folders(results, spec.benchmark):
         try:
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            manifest = json.loads(files.read(folder / "manifest.json", MOST))
             if manifest["spec"] == asked and manifest["suite"]["digest"] == suite:
                 found.append((manifest.get("started", ""), folder, manifest["scorers"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue  # whoever opens this run is told; it is not ours
     _, folder_found, scored = max(found, key=lambda row: row[:2], default=("", None, {}))
     return folder_found, scored

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from nova_eval import environment, media
+from nova_eval import environment, files, media
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
 from nova_eval.errors import CorruptStoreError, MediaError
@@ -204,8 +204,8 @@ def _write_tables(opened: Run, outcome: Outcome) -> None:
     from nova_eval.report.parquet import write_scores
 
     published = load_published(opened.spec.benchmark)
-    write_tables(outcome.summary, published, opened.store.folder / "tables")
-    write_latency(outcome.summary, published, opened.store.folder / "logs")
+    write_tables(outcome.summary, published, files.inside(opened.store.folder, "tables"))
+    write_latency(outcome.summary, published, files.inside(opened.store.folder, "logs"))
     write_scores(opened.store, outcome.rows, outcome.samples, opened.prompts)
 
 

@@ -162,7 +162,7 @@ class TestSeparateImages:
 
     def test_one_image_a_prompt_is_no_grid(self, sampled: dict[str, Path], tmp_path: Path) -> None:
         one = reopen_to_score(sampled["dpg_bench"], lambda options: replace(options, samples_per_prompt=1))
-        assert any("a grid takes four images" in line for line in export_run(one, tmp_path / "grids"))
+        assert any("a grid takes four images" in line for line in export_run(one, tmp_path / "grids").lines)
         assert not (tmp_path / "grids" / "images").exists()
         export_run(one, tmp_path / "alone", names="separate")
         assert len(list((tmp_path / "alone").rglob("*-0.png"))) == len({key.prompt_id for key in one.wanted})
@@ -323,7 +323,7 @@ class TestOfficialResults:
 
     def test_corrected_scores_have_no_official_file(self, sampled: dict[str, Path], tmp_path: Path) -> None:
         corrected = reopen_to_score(sampled["geneval"], lambda options: replace(options, scoring="corrected"))
-        lines = export_run(corrected, tmp_path / "out")
+        lines = export_run(corrected, tmp_path / "out").lines
         assert "no official result file: the run has corrected scoring" in lines
         assert not list((tmp_path / "out").glob("*.jsonl"))
 
@@ -340,7 +340,7 @@ class TestWhatCannotBeExported:
         asked = brought_in("dpg_bench", exported["dpg_bench"], tmp_path, samples_per_prompt="3")
         export_run(reopen(asked.store.folder), tmp_path / "alone", names="separate")
         three = brought_in("dpg_bench", tmp_path / "alone", tmp_path / "b", samples_per_prompt="3")
-        lines = export_run(reopen(three.store.folder), tmp_path / "out")
+        lines = export_run(reopen(three.store.folder), tmp_path / "out").lines
         assert any("only: a grid takes four images of one size" in line for line in lines)
         assert not (tmp_path / "out" / "images").exists()
         assert len(list((tmp_path / "out" / "separate").iterdir())) == len(digests(three))
