@@ -95,7 +95,8 @@ class Listing(NamedTuple):
     """What a folder of finished media holds, measured against the samples that are wanted.
 
     ``parts`` says of found samples that share a picture with others which part of it they are; ``wrong_size`` why a
-    shared picture cannot be cut.
+    shared picture cannot be cut. ``unclear`` are files that may be samples, and why nothing says of which prompt;
+    ``notes`` say how names were read.
     """
 
     found: Mapping[SampleKey, Path]
@@ -104,6 +105,19 @@ class Listing(NamedTuple):
     unreadable: Mapping[SampleKey, str]
     parts: Mapping[SampleKey, Part] = MappingProxyType({})
     wrong_size: Mapping[SampleKey, str] = MappingProxyType({})
+    unclear: Mapping[Path, str] = MappingProxyType({})
+    notes: Sequence[str] = ()
+
+    def absent(self, missing: str = "the file is missing") -> dict[SampleKey, str]:
+        """Why each wanted sample that was not found is not there; ``missing`` where there is no file."""
+        unclear = list(dict.fromkeys(self.unclear.values()))
+        perhaps = (
+            f", or among the {len(self.unclear)} files whose prompt nothing says ({unclear[0]})" if unclear else ""
+        )
+        reasons = {key: f"unreadable: {reason}" for key, reason in self.unreadable.items()}
+        reasons.update((key, f"wrong size: {reason}") for key, reason in self.wrong_size.items())
+        reasons.update((key, missing + perhaps) for key in self.missing)
+        return reasons
 
 
 @runtime_checkable

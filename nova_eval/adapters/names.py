@@ -66,12 +66,16 @@ class Names(Protocol):
 class Assignment:
     """Which files carry the name of which sample: ``files`` in listing order (several where folders repeat a name).
 
-    ``grids`` are the files that hold all samples of a prompt as one square picture of pictures.
+    ``grids`` are the files that hold all samples of a prompt as one square picture of pictures. ``unclear`` are files
+    that may be samples, each with why nothing says of which prompt; they are in no other part. ``notes`` say, a line
+    each, how names were read where that is not plain.
     """
 
     files: Mapping[SampleKey, tuple[str, ...]]
     extra: tuple[str, ...]
     grids: frozenset[str] = field(default=frozenset())
+    unclear: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Claim(NamedTuple):

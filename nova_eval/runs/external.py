@@ -42,7 +42,4 @@ class ExternalMedia:
             for row in rows.get(key, ())
             if row.digest == found and row.path == str(listing.found[key]) and row.part == listing.parts.get(key)
         }
-        reasons = {key: f"unreadable: {reason}" for key, reason in listing.unreadable.items()}
-        reasons.update((key, f"wrong size: {reason}") for key, reason in listing.wrong_size.items())
-        reasons.update((key, "the file is missing") for key in listing.missing)
-        return standing, {**failures, **reasons}
+        return standing, {**failures, **listing.absent()}

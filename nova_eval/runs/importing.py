@@ -38,9 +38,8 @@ def import_folder(opened: Run, source: FolderSampler, *, copy: bool = False) -> 
             rows = [_imported(opened, listing, key, digests[listing.found[key]], copy) for key in unit]
             writer.append_samples(rows)
             bar.advance(len(rows), sum(isinstance(row, Failure) for row in rows))
-    writer.append_samples(
-        Failure(key, reason) for key, reason in _absent(listing).items() if failures.get(key) != reason
-    )
+    absent = listing.absent("the file was missing when the folder was imported")
+    writer.append_samples(Failure(key, reason) for key, reason in absent.items() if failures.get(key) != reason)
     writer.close()
     return pipeline.reduce(opened)
 
@@ -57,11 +56,6 @@ def _imported(opened: Run, listing: Listing, key: SampleKey, digest: str, copy: 
     if not (target.exists() and target.samefile(found)):
         opened.store.adopt(name, found, copy=copy)
     return replace(row, path=name)
-
-
-def _absent(listing: Listing) -> dict[SampleKey, str]:
-    reasons = dict.fromkeys(listing.missing, "the file was missing when the folder was imported")
-    return reasons | dict(listing.unreadable) | dict(listing.wrong_size)
 
 
 def _check_same(opened: Run, listing: Listing, standing: dict[SampleKey, Sample], digests: dict[Path, str]) -> None:

@@ -17,7 +17,7 @@ from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
 from nova_eval.media.videos import first_frame_problem
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
-from nova_eval.samplers.folder_listing import describe
+from nova_eval.samplers.folder_listing import describe, first
 
 _USUAL_NAMES = "vbench"
 _SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
@@ -89,7 +89,7 @@ class FolderSampler:
         paths = self._media_first()
         assigned = self.names.assign(prompts, paths, self.folder)
         if not assigned.files:
-            raise self._nothing_matches(prompts, paths)
+            raise self._nothing_matches(prompts, paths, assigned)
 
         names: dict[SampleKey, str] = {}
         missing: list[SampleKey] = []
@@ -109,7 +109,9 @@ class FolderSampler:
             names = {key: name for key, name in names.items() if key not in unreadable}
         parts, wrong_size = self._parts(names, assigned) if decode else ({}, {})
         found = {key: self.folder / name for key, name in names.items() if key not in wrong_size}
-        return Listing(found, missing, self._extra(assigned, wanted), unreadable, parts, wrong_size)
+        unclear = {self.folder / name: reason for name, reason in assigned.unclear.items()}
+        extra = self._extra(assigned, wanted)
+        return Listing(found, missing, extra, unreadable, parts, wrong_size, unclear, assigned.notes)
 
     def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
         """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
@@ -136,18 +138,18 @@ class FolderSampler:
 
     def _only(self, paths: Sequence[str]) -> str:
         """The file to take where several claim one sample: any of equal bytes, else the preferred one."""
-        first = paths[0]
+        one = paths[0]
         for other in paths[1:]:
-            if not _same_bytes(self.folder / first, self.folder / other):
+            if not _same_bytes(self.folder / one, self.folder / other):
                 break
         else:
-            return first
+            return one
         for name in self._prefer:
             inside = [path for path in paths if path.startswith(f"{name}/")]
             if len(inside) == 1:
                 return inside[0]
         raise MediaError(
-            f"two different files claim this sample: {first!r} and {other!r}",
+            f"two different files claim this sample: {one!r} and {other!r}",
             remedy="keep one of them, or name the sub-folder to take with --set sampler.prefer=NAME",
         )
 
@@ -212,8 +214,14 @@ class FolderSampler:
         }
         return [self.folder / path for path in sorted((*assigned.extra, *beyond))]
 
-    def _nothing_matches(self, prompts: Sequence[Prompt], paths: Sequence[str]) -> UsageError:
+    def _nothing_matches(self, prompts: Sequence[Prompt], paths: Sequence[str], assigned: Assignment) -> UsageError:
         media = [path for path in paths if self._is_media(path)]
+        if assigned.unclear:
+            return UsageError(
+                f"nothing says which prompts the {len(assigned.unclear)} {self._modality}s in {self.folder} are of: "
+                + first(dict.fromkeys(assigned.unclear.values())),
+                remedy="mend these names or files",
+            )
         return UsageError(
             f"none of the {len(media)} {self._modality}s in {self.folder} is named after a prompt of this suite: "
             f"{self.names.hint(prompts, media)}",

@@ -25,12 +25,12 @@ def describe(listing: Listing, prompts: Sequence[Prompt], names: Names, extra: A
         prompt_count = len({key.prompt_id for key in listing.missing})
         lines.append(
             f"missing {len(listing.missing)} samples of {prompt_count} prompts: "
-            + _first(repr(label(key)) for key in listing.missing)
+            + first(repr(label(key)) for key in listing.missing)
         )
     lines += _wrong_numbers(listing)
     for kind, reasons in (("unreadable", listing.unreadable), ("wrong size", listing.wrong_size)):
         if reasons:
-            named = _first(f"{label(key)!r} ({reason})" for key, reason in _one_each(reasons).items())
+            named = first(f"{label(key)!r} ({reason})" for key, reason in _one_each(reasons).items())
             lines.append(f"{kind} {len(reasons)} samples: {named}")
     suite = {prompt.id: prompt for prompt in prompts}
     refused = {
@@ -42,11 +42,14 @@ def describe(listing: Listing, prompts: Sequence[Prompt], names: Names, extra: A
         why = next(iter(refused.values()))
         lines.append(f"of the missing, {len(refused)} prompts cannot be file names ({why})")
     beyond = list(dict.fromkeys(path for paths in extra.files.values() for path in paths))
+    if listing.unclear:
+        why_unclear = first(dict.fromkeys(listing.unclear.values()))
+        lines.append(f"left out {len(listing.unclear)} files whose prompt nothing says: {why_unclear}")
     if beyond:
-        lines.append(f"not needed {len(beyond)} further samples: {_first(repr(_name(path)) for path in beyond)}")
+        lines.append(f"not needed {len(beyond)} further samples: {first(repr(_name(path)) for path in beyond)}")
     if extra.extra:
-        lines.append(f"not of this suite {len(extra.extra)} files: {_first(repr(_name(path)) for path in extra.extra)}")
-    return lines
+        lines.append(f"not of this suite {len(extra.extra)} files: {first(repr(_name(path)) for path in extra.extra)}")
+    return [*lines, *listing.notes]
 
 
 def _wrong_numbers(listing: Listing) -> list[str]:
@@ -56,7 +59,7 @@ def _wrong_numbers(listing: Listing) -> list[str]:
     short = [prompt_id for prompt_id in absent if there[prompt_id]]
     if not short:
         return []
-    named = _first(f"{prompt_id} ({there[prompt_id]} of {there[prompt_id] + absent[prompt_id]})" for prompt_id in short)
+    named = first(f"{prompt_id} ({there[prompt_id]} of {there[prompt_id] + absent[prompt_id]})" for prompt_id in short)
     return [f"too few samples of {len(short)} prompts: {named}"]
 
 
@@ -68,7 +71,8 @@ def _one_each(reasons: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
     return {key: reason for reason, key in first.items()}
 
 
-def _first(names: Iterable[str]) -> str:
+def first(names: Iterable[str]) -> str:
+    """The first few of them, and how many more there are."""
     shown = list(names)
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(shown[:_SHOWN]) + more

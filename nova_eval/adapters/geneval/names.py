@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from nova_eval.adapters.names import Assignment, Claim, Texts, settled
+from nova_eval.adapters.geneval import metadata
+from nova_eval.adapters.geneval.metadata import Owners
+from nova_eval.adapters.names import Assignment, Claim, settled
+from nova_eval.errors import UsageError
 from nova_eval.media import IMAGE_SUFFIXES
 from nova_eval.records import Prompt, SampleKey
 
 _SAMPLE = re.compile(r"((?:.*/)?([0-9]+))/samples/([0-9]+)(\.[^./]+)")
-_BESIDE = re.compile(r"(?:.*/)?[0-9]+/(?:metadata\.jsonl|grid\.[a-z]+)")
+_METADATA = re.compile(r"((?:.*/)?[0-9]+)/(?i:metadata\.jsonl?)")
+_BESIDE = re.compile(r"(?:.*/)?[0-9]+/(?i:metadata\.jsonl?|grid\.[a-z]+)")
 _ORDER = ("class", "count", "color", "position")
 
 
@@ -31,30 +35,31 @@ class GenEvalNames:
     def assign(self, prompts: Sequence[Prompt], paths: Iterable[str], folder: Path) -> Assignment:
         """A folder's metadata.jsonl decides which prompt it is, as for the official evaluator; without one its number.
 
-        Samples of a folder whose metadata is of no prompt of the suite are extra. Metadata and grids are not.
+        Samples of a folder whose metadata is of no prompt of the suite are extra; those of one whose metadata cannot
+        be read, or whose number says nothing, are unclear. Metadata and grids are neither.
         """
         listed = list(paths)
-        texts, places = Texts(prompts), [prompt.id for prompt in prompts]
-        described = {path.removesuffix("/metadata.jsonl") for path in listed if path.endswith("/metadata.jsonl")}
-        owners: dict[str, str | None] = {}
+        samples = {path: name for path in listed if (name := _SAMPLE.fullmatch(path)) and self._is_image(name[4])}
+        beside = {match[1]: path for path in listed if (match := _METADATA.fullmatch(path))}
+        owners = _owners(prompts, {name[1]: int(name[2]) for name in samples.values()}, beside, folder)
         claims: list[Claim] = []
         extra: list[str] = []
+        unclear: dict[str, str] = {}
         for path in listed:
-            name = _SAMPLE.fullmatch(path)
-            if name is None or name[4].lower() not in self.endings:
+            if path not in samples:
                 extra += [] if _BESIDE.fullmatch(path) else [path]
                 continue
-            if name[1] not in owners:
-                text = _asked_for(folder / name[1] / "metadata.jsonl") if name[1] in described else None
-                number = int(name[2])
-                by_number = places[number] if number < len(places) else None
-                owners[name[1]] = by_number if text is None else (texts.find(text) or (None,))[0]
-            owner = owners[name[1]]
-            if owner is None:
+            owner = owners[samples[path][1]]
+            if isinstance(owner, Unclear):
+                unclear[path] = owner.reason
+            elif owner is None:
                 extra.append(path)
             else:
-                claims.append(Claim(SampleKey(owner, int(name[3])), path))
-        return settled(claims, extra)
+                claims.append(Claim(SampleKey(owner, int(samples[path][3])), path))
+        return replace(settled(claims, extra), unclear=unclear)
+
+    def _is_image(self, suffix: str) -> bool:
+        return suffix.lower() in self.endings
 
     def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         places = {prompt.id: place for place, prompt in enumerate(prompts)}
@@ -77,7 +82,69 @@ class GenEvalNames:
         return lambda key: official_name(places[key.prompt_id], key.index) if key.prompt_id in places else str(key)
 
     def hint(self, prompts: Sequence[Prompt], paths: Sequence[str]) -> str:
+        named = next((path for path in paths if _SAMPLE.fullmatch(path)), None)
+        if named is not None:
+            return (
+                f"{named!r} is named rightly, but the metadata.jsonl of its folder has tag and clauses of no prompt, "
+                f"or its number is not among 00000 to {len(prompts) - 1:05d}"
+            )
         return f"found {paths[0]!r}, expected names such as {official_name(0, 0, PurePosixPath(paths[0]).suffix)!r}"
+
+
+class Unclear(NamedTuple):
+    """Nothing says which prompt a folder is."""
+
+    reason: str
+
+
+def _owners(
+    prompts: Sequence[Prompt], numbers: Mapping[str, int], beside: Mapping[str, str], folder: Path
+) -> dict[str, str | Unclear | None]:
+    """The prompt of each folder, ``None`` for one of another suite. ``beside`` has the metadata of those with some."""
+    known, places = Owners(prompts), {prompt.id: place for place, prompt in enumerate(prompts)}
+    owners: dict[str, str | Unclear | None] = {}
+    for name, path in beside.items():
+        if name in numbers:
+            owners[name] = _described(known, folder, path, [prompt.id for prompt in prompts], numbers[name])
+    told = {numbers[name] - places[owner] for name, owner in owners.items() if isinstance(owner, str)}
+    alone = {number for name, number in numbers.items() if name not in beside}
+    first = _first_number(told, alone, len(prompts))
+    for name, number in numbers.items():
+        if name in owners:
+            continue
+        if first is None:
+            owners[name] = Unclear(
+                f"{name} has no metadata.jsonl, and the numbers of these folders are not the places of their prompts"
+                if told
+                else f"{name} has no metadata.jsonl, and without a folder 00000 numbers may count from 0 or from 1"
+            )
+        else:
+            owners[name] = prompts[number - first].id if 0 <= number - first < len(prompts) else None
+    return owners
+
+
+def _described(known: Owners, folder: Path, path: str, ids: Sequence[str], number: int) -> str | Unclear | None:
+    try:
+        choices = known.of(metadata.read(folder / path))
+    except UsageError as error:
+        return Unclear(f"{path} {error}")
+    if len(choices) < 2:
+        return choices[0] if choices else None
+    if number < len(ids) and ids[number] in choices:
+        return ids[number]
+    return Unclear(f"{path} is of {len(choices)} prompts alike")
+
+
+def _first_number(told: Collection[int], alone: Collection[int], count: int) -> int | None:
+    """The number of the suite's first prompt where folders have nothing but their number; ``None`` where unknown.
+
+    ``told`` are the numbers of the first prompt that folders with metadata imply, ``alone`` the numbers without.
+    """
+    if told:
+        return next(iter(told)) if len(told) == 1 else None
+    if 0 in alone or 1 not in alone or len(alone) == 1:
+        return 0
+    return 1 if max(alone) == count else None
 
 
 def official_name(place: int, index: int, suffix: str = ".png") -> str:
@@ -98,12 +165,3 @@ def _clause_lists(prompt: Prompt) -> list[str]:
 def _ordered(clause: Mapping[str, Any]) -> dict[str, Any]:
     known = {key: clause[key] for key in _ORDER if key in clause}
     return known | {key: value for key, value in clause.items() if key not in known}
-
-
-def _asked_for(path: Path) -> str | None:
-    """The prompt that a metadata file names; ``None`` for what is no such file."""
-    try:
-        text = json.loads(path.read_text(encoding="utf-8"))["prompt"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return text if isinstance(text, str) else None

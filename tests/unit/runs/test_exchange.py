@@ -210,7 +210,7 @@ class TestImport:
         broken.write_bytes(b"")
         asked = brought_in("geneval", folder, tmp_path)
         reasons = {missing.reason for missing in summarise(asked).summary.coverage.missing}
-        assert f"{broken.name}: the file is empty" in reasons
+        assert f"unreadable: {broken.name}: the file is empty" in reasons
 
     def test_a_name_that_cannot_be_one(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"'\.\.' cannot name a model"):

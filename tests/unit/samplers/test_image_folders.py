@@ -131,11 +131,133 @@ class TestGenEval:
         assert listing.missing == [SampleKey("geneval/0001", 0)]
         assert lines[-1] == "not of this suite 1 files: '00000.png'"
 
-    @pytest.mark.parametrize("content", ["", "{", "[]", '{"prompt": 3}', "\udcff"])
-    def test_broken_metadata_leaves_the_number(self, tmp_path: Path, content: str) -> None:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\n\n",
+            b"{",
+            b"[]",
+            b"3",
+            b'{"prompt": 3}',
+            b'{"tag": "x"}',
+            b'{"include": 3}',
+            b'{"include": [3]}',
+            b"\xff",
+            b'{"prompt": "a photo of a cat",}',
+            b"[" * 100_000,
+            b" " * (1 << 20) + b"{}",
+        ],
+    )
+    def test_metadata_that_cannot_be_read_leaves_its_pictures_out_with_the_reason(
+        self, tmp_path: Path, content: bytes
+    ) -> None:
         fill(tmp_path, "geneval", 1)
-        (tmp_path / "00001/metadata.jsonl").write_bytes(content.encode(errors="surrogateescape"))
-        assert len(look(tmp_path, "geneval", keys(GENEVAL, 1))[0].found) == 3
+        (tmp_path / "00001/metadata.jsonl").write_bytes(content)
+        listing, lines = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert listing.missing == [SampleKey("geneval/0001", 0)]
+        assert list(listing.unclear) == [tmp_path / "00001/samples/00000.png"]
+        assert lines[-1].startswith("left out 1 files whose prompt nothing says: 00001/metadata.jsonl ")
+        assert "00001/metadata.jsonl" in listing.absent()[SampleKey("geneval/0001", 0)]
+
+    @pytest.mark.parametrize("kind", ["folder", "link", "differing", "all"])
+    def test_metadata_that_is_no_file_or_says_two_things(self, tmp_path: Path, kind: str) -> None:
+        fill(tmp_path, "geneval", 1)
+        path = tmp_path / "00001/metadata.jsonl"
+        first = path.read_bytes()
+        path.unlink()
+        if kind == "folder":
+            (tmp_path / "00001/metadata.jsonl/x").mkdir(parents=True)
+            (tmp_path / "00001/metadata.jsonl/x/y").touch()
+        elif kind == "link":
+            path.symlink_to(tmp_path / "gone")
+        elif kind == "differing":
+            path.write_bytes(first + b"\n" + first.replace(b"dog", b"bus"))
+        else:
+            for place in range(3):
+                (tmp_path / f"0000{place}/metadata.jsonl").write_bytes(b"{")
+            with pytest.raises(
+                UsageError, match=r"nothing says which prompts the 3 images in .*00000/metadata.jsonl is"
+            ):
+                look(tmp_path, "geneval", keys(GENEVAL, 1))
+            return
+        listing, _ = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert (SampleKey("geneval/0001", 0) in listing.missing) == (kind != "folder")
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            lambda text: b"\xef\xbb\xbf" + text,
+            lambda text: text + b"\n" + text + b"\n",
+            lambda text: text + b",\n",
+            lambda text: b"\n\n" + text + b"\r\n\r\n",
+            lambda text: text + text,
+            lambda text: b"[" + text + b"]",
+            lambda text: json.dumps(json.loads(text), indent=2).encode(),
+            lambda text: text.decode().encode("utf-16"),
+            lambda text: b"\xfe\xff" + text.decode().encode("utf-16-be"),
+        ],
+    )
+    def test_marks_repetitions_commas_and_blank_lines_leave_no_doubt(self, tmp_path: Path, written) -> None:
+        fill(tmp_path, "geneval", 1)
+        shifted = [official_metadata(prompt) for prompt in (GENEVAL[2], *GENEVAL[:2])]
+        for place, metadata in enumerate(shifted):
+            (tmp_path / f"{place:05d}/metadata.jsonl").write_bytes(written(json.dumps(metadata).encode()))
+        listing, lines = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert lines == ["found 3 of 3 samples"]
+        assert [path.parent.parent.name for path in listing.found.values()] == ["00001", "00002", "00000"]
+
+    def test_the_text_is_a_label_only(self, tmp_path: Path) -> None:
+        fill(tmp_path, "geneval", 1)
+        for place, prompt in enumerate((GENEVAL[1], GENEVAL[2], GENEVAL[0])):
+            told = {**official_metadata(prompt), "prompt": GENEVAL[place].text, "seed": 3}
+            (tmp_path / f"{place:05d}/metadata.jsonl").write_text(json.dumps(told))
+        listing, lines = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert lines == ["found 3 of 3 samples"]
+        assert [path.parent.parent.name for path in listing.found.values()] == ["00002", "00000", "00001"]
+
+    def test_every_official_prompt_is_known_by_tag_and_clauses(self, tmp_path: Path) -> None:
+        from nova_eval.adapters.geneval.metadata import Owners
+
+        prompts = load_benchmark("geneval").suite("official", offline=True).prompts
+        owners = Owners(prompts)
+        assert all(owners.of(official_metadata(prompt) | {"prompt": "longer"}) == [prompt.id] for prompt in prompts)
+        assert owners.of(official_metadata(prompts[0]) | {"tag": "counting"}) == []
+
+    def test_right_names_with_foreign_metadata_are_not_called_wrong(self, tmp_path: Path) -> None:
+        fill(tmp_path, "geneval", 1)
+        for place in range(3):
+            told = {"tag": "colors", "include": [{"class": "ghost", "count": 1}], "prompt": "a ghost"}
+            (tmp_path / f"{place:05d}/metadata.jsonl").write_text(json.dumps(told))
+        with pytest.raises(UsageError, match=r"'00000/samples/00000.png' is named rightly, but the metadata.jsonl"):
+            look(tmp_path, "geneval", keys(GENEVAL, 1))
+
+    def test_a_folder_without_metadata_has_no_number_where_the_others_are_no_places(self, tmp_path: Path) -> None:
+        fill(tmp_path, "geneval", 1)
+        (tmp_path / "00000/metadata.jsonl").unlink()
+        for place, prompt in ((1, GENEVAL[2]), (2, GENEVAL[0])):
+            (tmp_path / f"{place:05d}/metadata.jsonl").write_text(json.dumps(official_metadata(prompt)))
+        listing, lines = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert listing.missing == [SampleKey("geneval/0001", 0)]
+        assert lines[-1] == (
+            "left out 1 files whose prompt nothing says: 00000 has no metadata.jsonl, and the numbers of these folders "
+            "are not the places of their prompts"
+        )
+
+    @pytest.mark.parametrize("described", [False, True])
+    def test_folders_counted_from_one(self, tmp_path: Path, described: bool) -> None:
+        for place in (1, 2, 3):
+            write(tmp_path / f"{place}/samples/0.png", picture(place))
+        if described:
+            (tmp_path / "2/metadata.jsonl").write_text(json.dumps(official_metadata(GENEVAL[1])))
+        listing, _ = look(tmp_path, "geneval", keys(GENEVAL, 1))
+        assert [path.parent.parent.name for path in listing.found.values()] == ["1", "2", "3"]
+
+    def test_some_folders_that_may_count_from_one_are_refused(self, tmp_path: Path) -> None:
+        for place in (1, 2):
+            write(tmp_path / f"{place:05d}/samples/0.png", picture(place))
+        with pytest.raises(UsageError, match="without a folder 00000 numbers may count from 0 or from 1"):
+            look(tmp_path, "geneval", keys(GENEVAL, 1))
 
     def test_four_digits_as_in_the_readme(self, tmp_path: Path) -> None:
         write(tmp_path / "00002/samples/0003.png", picture(0))
