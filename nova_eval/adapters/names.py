@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from unicodedata import normalize
@@ -12,6 +13,7 @@ from nova_eval.errors import UsageError
 from nova_eval.records import Part, Prompt, SampleKey
 
 SIDE = 2  # samples along a side of a picture that samples share, unless said otherwise
+SINGLE = "--set sampler.grid=1 (of import: --grid 1)"  # how to say that samples share no picture
 
 
 class Names(Protocol):
@@ -99,6 +101,26 @@ def settled(claims: Iterable[Claim], extra: Iterable[str], grids: Iterable[str] 
         files[key] = tuple(claim.path for claim in group if claim.distance == best)
     used = {path for group in files.values() for path in group}
     return Assignment(files, (*extra, *(path for path in paths if path not in used)), frozenset(grids) & used)
+
+
+def counted_from_zero(assigned: Assignment, wanted: Collection[SampleKey]) -> Assignment:
+    """The same with samples that are counted from 1 read as if from 0, or a note where that cannot be known.
+
+    They are where no file is a sample 0, and some are beyond the samples ``wanted`` of their prompt. Parts of a grid
+    are counted by nobody.
+    """
+    files = {key: paths for key, paths in assigned.files.items() if assigned.grids.isdisjoint(paths)}
+    wanted_of = Counter(key.prompt_id for key in wanted)
+    if not wanted_of.keys() & {key.prompt_id for key in files} or any(key.index == 0 for key in files):
+        return assigned
+    last = max(key.index for key in files if key.prompt_id in wanted_of)
+    if not any(key.index >= wanted_of[key.prompt_id] for key in files if key.prompt_id in wanted_of):
+        note = f"no file is sample 0: if they count from 1, say so with --samples-per-prompt {last}"
+        return replace(assigned, notes=(*assigned.notes, note))
+    parts = {key: paths for key, paths in assigned.files.items() if key not in files}
+    counted = {SampleKey(key.prompt_id, key.index - 1): paths for key, paths in files.items()}
+    note = f"no file is sample 0: samples are counted from 1, so 1 is read as sample 0, {last} as sample {last - 1}"
+    return replace(assigned, files={**parts, **counted}, notes=(*assigned.notes, note))
 
 
 class Texts:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from nova_eval.adapters import load_benchmark
-from nova_eval.adapters.names import SIDE, Assignment, part_of_grid
+from nova_eval.adapters.names import SIDE, SINGLE, Assignment, counted_from_zero, part_of_grid
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
@@ -87,7 +87,7 @@ class FolderSampler:
         be meant.
         """
         paths = self._media_first()
-        assigned = self.names.assign(prompts, paths, self.folder)
+        assigned = counted_from_zero(self.names.assign(prompts, paths, self.folder), wanted)
         if not assigned.files:
             raise self._nothing_matches(prompts, paths, assigned)
 
@@ -108,10 +108,11 @@ class FolderSampler:
             unreadable.update({key: problems[name] for key, name in names.items() if problems[name]})
             names = {key: name for key, name in names.items() if key not in unreadable}
         parts, wrong_size = self._parts(names, assigned) if decode else ({}, {})
+        notes = (*assigned.notes, *self._how_read(parts, names))
         found = {key: self.folder / name for key, name in names.items() if key not in wrong_size}
         unclear = {self.folder / name: reason for name, reason in assigned.unclear.items()}
         extra = self._extra(assigned, wanted)
-        return Listing(found, missing, extra, unreadable, parts, wrong_size, unclear, assigned.notes)
+        return Listing(found, missing, extra, unreadable, parts, wrong_size, unclear, notes)
 
     def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
         """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
@@ -191,6 +192,15 @@ class FolderSampler:
             if name in grids and not wrong[name]
         }
         return parts, {key: wrong[name] for key, name in names.items() if wrong.get(name)}
+
+    def _how_read(self, parts: Mapping[SampleKey, Part], names: Mapping[SampleKey, str]) -> list[str]:
+        """A line for each size of grids: nothing in a picture says that it is one."""
+        sizes = {names[key]: part[2:] for key, part in parts.items()}
+        return [
+            f"{count} pictures read as grids of {self._grid}×{self._grid} samples of {width}×{height} pixels; {SINGLE} "
+            "if each is one sample"
+            for (width, height), count in sorted(Counter(sizes.values()).items())
+        ]
 
     def _wrong_size(self, name: str, size: tuple[int, int], wanted: tuple[int, int]) -> str:
         shown = f"{PurePosixPath(name).name}: {size[0]}×{size[1]} pixels"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar
 
@@ -42,13 +42,16 @@ class T2ICompBenchNames:
             else:
                 found.setdefault(places[prompt[0]][0], []).append((*prompt, number, path))
         claims: list[Claim] = []
-        for files in found.values():
-            indices = _indices([(places[prompt_id][1], number) for prompt_id, _, number, _ in files])
+        notes: list[str] = []
+        for category, files in found.items():
+            indices, only_order = _indices([(places[prompt_id][1], number) for prompt_id, _, number, _ in files])
             claims += [
                 Claim(SampleKey(prompt_id, index), path, distance)
                 for (prompt_id, distance, _, path), index in zip(files, indices, strict=True)
             ]
-        return settled(claims, extra)
+            if only_order:
+                notes.append(f"{category}: running numbers are not place × samples + index and only order samples")
+        return replace(settled(claims, extra), notes=tuple(notes))
 
     def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:
         """UsageError for a prompt that no file can be named after."""
@@ -134,14 +137,14 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _indices(files: Sequence[tuple[int, int]]) -> list[int]:
-    """The index of each (place, number) of one category."""
+def _indices(files: Sequence[tuple[int, int]]) -> tuple[list[int], bool]:
+    """The index of each (place, number) of one category, and whether numbers do no more than order them."""
     per_prompt = Counter(place for place, _ in files)
     for samples in (OFFICIAL_SAMPLES, max(per_prompt.values(), default=1)):
         if all(number // samples == place for place, number in files):
-            return [number % samples for _, number in files]
+            return [number % samples for _, number in files], False
     numbers: dict[int, list[int]] = {}
     for place, number in files:
         numbers.setdefault(place, []).append(number)
     order = {place: sorted(set(found)) for place, found in numbers.items()}
-    return [order[place].index(number) for place, number in files]
+    return [order[place].index(number) for place, number in files], True

@@ -20,6 +20,8 @@ from nova_eval.records import Prompt, SampleKey
 
 NAME_BYTES = 255  # what the usual file systems hold
 _NUMBERED = re.compile(r"(.*)-(0|[1-9][0-9]*)", re.DOTALL)
+_PADDED = re.compile(r"(.*)-(0[0-9]+)", re.DOTALL)
+_FARTHER = 3  # a number with zeros before it is believed after every other form of a name
 _LOOKED_AT = 3  # names that the hint for a foreign folder tries
 
 
@@ -97,18 +99,21 @@ def assign(prompts: Sequence[Prompt], paths: Iterable[str], suffixes: Collection
     """Matches files (relative paths, any sub-folder) with samples of the suite.
 
     The exact text wins; then the same text in another Unicode normalisation; then in another case, unless two
-    prompts differ by case only. A file that matches less well than another of the same sample is extra.
+    prompts differ by case only; then each with zeros before its number. A file that matches less well than another of
+    the same sample is extra.
     """
     texts = Texts(prompts)
     claims: list[Claim] = []
     extra: list[str] = []
     for path in paths:
-        name = parse_name(path, suffixes)
+        pure = PurePosixPath(path)
+        padded = _PADDED.fullmatch(pure.stem) if pure.suffix.lower() in suffixes else None
+        name = (padded[1], int(padded[2])) if padded else parse_name(path, suffixes)
         found = None if name is None else texts.find(name[0])
         if name is None or found is None:
             extra.append(path)
         else:
-            claims.append(Claim(SampleKey(found[0], name[1]), path, found[1]))
+            claims.append(Claim(SampleKey(found[0], name[1]), path, found[1] + (_FARTHER if padded else 0)))
     return settled(claims, extra)
 
 

@@ -69,6 +69,34 @@ class TestCompleteFolder:
         assert len(locate(complete).found) == 10
 
 
+class TestNumbers:
+    @pytest.mark.parametrize("form", ["{}-{:02d}.mp4", "{}-{:05d}.mp4"])
+    def test_zeros_before_an_index_mean_nothing(self, tmp_path, videos, form):
+        for text in TEXTS:
+            for index in range(2):
+                (tmp_path / form.format(text, index)).write_bytes(videos[0])
+        listing = locate(tmp_path)
+        assert list(listing.found) == WANTED
+        (tmp_path / "a cat-1.mp4").write_bytes(videos[1])  # the official form is believed first
+        assert locate(tmp_path).found[WANTED[1]].name == "a cat-1.mp4"
+
+    def test_indices_from_one_are_read_as_from_zero_and_said(self, tmp_path, videos):
+        for text in TEXTS:
+            for number in (1, 2):
+                (tmp_path / f"{text}-{number}.mp4").write_bytes(videos[number])
+        sampler = FolderSampler(tmp_path)
+        listing = sampler.locate(PROMPTS, WANTED)
+        assert {key: path.stem[-1] for key, path in listing.found.items()} == {
+            key: str(key.index + 1) for key in WANTED
+        }
+        assert sampler.describe(listing, PROMPTS) == [
+            "found 10 of 10 samples",
+            "no file is sample 0: samples are counted from 1, so 1 is read as sample 0, 2 as sample 1",
+        ]
+        (tmp_path / "a cat-0.mp4").write_bytes(videos[0])
+        assert locate(tmp_path).missing == [SampleKey(prompt.id, 0) for prompt in PROMPTS[1:]]
+
+
 class TestWhatIsNotRight:
     def test_missing_extra_and_unneeded_are_told_apart(self, complete, videos):
         (complete / "a cat-1.mp4").unlink()

@@ -31,6 +31,10 @@ COMPBENCH = [
     Prompt("t2i_compbench/complex/0000", "A storm, a sea.", ("complex",)),
 ]
 DPG = [Prompt(f"dpg_bench/{item}", f"text {item}", ("overall",), {"item": item}) for item in ("0", "7", "whoops3")]
+GRIDS = (
+    "{} pictures read as grids of 2×2 samples of 16×16 pixels; --set sampler.grid=1 (of import: --grid 1) "
+    "if each is one sample"
+)
 SUITES = {"geneval": GENEVAL, "t2i_compbench": COMPBENCH, "dpg_bench": DPG}
 
 
@@ -73,7 +77,8 @@ class TestCompleteFolders:
         wanted = fill(tmp_path, benchmark)
         listing, lines = look(tmp_path, benchmark, wanted)
         assert list(listing.found) == wanted
-        assert lines == [f"found {len(wanted)} of {len(wanted)} samples"]
+        grids = [GRIDS.format(3)] if benchmark == "dpg_bench" else []
+        assert lines == [f"found {len(wanted)} of {len(wanted)} samples", *grids]
         assert listing.extra == []
 
     def test_one_folder_deeper_too(self, tmp_path: Path, benchmark: str) -> None:
@@ -264,6 +269,18 @@ class TestGenEval:
         listing, _ = look(tmp_path, "geneval", keys(GENEVAL))
         assert list(listing.found) == [SampleKey("geneval/0002", 3)]
 
+    def test_samples_counted_from_one(self, tmp_path: Path) -> None:
+        for place in range(3):
+            for number in range(1, 5):
+                write(tmp_path / f"{place:05d}/samples/{number:05d}.png", picture(number))
+        listing, lines = look(tmp_path, "geneval", keys(GENEVAL))
+        assert list(listing.found) == keys(GENEVAL)
+        assert all(int(path.stem) == key.index + 1 for key, path in listing.found.items())
+        assert lines[1:] == ["no file is sample 0: samples are counted from 1, so 1 is read as sample 0, 4 as sample 3"]
+        wider, lines = look(tmp_path, "geneval", keys(GENEVAL, 5))
+        assert all(int(path.stem) == key.index for key, path in wider.found.items())
+        assert lines[-1] == "no file is sample 0: if they count from 1, say so with --samples-per-prompt 4"
+
 
 class TestCompBench:
     def test_any_number_of_images_a_prompt(self, tmp_path: Path) -> None:
@@ -288,8 +305,17 @@ class TestCompBench:
     def test_numbers_of_another_making_only_order_images(self, tmp_path: Path) -> None:
         for number in (901, 17, 350):
             write(tmp_path / f"a blue dog_{number:06d}.png", picture(number))
-        listing, _ = look(tmp_path, "t2i_compbench", keys(COMPBENCH, 3))
+        listing, lines = look(tmp_path, "t2i_compbench", keys(COMPBENCH, 3))
         assert [path.name[-7:-4] for path in listing.found.values()] == ["017", "350", "901"]
+        assert lines[-1] == "color: running numbers are not place × samples + index and only order samples"
+
+    def test_running_numbers_from_one(self, tmp_path: Path) -> None:
+        for place, name in enumerate(("a red cup", "a blue dog")):
+            for index in range(10):
+                write(tmp_path / f"color/samples/{name}_{10 * place + index + 1:06d}.png", picture(index))
+        listing, lines = look(tmp_path, "t2i_compbench", keys(COMPBENCH[:2], 10))
+        assert [int(path.stem[-6:]) for path in listing.found.values()] == list(range(1, 21))
+        assert lines[-1].startswith("color: running numbers are not place")
 
     def test_a_final_full_stop_and_a_comma_stay(self, tmp_path: Path) -> None:
         write(tmp_path / "A storm, a sea._000000.png", picture(0))
@@ -333,7 +359,7 @@ class TestDPGBench:
             write(tmp_path / f"7-{index}.png", picture(index))
         listing, lines = look(tmp_path, "dpg_bench", keys(DPG))
         assert listing.found[SampleKey("dpg_bench/7", 2)].name == "7-2.png"
-        assert lines == ["found 12 of 12 samples"]
+        assert lines == ["found 12 of 12 samples", GRIDS.format(2)]
         (tmp_path / "7-3.png").unlink()
         listing, _ = look(tmp_path, "dpg_bench", keys(DPG))
         assert listing.found[SampleKey("dpg_bench/7", 3)].name == "7.png"
@@ -347,6 +373,7 @@ class TestDPGBench:
         assert lines == [
             "found 8 of 12 samples",
             "wrong size 4 samples: '7-0' (7.png: 32×30 pixels, most grids have 32×32)",
+            GRIDS.format(2),
         ]
 
     def test_a_grid_that_cannot_be_halved(self, tmp_path: Path) -> None:
@@ -359,6 +386,83 @@ class TestDPGBench:
         listing, lines = look(tmp_path, "dpg_bench", wanted, tile=512)
         assert listing.found == {}
         assert "0.png: 32×32 pixels, --set sampler.tile asks for 1024×1024" in lines[1]
+
+    @pytest.mark.parametrize("name", ["{seed}/{item}.png", "seed{seed}/{item}.PNG", "a/Seed-{seed}/{item}.png"])
+    @pytest.mark.parametrize("seeds", [(0, 1, 2, 3), (42, 43, 44, 45), (1, 2, 3, 4), (7, 0, 3, 1)])
+    def test_folders_of_seeds(self, tmp_path: Path, name: str, seeds: tuple[int, ...]) -> None:
+        for seed in seeds:
+            for prompt in DPG:
+                write(tmp_path / name.format(seed=seed, item=prompt.reference["item"]), picture(seed))
+        listing, lines = look(tmp_path, "dpg_bench", keys(DPG), grid=1)
+        assert {key: path.relative_to(tmp_path).as_posix().lower() for key, path in listing.found.items()} == {
+            SampleKey(prompt.id, index): name.format(seed=seed, item=prompt.reference["item"]).lower()
+            for prompt in DPG
+            for index, seed in enumerate(sorted(seeds))
+        }
+        shown = ", ".join(map(str, sorted(seeds)))
+        assert lines[1:] == [f"folders of 4 seeds ({shown}) are read as samples 0 to 3 of each item"]
+        with_grids, lines = look(tmp_path, "dpg_bench", keys(DPG))
+        assert not with_grids.found
+        assert all("two different files claim this sample" in reason for reason in with_grids.unreadable.values())
+        assert f"folders of 4 seeds ({shown}): --set sampler.grid=1" in lines[-1]
+
+    @pytest.mark.parametrize("folder", ["0", "7", "42", "seed7"])
+    def test_one_folder_of_a_seed_holds_grids(self, tmp_path: Path, folder: str) -> None:
+        wanted = fill(tmp_path / folder, "dpg_bench")
+        listing, lines = look(tmp_path, "dpg_bench", wanted)
+        assert lines == ["found 12 of 12 samples", GRIDS.format(3)]
+        assert {path.stem for path in listing.found.values()} == {"0", "7", "whoops3"}
+        assert all(key.prompt_id == f"dpg_bench/{path.stem}" for key, path in listing.found.items())
+
+    @pytest.mark.parametrize(
+        "paths", [("0/0.png", "7/0.png"), ("0/7.png",), ("7/0.png", "whoops3/0.png", "7/whoops3.png")]
+    )
+    def test_a_number_in_a_folder_of_a_number_is_nobodys(self, tmp_path: Path, paths: tuple[str, ...]) -> None:
+        for path in (*paths, "whoops3.png"):
+            write(tmp_path / path, picture(0))
+        for grid in (1, 2):
+            listing, lines = look(tmp_path, "dpg_bench", keys(DPG), grid=grid)
+            unclear = {path for path in paths if "whoops3" not in path}
+            assert {path.relative_to(tmp_path).as_posix() for path in listing.unclear} == unclear
+            assert "may be sample" in next(line for line in lines if line.startswith(f"left out {len(unclear)} files"))
+
+    @pytest.mark.parametrize("name", ["{0}_{1}.png", "{0}-{1}.png"])
+    def test_an_index_before_the_item(self, tmp_path: Path, name: str) -> None:
+        for prompt in DPG:
+            for index in range(4):
+                write(tmp_path / name.format(index, prompt.reference["item"]), picture(index))
+        listing, _ = look(tmp_path, "dpg_bench", keys(DPG), grid=1)
+        assert len(listing.found) == 12
+        assert listing.found[SampleKey("dpg_bench/7", 0)].name == name.format(0, 7)
+
+    def test_numbers_that_may_be_places_of_the_suite_are_nobodys(self, tmp_path: Path) -> None:
+        for place in range(9):
+            write(tmp_path / f"{place}.png", picture(place, 32, 32))
+        with pytest.raises(UsageError, match=r"0\.png may be item 0 or place 0 of the suite, as no item is called 1"):
+            look(tmp_path, "dpg_bench", keys(DPG))
+        write(tmp_path / "whoops3.png", picture(0, 32, 32))  # an item with a name: the numbers are items too
+        assert len(look(tmp_path, "dpg_bench", keys(DPG))[0].found) == 12
+
+    def test_padded_items_are_not_guessed_at(self, tmp_path: Path) -> None:
+        write(tmp_path / "0007.png", picture(0))
+        with pytest.raises(UsageError, match=r"found '0007.png', which may be item 7 or place 7 of the suite"):
+            look(tmp_path, "dpg_bench", keys(DPG))
+
+    @pytest.mark.parametrize("name", ["{}-{}.png", "{}/{}.png", "{}_000{}.png"])
+    @pytest.mark.parametrize("grids", [False, True])
+    def test_separate_images_counted_from_one(self, tmp_path: Path, name: str, grids: bool) -> None:
+        if grids:
+            fill(tmp_path, "dpg_bench")
+        for prompt in DPG:
+            for number in range(1, 5):
+                write(tmp_path / name.format(prompt.reference["item"], number), picture(number))
+        listing, lines = look(tmp_path, "dpg_bench", keys(DPG))
+        assert listing.found[SampleKey("dpg_bench/7", 0)] == tmp_path / name.format(7, 1)
+        assert listing.found[SampleKey("dpg_bench/7", 3)] == tmp_path / name.format(7, 4)
+        assert lines == [
+            "found 12 of 12 samples",
+            "no file is sample 0: samples are counted from 1, so 1 is read as sample 0, 4 as sample 3",
+        ]
 
     def test_one_picture_may_be_one_sample(self, tmp_path: Path) -> None:
         fill(tmp_path, "dpg_bench")
