@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.errors import PrerequisiteError, UsageError, unknown
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -60,8 +60,16 @@ class RunSpec(_Frozen):
     codec: str = "h264"
 
 
+CUSTOM = "custom"
+"""The variant of every benchmark whose prompts are the user's own."""
+
+
 class Dimension(_Frozen):
-    """One dimension of a benchmark: the normalisation range, the weight within its group, the role of its judge."""
+    """One dimension of a benchmark: the normalisation range, the weight within its group, the role of its judge.
+
+    ``needs`` is what a prompt has to bring to be judged on it: ``"text"``, ``"named"`` (it says that it is of this
+    dimension) or a key of its reference.
+    """
 
     label: str = ""
     group: str = ""
@@ -70,6 +78,7 @@ class Dimension(_Frozen):
     maximum: float = 1.0
     role: str = ""
     higher_is_better: bool = True
+    needs: tuple[str, ...] = ()
 
 
 class Protocol(_Frozen):
@@ -128,6 +137,16 @@ class BenchmarkConfig(_Frozen):
     variants: dict[str, Variant]
     profiles: dict[str, Profile]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_own_prompts(cls, values: Any) -> Any:
+        """Every benchmark has the variant ``custom``, judged as the first of its others."""
+        if not isinstance(values, dict) or not (variants := values.get("variants")) or CUSTOM in variants:
+            return values
+        first = next(iter(variants.values()))
+        own = {"judges": first["judges"] if isinstance(first, dict) else first.judges, "baselines": False}
+        return {**values, "variants": {**variants, CUSTOM: own}}
+
     @model_validator(mode="after")
     def _composes(self) -> Self:
         here = f"benchmarks/{self.name}/benchmark.toml"
@@ -158,6 +177,13 @@ class BenchmarkConfig(_Frozen):
         counts = {self.protocol.samples_per_prompt, *self.protocol.official_samples_per_prompt.values()}
         return ("official", *(str(count) for count in counts if len(counts) == 1))
 
+    def judges_of(self, variant: str, chosen: str = "") -> dict[str, str]:
+        """The judge of each role, of the set ``chosen`` or else of the variant's."""
+        name = chosen or self.variants[variant].judges
+        if name not in self.judges:
+            raise unknown(f"set of judges of {self.name}", name, self.judges)
+        return self.judges[name]
+
     def label(self, metric: str) -> str:
         """What a table calls a metric."""
         known = self.dimensions.get(metric)
@@ -167,7 +193,7 @@ class BenchmarkConfig(_Frozen):
         """Whether published rows may stand beside runs over these prompts; yes for a variant it does not describe."""
         return variant not in self.variants or self.variants[variant].baselines
 
-    def samples_of(self, tags: Sequence[str], rule: int | Literal["official"]) -> int:
+    def samples_of(self, tags: Sequence[str], rule: int | str) -> int:
         """How many samples a prompt with these tags gets."""
         if isinstance(rule, int):
             return rule

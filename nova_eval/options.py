@@ -9,6 +9,9 @@ from nova_eval.errors import UsageError
 
 _SHARD, _ORDER = re.compile(r"(\d+)/(\d+)"), re.compile(r"suite|shuffled:\d+")
 
+THERE = "there"
+"""The number of samples that a folder holds of the prompt of which it holds most; settled when a run is opened."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -20,10 +23,14 @@ class RunOptions:
     "Named defaults: mini (embedded world, minutes on two cores) or paper (the published protocol)."
     scoring: Literal["official", "corrected"] = "official"
     "official reproduces published numbers with the official code's defects, corrected repairs them."
-    samples_per_prompt: int | Literal["official"] = 5
+    samples_per_prompt: int | Literal["official", "there"] = 5
     "A number (default 5), or official for the benchmark's own count."
     limit: int | None = None
     "At most this many prompts, spread evenly over the dimensions."
+    prompts: Path | None = None
+    "Prompts of your own, or some of the benchmark's: a txt, csv, json or jsonl file, or a folder of media."
+    judges: str = ""
+    "Which set of judges looks, of those in benchmark.toml (default: the prompts')."
     metrics: tuple[str, ...] = ()
     "Only these dimensions."
     shard: str | None = None
@@ -67,6 +74,7 @@ class RunOptions:
     def record(self) -> dict[str, Any]:
         """As the manifest has it: what JSON can hold, and the shard as a pair of numbers."""
         values = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
+        values = {key: value for key, value in values.items() if value or key not in ("prompts", "judges")}
         return values | {"shard": list(self.part) if self.shard else None}
 
 

@@ -17,6 +17,7 @@ from nova_eval.options import RunOptions
 if TYPE_CHECKING:
     from nova_eval.runs.run import Run
     from nova_eval.runs.summary import Outcome
+    from nova_eval.samplers.folder import FolderSampler
 
 _WHAT, _HOW = (
     Group("What is sampled", sort_key=1),
@@ -33,9 +34,11 @@ class RunFlags(RunOptions):
     sampler: Annotated[str, Parameter(group=_WHAT)] = ""
     "What is under test: a name from `list samplers`, name:argument (folder:DIR, nova:CHECKPOINT), or file.py:Class."
     variant: Annotated[str, Parameter(group=_WHAT)] = ""
-    "Which prompts: official, rewritten, or sprites (the embedded world's own)."
+    "Which prompts: official, rewritten, sprites (the embedded world's own), or custom (your own, see --prompts)."
     seed: Annotated[int, Parameter(group=_WHAT)] = 0
     "Seed of the run; every sample's own seed follows from it, the prompt and the index."
+    prompts: Annotated[Path | None, Parameter(group=_WHAT)] = None
+    "Prompts of your own, or some of the benchmark's: a txt, csv, json or jsonl file, or a folder of media."
     metrics: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
     "Only these dimensions."
     set: tuple[str, ...] = ()
@@ -62,10 +65,10 @@ Flags = Annotated[RunFlags, Parameter(name="*", group=_HOW, show_default=False)]
 UNSET = RunFlags()
 
 
-def open_run(benchmark: str, flags: RunFlags) -> Run:
+def open_run(benchmark: str, flags: RunFlags, media_source: FolderSampler | None = None) -> Run:
     from nova_eval.runs import opening, options
 
-    return opening.open_run(*options.resolve(benchmark, *flags.asked()), talk)
+    return opening.open_run(*options.resolve(benchmark, *flags.asked()), talk, media_source)
 
 
 def reopen(name: str, flags: RunFlags) -> Run | None:

@@ -37,7 +37,7 @@ def forecast(
         found["seconds_per_sample"] = round(sampling.seconds, 3)
         found["gpu_hours_left"] = round(sampling.seconds * missing / 3600, 2)
         found["basis"] = sampling.basis
-    judges = config.judges[config.variants[spec.variant].judges]
+    judges = config.judges_of(spec.variant, options.judges)
     roles = {scorer.role for scorer in opened.benchmark.scorers(options.scoring) if scorer.name in _asked(found)}
     files = cost.to_fetch(spec.sampler, [judge for role, judge in judges.items() if role in roles])
     found["to_fetch"] = [file._asdict() for file in files]

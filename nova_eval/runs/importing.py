@@ -24,8 +24,8 @@ def import_folder(opened: Run, source: FolderSampler, *, copy: bool = False) -> 
 
     Calling it again adds what is new. UsageError when a sample is there already with other bytes.
     """
-    listing = source.locate(opened.suite, opened.wanted)
-    for line in source.describe(listing, opened.suite):
+    listing = source.locate(opened.whole, opened.wanted)
+    for line in source.describe(listing, opened.whole):
         opened.say(line)
     digests = {path: file_digest(path) for path in dict.fromkeys(listing.found.values())}
     standing, failures = opened.store.samples()

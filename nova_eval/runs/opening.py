@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.own import own_suite
 from nova_eval.adapters.selection import select
 from nova_eval.adapters.suite import Suite
-from nova_eval.config import BenchmarkConfig, RunSpec
+from nova_eval.config import CUSTOM, BenchmarkConfig, RunSpec
 from nova_eval.engines.sampling import info_of
 from nova_eval.engines.units import ScorerPlan
-from nova_eval.errors import CorruptStoreError, UsageError
+from nova_eval.errors import CorruptStoreError, PrerequisiteError, UsageError
 from nova_eval.identity import digest
-from nova_eval.options import RunOptions
+from nova_eval.options import THERE, RunOptions
 from nova_eval.plan import wanted_keys
 from nova_eval.protocols import ForetellsLight, MediaSource, SamplerInfo, is_light
 from nova_eval.records import Prompt
@@ -26,11 +28,21 @@ from nova_eval.runs.judging import Judging, Look, judging, made, named
 from nova_eval.runs.options import validated
 from nova_eval.runs.run import Run, Say
 from nova_eval.samplers import SAMPLERS
+from nova_eval.samplers.folder import FolderSampler
 from nova_eval.store import RunStore
 
 
-def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: Say = lambda text: None) -> Run:
-    """Loads the suite and the sampler's identity and finds the run's folder. Nothing is written."""
+def open_run(
+    spec: RunSpec,
+    options: RunOptions,
+    config: BenchmarkConfig,
+    say: Say = lambda text: None,
+    media_source: FolderSampler | None = None,
+) -> Run:
+    """Loads the suite and the sampler's identity and finds the run's folder. Nothing is written.
+
+    ``media_source`` is the folder that samples are to be imported from, where they are.
+    """
     sampler = SAMPLERS.make(spec.sampler.name, spec.sampler.settings)
     info = info_of(sampler, spec.sampler.name)
     if info.modality != config.modality:
@@ -38,7 +50,10 @@ def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: S
             f"sampler {info.name!r} makes {info.modality}s, {spec.benchmark} judges {config.modality}s",
             remedy="choose another --sampler or benchmark",
         )
-    suite = load_benchmark(spec.benchmark).suite(spec.variant, mirror=options.mirror, offline=options.offline)
+    suite, whole = suites(spec, options)
+    options = _counted(options, sampler if media_source is None else media_source, suite)
+    for note in suite.notes if options.prompts else ():
+        say(note)
     # A sampler's settings count as its info states them, defaults included.
     asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
     identity = digest({"spec": asked, "sampler": info, "suite": suite.digest})
@@ -51,6 +66,7 @@ def open_run(spec: RunSpec, options: RunOptions, config: BenchmarkConfig, say: S
         info=info,
         source=sampler,
         look=made,
+        whole=whole,
         light=is_light(sampler),
         folder=_folder(spec, options, info, identity[:8]),
         say=say,
@@ -69,7 +85,8 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
     light = sampler is not None or (isinstance(maker, ForetellsLight) and maker.light_with(settings))
     name = Path(str(settings.get("checkpoint", spec.sampler.name))).name
     info = info_of(sampler, spec.sampler.name) if sampler else SamplerInfo(name, config.modality, settings=settings)
-    suite = load_benchmark(spec.benchmark).suite(spec.variant, mirror=options.mirror, offline=options.offline)
+    suite, whole = suites(spec, options)
+    options = _counted(options, sampler, suite)
     folder, scored = earlier(spec, suite.digest, options.results)
     return assemble(
         spec,
@@ -80,10 +97,29 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
         info=info,
         source=sampler,
         look=named,
+        whole=whole,
         scored=scored,
         light=light,
         folder=folder or _folder(spec, options, info, "new"),
     )
+
+
+def suites(spec: RunSpec, options: RunOptions) -> tuple[Suite, tuple[Prompt, ...]]:
+    """The suite of a run, and the prompts by whose order official files are numbered: those it is a part of."""
+    benchmark = load_benchmark(spec.benchmark)
+    load = partial(benchmark.suite, mirror=options.mirror, offline=options.offline)
+    if options.prompts is None:
+        try:
+            suite = load(spec.variant)
+        except PrerequisiteError as error:
+            if spec.sampler.name != "folder":
+                raise
+            raise PrerequisiteError(
+                error.problem, remedy=f"{error.remedy}; media under names of their own need none: --variant {CUSTOM}"
+            ) from error
+        return suite, suite.prompts
+    chosen = own_suite(benchmark.config, options.prompts, spec.variant, load)
+    return chosen.suite, chosen.whole.prompts
 
 
 def reopen(folder: Path) -> Run:
@@ -132,6 +168,7 @@ def assemble(
     folder: Path,
     suite_facts: Mapping[str, Any],
     source: object = None,
+    whole: Sequence[Prompt] | None = None,
     scored: Mapping[str, str] | None = None,
     light: bool = True,
     say: Say = lambda text: None,
@@ -140,15 +177,16 @@ def assemble(
 
     ``look`` says which judges are at hand, or is the answer of an earlier look; ``scored`` is as ``judging`` takes it.
     ``source`` is the sampler where there is one: a MediaSource makes the run one of external media. ``light`` is what
-    the sampler says of itself.
+    the sampler says of itself. ``whole`` is what official names count, by default ``suite``.
     """
     benchmark = load_benchmark(spec.benchmark)
+    whole = tuple(suite if whole is None else whole)
     prompts = select(_serving(suite, options.metrics), options.limit)
     wanted = tuple(wanted_keys(prompts, config, options))
     if not isinstance(look, Judging):
         names = {name for _, name in benchmark.pairs(prompts, wanted)}
         scorers = [scorer for scorer in benchmark.scorers(options.scoring) if scorer.name in names]
-        look = judging(scorers, config.judges[config.variants[spec.variant].judges], look, scored)
+        look = judging(scorers, config.judges_of(spec.variant, options.judges), look, scored)
     return Run(
         spec=spec,
         options=options,
@@ -159,7 +197,8 @@ def assemble(
         prompts=prompts,
         wanted=wanted,
         info=info,
-        external=ExternalMedia(source, suite, wanted) if isinstance(source, MediaSource) else None,
+        whole=whole,
+        external=ExternalMedia(source, whole, wanted) if isinstance(source, MediaSource) else None,
         judging=look,
         light=light and look.light,
         store=RunStore(folder),
@@ -173,6 +212,12 @@ def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
         return list(prompts)
     kept = ((prompt, tuple(tag for tag in prompt.tags if tag in metrics)) for prompt in prompts)
     return [replace(prompt, tags=tags) for prompt, tags in kept if tags]
+
+
+def _counted(options: RunOptions, source: object, suite: Suite) -> RunOptions:
+    if options.samples_per_prompt != THERE:
+        return options
+    return replace(options, samples_per_prompt=source.most(suite.prompts) if isinstance(source, FolderSampler) else 1)
 
 
 def _facts(suite: Suite) -> dict[str, Any]:

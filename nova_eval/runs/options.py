@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from nova_eval.adapters import load_benchmark
+from nova_eval.adapters import load_benchmark, own
 from nova_eval.config import (
+    CUSTOM,
     BenchmarkConfig,
     Profile,
     RunSpec,
@@ -18,12 +20,13 @@ from nova_eval.config import (
     read_toml,
 )
 from nova_eval.errors import UsageError, unknown
-from nova_eval.options import RunOptions
+from nova_eval.options import THERE, RunOptions
 from nova_eval.samplers import SAMPLERS
 
 _SPEC_KEYS = tuple(key for key in RunSpec.model_fields if key not in ("benchmark", "sampler"))
 T = TypeVar("T")
 
+_EMBEDDED = ("oracle", "noise")  # samplers of the embedded world, whose judges look at what they make
 _FINISHED = ("folder", "imported")  # samplers of media that exist already, for which the profile's prompts say nothing
 _OPTION_KEYS = tuple(key for key in RunOptions.__dataclass_fields__ if key != "profile")
 
@@ -49,11 +52,9 @@ def resolve(
         raise unknown(f"profile of {benchmark}", profile_name, config.profiles)
     profile = config.profiles[profile_name]
 
-    sampler = _sampler_spec(profile, chosen, config)
-    default_variant = "official" if sampler.name in _FINISHED else profile.variant
-    variant_name = str(chosen.get("variant", default_variant))
-    if variant_name not in config.variants:
-        raise unknown(f"variant of {benchmark}", variant_name, config.variants)
+    prompts = _prompts(profile, chosen)
+    variant_name = _variant(profile, chosen, config, prompts)
+    sampler = _sampler_spec(profile, chosen, config, own_names=_own_names(variant_name, config, prompts))
 
     metrics = tuple(chosen.get("metrics") or ())
     for metric in metrics:
@@ -70,7 +71,13 @@ def resolve(
     options = {key: chosen[key] for key in _OPTION_KEYS if key in chosen}
     options["profile"] = profile_name
     options["metrics"] = metrics
-    options.setdefault("scoring", config.variants[variant_name].scoring)
+    options["prompts"] = prompts
+    if variant_name == CUSTOM and not chosen.get("judges"):
+        options["judges"] = _judges_of_own(profile, chosen, config)
+    config.judges_of(variant_name, options.get("judges", ""))
+    options.setdefault("scoring", _scoring(config, variant_name, options.get("judges", "")))
+    if variant_name == CUSTOM and sampler.name in _FINISHED:
+        options.setdefault("samples_per_prompt", THERE)
     of_profile = None if sampler.name in _FINISHED else profile.samples_per_prompt
     options.setdefault("samples_per_prompt", of_profile or config.protocol.samples_per_prompt)
     resolved = validated(RunSpec, spec), validated(RunOptions, options), config
@@ -86,18 +93,72 @@ def changed(
     chosen.update({key: value for key, value in flags.items() if value is not None})
     chosen.pop("results", None)  # a run lies where it lies
     for key in chosen:
-        if key not in _OPTION_KEYS:
+        if key not in _OPTION_KEYS or key == "prompts":
             raise UsageError(f"{key} is part of what the run is", remedy="start another run to change it")
     return validated(RunOptions, vars(options) | chosen)
 
 
-def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> SamplerSpec:
+def _prompts(profile: Profile, chosen: Mapping[str, Any]) -> Path | None:
+    """The file or folder that says what the prompts are; for ``custom`` the folder of media itself does."""
+    if chosen.get("prompts"):
+        return Path(str(chosen["prompts"])).expanduser()
+    if chosen.get("variant") != CUSTOM:
+        return None
+    name, argument = _sampler_name(profile, chosen)
+    folder = argument or chosen.get("sampler.folder")
+    if name != "folder" or not folder:
+        raise UsageError(f"variant {CUSTOM!r} needs prompts", remedy="name a file of them with --prompts FILE")
+    return Path(str(folder)).expanduser()
+
+
+def _variant(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig, prompts: Path | None) -> str:
+    """The variant asked for; without one the suite that holds all prompts of a file, else one's own."""
+    name, _ = _sampler_name(profile, chosen)
+    usual = "official" if name in _FINISHED else profile.variant
+    if "variant" in chosen or prompts is None:
+        variant = str(chosen.get("variant", usual))
+        if variant not in config.variants:
+            raise unknown(f"variant of {config.name}", variant, config.variants)
+        return variant
+    load = partial(load_benchmark(config.name).suite, mirror=_mirror(chosen), offline=True)
+    return own.which(config, prompts, [v for v in dict.fromkeys((usual, "official")) if v in config.variants], load)
+
+
+def _mirror(chosen: Mapping[str, Any]) -> Path | None:
+    return Path(str(chosen["mirror"])) if chosen.get("mirror") else None
+
+
+def _own_names(variant: str, config: BenchmarkConfig, prompts: Path | None) -> bool:
+    return variant == CUSTOM or (prompts is not None and own.names_files(config, prompts))
+
+
+def _judges_of_own(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> str:
+    """The embedded world's judges look at what its own samplers, or the profile's, make of own prompts."""
+    name, _ = _sampler_name(profile, chosen)
+    asked = "sampler" in chosen or "sampler.name" in chosen
+    return config.variants[profile.variant].judges if name in _EMBEDDED or not asked else ""
+
+
+def _scoring(config: BenchmarkConfig, variant: str, judges: str) -> str:
+    """The variant's scoring; under other judges that of the first variant they are meant for."""
+    own_judges = config.variants[variant].judges
+    meant = (v.scoring for v in config.variants.values() if v.judges == judges)
+    return next(meant, "official") if judges not in ("", own_judges) else config.variants[variant].scoring
+
+
+def _sampler_name(profile: Profile, chosen: Mapping[str, Any]) -> tuple[str, str]:
+    return _split_name(str(chosen.get("sampler") or chosen.get("sampler.name") or profile.sampler["name"]))
+
+
+def _sampler_spec(
+    profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig, *, own_names: bool = False
+) -> SamplerSpec:
     from inspect import Parameter, signature
 
     defaults = {key: value for key, value in profile.sampler.items() if key != "name"}
     explicit = {key.removeprefix("sampler."): value for key, value in chosen.items() if key.startswith("sampler.")}
-    explicit_name = chosen.get("sampler", explicit.pop("name", None))
-    name, argument = _split_name(str(explicit_name or profile.sampler["name"]))
+    explicit.pop("name", None)
+    name, argument = _sampler_name(profile, chosen)
     parameters = signature(SAMPLERS.get(name)).parameters
     free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
     if name != profile.sampler["name"]:
@@ -105,8 +166,8 @@ def _sampler_spec(profile: Profile, chosen: Mapping[str, Any], config: Benchmark
     if config.modality == "image" and "frames" in parameters:
         defaults.setdefault("frames", 1)
     if name in _FINISHED:
-        own = {"names": config.name, "modality": config.modality}
-        defaults = {key: value for key, value in own.items() if key in parameters} | defaults
+        usual = {"names": CUSTOM if own_names else config.name, "modality": config.modality}
+        defaults = {key: value for key, value in usual.items() if key in parameters} | defaults
     if argument:
         first = next(iter(parameters), None)
         if first is None:

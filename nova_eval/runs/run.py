@@ -21,6 +21,8 @@ Say = Callable[[str], None]
 class Run:
     """A run that is open. ``prompts`` and ``wanted`` are the part asked for, ``suite`` all there are.
 
+    ``whole`` are the prompts that official names count: more than ``suite`` where that is a chosen part of them.
+
     ``light`` says that neither its sampler nor its judges use an accelerator or much memory.
     """
 
@@ -30,6 +32,7 @@ class Run:
     benchmark: Benchmark
     suite: tuple[Prompt, ...]
     suite_facts: Mapping[str, Any]
+    whole: tuple[Prompt, ...]
     prompts: tuple[Prompt, ...]
     wanted: tuple[SampleKey, ...]
     info: SamplerInfo
@@ -42,6 +45,11 @@ class Run:
     @property
     def name(self) -> str:
         return f"{self.spec.benchmark}/{self.store.folder.name}"
+
+    @property
+    def own(self) -> bool:
+        """Whether its prompts are those of a user, written or chosen."""
+        return self.options.prompts is not None
 
     @property
     def model(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nova_eval import environment
+from nova_eval.adapters.own import why_not
 from nova_eval.adapters.reduce import coverage_of
+from nova_eval.config import CUSTOM
 from nova_eval.plan import share
-from nova_eval.records import Latency, RunSummary, Sample, SampleKey, Score
+from nova_eval.records import Latency, Metric, RunSummary, Sample, SampleKey, Score
 from nova_eval.runs.run import Run
 
 
@@ -31,12 +33,15 @@ def summarise(opened: Run) -> Outcome:
     metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)
     if opened.options.metrics:
         metrics = [metric for metric in metrics if metric.name in opened.options.metrics]
+    if opened.own:
+        metrics = [_of_own(opened, metric) for metric in metrics]
     variant = opened.config.variants[opened.spec.variant]
+    own_notes = opened.suite_facts.get("notes", ()) if opened.own else ()
     summary = RunSummary(
         run=opened.name,
         model=opened.model,
         benchmark=opened.spec.benchmark,
-        variant=opened.spec.variant,
+        variant=CUSTOM if opened.own else opened.spec.variant,
         scoring=scoring,
         samples_per_prompt=str(opened.options.samples_per_prompt),
         prompts=len(opened.prompts),
@@ -44,10 +49,19 @@ def summarise(opened: Run) -> Outcome:
         metrics=tuple(metrics),
         coverage=coverage_of(opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)),
         latency=_latency(opened, [samples[key] for key in opened.wanted if key in samples]),
-        notes=(variant.note,) if variant.note else (),
+        notes=(*([variant.note] if variant.note else []), *own_notes),
     )
     own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
     return Outcome(summary, tuple(rows), samples, coverage_of(own).unscored)
+
+
+def _of_own(opened: Run, metric: Metric) -> Metric:
+    """Own prompts make no composite, and a dimension that none of them serves says why."""
+    if metric.name in opened.config.composites:
+        return replace(metric, value=None, interval=None, reason="prompts of one's own have no total")
+    if metric.value is None and not metric.unscored and metric.name in opened.config.dimensions:
+        return replace(metric, reason=why_not(opened.config, metric.name, opened.prompts))
+    return metric
 
 
 def _wanted_rows(opened: Run, samples: dict[SampleKey, Sample], absent: dict[SampleKey, str]) -> list[Score]:

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from nova_eval.adapters import load_benchmark
-from nova_eval.adapters.names import SIDE, SINGLE, Assignment, counted_from_zero, part_of_grid
+from nova_eval.adapters.names import SIDE, SINGLE, Assignment, Names, counted_from_zero, part_of_grid
+from nova_eval.adapters.own_names import OwnNames
+from nova_eval.config import CUSTOM
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
@@ -44,12 +46,13 @@ class FolderSampler:
         grid: int = SIDE,
         tile: int = 0,
     ) -> None:
-        benchmark = load_benchmark(names)
-        usual = benchmark.config.modality
+        benchmark = None if names == CUSTOM else load_benchmark(names)
+        usual = benchmark.config.modality if benchmark else ""
         self._modality = modality or usual
         if self._modality not in _SUFFIXES:
             raise unknown("modality", self._modality, _SUFFIXES)
-        self.names = benchmark.names(_SUFFIXES[self._modality], grid)
+        endings = _SUFFIXES[self._modality]
+        self.names: Names = benchmark.names(endings, grid) if benchmark else OwnNames(endings)
         given = Path(folder).expanduser()
         remedy = f"give the folder that holds the {self._modality}s"
         if not given.exists():
@@ -113,6 +116,11 @@ class FolderSampler:
         unclear = {self.folder / name: reason for name, reason in assigned.unclear.items()}
         extra = self._extra(assigned, wanted)
         return Listing(found, missing, extra, unreadable, parts, wrong_size, unclear, notes)
+
+    def most(self, prompts: Sequence[Prompt]) -> int:
+        """How many samples there are of the prompt that has most, by names alone; at least 1."""
+        found = self.names.assign(prompts, self._media_first(), self.folder).files
+        return max((key.index + 1 for key in found), default=1)
 
     def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
         """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
@@ -235,7 +243,8 @@ class FolderSampler:
         return UsageError(
             f"none of the {len(media)} {self._modality}s in {self.folder} is named after a prompt of this suite: "
             f"{self.names.hint(prompts, media)}",
-            remedy=f"name {self._modality}s {self.names.pattern}, and check --variant",
+            remedy=f"name {self._modality}s {self.names.pattern}, and check --variant; under their own names "
+            f"--sampler folder:{self.folder} --variant {CUSTOM} scores them (--prompts FILE: from file names to prompts)",
         )
 
     def _is_media(self, path: str) -> bool:

@@ -48,6 +48,8 @@ def test_every_option_can_be_given_on_the_command_line() -> None:
         "scoring": ("corrected", "corrected"),
         "samples_per_prompt": ("official", "official"),
         "limit": ("7", 7),
+        "prompts": ("mine.txt", Path("mine.txt")),
+        "judges": ("sprites", "sprites"),
         "metrics": ("color", ("color",)),
         "shard": ("1/4", "1/4"),
         "order": ("shuffled:3", "shuffled:3"),

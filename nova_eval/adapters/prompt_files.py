@@ -1,0 +1,274 @@
+"""Prompts of one's own as people keep them: text, CSV, JSON, JSON lines, or a folder of media and what lies beside."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nova_eval.errors import PrerequisiteError, UsageError
+
+LONGEST_TEXT = 10_000  # characters; the longest official prompt has under 2,000
+LARGEST_FILE = 64 * 2**20  # bytes
+TABLES = ("prompts.json", "prompts.jsonl", "prompts.csv", "metadata.jsonl", "metadata.csv")
+"""Files in a folder of media that say what each of them was made for, the first that is there."""
+SIDE_ENDINGS = frozenset({".txt", ".json", ".jsonl", ".csv", ".md"})
+
+_TEXT = ("prompt_en", "prompt", "text", "caption")
+_FILE = ("file", "file_name", "filename", "video_path", "image_path")
+_TAGS = ("dimension", "dimensions", "category", "tag", "tags")
+_REFERENCE = ("auxiliary_info", "reference")
+_LEAST_WORDS = 3  # a name of fewer words, such as "take 3" or "0001", says nothing of what was asked for
+_WORD = re.compile(r"[^\W\d_]+")
+_NUMBERED = re.compile(r"(.*?)[-_]([0-9]+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a file or folder says of one prompt. ``tags`` is ``None`` where it does not say what to judge it on.
+
+    ``files`` are the media that it names, as it names them; ``text`` is "" for media that nothing is known of.
+    """
+
+    where: str
+    text: str
+    id: str | None = None
+    tags: tuple[str, ...] | None = None
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    rewritten: str | None = None
+    files: tuple[str, ...] = ()
+
+
+def read_entries(path: Path, endings: Collection[str]) -> list[Entry]:
+    """The entries of a file, by its ending, or of a folder of media with ``endings``. UsageError, one line each.
+
+    txt: a prompt a line. csv: a column prompt, maybe id, dimension, file; others are reference. json: a list of texts
+    or of objects (the schema of VBench_full_info.json among them), or an object from file names to prompts. jsonl: an
+    object a line (GenEval's evaluation_metadata.jsonl among them).
+    """
+    if path.is_dir():
+        return _of_folder(path, endings)
+    readers = {".txt": _lines, ".csv": _table, ".json": _json, ".jsonl": _json_lines}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(
+            f"{path} has no ending of a file of prompts" if path.exists() else f"the prompt file {path} does not exist",
+            remedy=f"name it with one of {', '.join(readers)}, or name a folder",
+        )
+    entries = list(reader(_read(path), path.name))
+    if not entries:
+        raise UsageError(f"{path} holds no prompt", remedy="write one prompt a line, or name another file")
+    return entries
+
+
+def sayable(text: object, where: str, *, empty: bool = False) -> str:
+    """``text`` without blanks around it. UsageError for what is no text that a model could be asked with."""
+    if not isinstance(text, str):
+        raise UsageError(f"{where}: the prompt is a {type(text).__name__}, not a text")
+    stripped = text.strip()
+    if not stripped and not empty:
+        raise UsageError(f"{where}: the prompt is empty")
+    if len(stripped) > LONGEST_TEXT:
+        raise UsageError(f"{where}: the prompt has {len(stripped):,} characters, at most {LONGEST_TEXT:,} are taken")
+    for character in stripped:
+        if unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t":
+            raise UsageError(f"{where}: the prompt holds the control character U+{ord(character):04X}")
+    return stripped
+
+
+def spoken(stem: str) -> tuple[str, int] | None:
+    """The prompt and index that a file's stem states, where it has the words of a prompt; ``None`` where it has not."""
+    numbered = _NUMBERED.fullmatch(stem)
+    text = (numbered[1] if numbered else stem).strip()
+    if " " not in text or len(_WORD.findall(text)) < _LEAST_WORDS:
+        return None
+    return text, int(numbered[2]) if numbered else 0
+
+
+def _read(path: Path) -> str:
+    try:
+        if not path.is_file() and path.exists():
+            raise UsageError(f"{path} is not a regular file", remedy="name a file of prompts, or a folder")
+        if path.stat().st_size > LARGEST_FILE:
+            raise UsageError(f"{path} has over {LARGEST_FILE >> 20} MiB: not a file of prompts")
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UsageError(f"the prompt file {path} does not exist") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise PrerequisiteError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _lines(text: str, name: str) -> Iterator[Entry]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if stripped := line.strip():
+            if stripped[0] in "[{" and number == 1:
+                raise UsageError(f"{name} looks like JSON and is read as text", remedy="name it .json or .jsonl")
+            yield Entry(f"{name}, line {number}", sayable(line, f"{name}, line {number}"))
+
+
+def _table(text: str, name: str) -> Iterator[Entry]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = [column.strip() for column in reader.fieldnames or ()]
+        if not set(columns) & {*_TEXT}:
+            shown = ", ".join(columns[:6]) or "none"
+            raise UsageError(f"{name} has no column 'prompt'", remedy=f"its columns are {shown}")
+        if twice := next((column for column in columns if columns.count(column) > 1), None):
+            raise UsageError(f"{name} has two columns {twice!r}")
+        for row in reader:
+            where = f"{name}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise UsageError(f"{where}: another number of cells than the header", remedy="quote cells with commas")
+            cells = {column.strip(): cell for column, cell in row.items() if cell.strip()}
+            if cells:
+                yield _entry({column: _cell(column, cell, where) for column, cell in cells.items()}, where)
+    except csv.Error as error:
+        raise UsageError(f"{name}, line {reader.line_num}: not a row of CSV ({error})") from error
+
+
+def _cell(column: str, cell: str, where: str) -> Any:
+    return _parsed(cell, where) if cell.lstrip()[:1] in {"{", "["} and column not in _TEXT else cell
+
+
+def _json(text: str, name: str) -> Iterator[Entry]:
+    content = _parsed(text, name)
+    if isinstance(content, list):
+        for place, row in enumerate(content):
+            where = f"{name}, entry {place}"
+            yield Entry(where, sayable(row, where)) if isinstance(row, str) else _entry(row, where)
+    elif isinstance(content, dict):
+        for file, row in content.items():
+            where = f"{name}, {file!r}"
+            if not PurePosixPath(file).suffix:
+                raise UsageError(f"{where} is no file name", remedy="a JSON object goes from file names to prompts")
+            told = row if isinstance(row, dict) else {_TEXT[0]: row}
+            yield _entry({**told, _FILE[0]: file}, where)
+    else:
+        raise UsageError(f"{name} holds a JSON {type(content).__name__}, not prompts", remedy="it needs a list")
+
+
+def _json_lines(text: str, name: str) -> Iterator[Entry]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            where = f"{name}, line {number}"
+            row = _parsed(line, where)
+            yield Entry(where, sayable(row, where)) if isinstance(row, str) else _entry(row, where)
+
+
+def _parsed(text: str, where: str) -> Any:
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not a JSON number")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands there twice")
+        return found
+
+    try:
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where} is not JSON: {error}") from error
+
+
+def _entry(row: Any, where: str) -> Entry:
+    if not isinstance(row, Mapping):
+        raise UsageError(f"{where}: a {type(row).__name__} where a text or an object with 'prompt' is needed")
+    known: dict[str, Any] = {}
+    for meaning, keys in (("text", _TEXT), ("file", _FILE), ("tags", _TAGS), ("reference", _REFERENCE)):
+        known[meaning] = next((row[key] for key in keys if row.get(key) is not None), None)
+    if known["text"] is None and known["file"] is None and isinstance(row.get("id"), str):
+        known["text"] = row["id"]  # of a suite's prompt, which says the rest
+    if known["text"] is None and known["file"] is None:
+        raise UsageError(f"{where}: no 'prompt'", remedy=f"its keys are {', '.join(map(str, list(row)[:6])) or 'none'}")
+    own_id, rewritten, reference = row.get("id"), row.get("rewritten"), known["reference"] or {}
+    if not isinstance(reference, Mapping):
+        raise UsageError(f"{where}: 'auxiliary_info' must be an object")
+    further = {*_TEXT, *_FILE, *_TAGS, *_REFERENCE, "id", "rewritten"}
+    named = known["file"] if isinstance(known["file"], list) else [known["file"]] if known["file"] else []
+    if not all(isinstance(file, str) and file for file in named):
+        raise UsageError(f"{where}: 'file' must be a name or a list of names")
+    return Entry(
+        where,
+        sayable("" if known["text"] is None else known["text"], where, empty=bool(named)),
+        None if own_id is None else str(own_id) if isinstance(own_id, str | int) else _refuse(where, "id"),
+        None if known["tags"] is None else _tags(known["tags"], where),
+        {**{key: value for key, value in row.items() if key not in further}, **reference},
+        None if rewritten is None else sayable(rewritten, f"{where}, 'rewritten'"),
+        tuple(named),
+    )
+
+
+def _tags(value: Any, where: str) -> tuple[str, ...]:
+    named = [part.strip() for part in re.split("[,;]", value)] if isinstance(value, str) else value
+    if not isinstance(named, list) or not all(isinstance(name, str) and name for name in named):
+        _refuse(where, "dimension")
+    return tuple(dict.fromkeys(named))
+
+
+def _refuse(where: str, key: str) -> str:
+    raise UsageError(f"{where}: {key!r} must be a text")
+
+
+def _of_folder(folder: Path, endings: Collection[str]) -> list[Entry]:
+    """A table in the folder, else what stands beside each file or in its name; texts alone where there is no media."""
+    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    if table is not None:
+        return read_entries(table, endings)
+    media, texts = [], []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if Path(name).suffix.lower() in endings:
+                media.append(Path(root) / name)
+            elif name.lower().endswith(".txt"):
+                texts.append(Path(root) / name)
+    if media:
+        return list(_united(_of_media(path, folder) for path in media))
+    if not texts:
+        raise UsageError(
+            f"{folder} holds neither media nor texts", remedy=f"known endings: {', '.join(sorted(endings))}"
+        )
+    return [
+        Entry(path.name, sayable(_read(path), path.name), _named(path.stem), reference={"item": path.stem})
+        for path in sorted(texts)
+    ]
+
+
+def _named(stem: str) -> str | None:
+    return stem if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", stem) else None
+
+
+def _of_media(path: Path, folder: Path) -> Entry:
+    name = path.relative_to(folder).as_posix()
+    beside = path.with_suffix(".txt")
+    if beside.is_file():
+        return Entry(beside.name, sayable(_read(beside), beside.name), files=(name,))
+    metadata = path.parent.parent / "metadata.jsonl"
+    if path.parent.name == "samples" and folder in metadata.parents and metadata.is_file():
+        (first, *_) = read_entries(metadata, ())
+        return Entry(first.where, first.text, first.id, first.tags, first.reference, first.rewritten, (name,))
+    said = spoken(path.stem)
+    return Entry(name, sayable(said[0], name) if said else "", files=(name,))
+
+
+def _united(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Media of one text are samples of one prompt; media without a text are each their own."""
+    from dataclasses import replace
+
+    first: dict[str, Entry] = {}
+    for place, entry in enumerate(entries):
+        key = entry.text or f"\0{place}"
+        old = first.get(key)
+        first[key] = entry if old is None else replace(old, files=(*old.files, *entry.files))
+    yield from first.values()
