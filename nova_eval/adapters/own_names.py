@@ -57,11 +57,10 @@ class OwnNames:
                 numbered.setdefault(owner[0], []).append((owner[1], path))
         has_files = {prompt.id for prompt in prompts if FILES in prompt.reference}
         for prompt_id, found in numbered.items():
-            lowest = min(number for number, _ in found)
             if prompt_id in has_files:
                 extra += [path for _, path in found]
-                continue
-            claims += [Claim(SampleKey(prompt_id, number - min(lowest, 1)), path) for number, path in found]
+            else:
+                claims += [Claim(SampleKey(prompt_id, number), path) for number, path in found]
         return settled(claims, extra)
 
     def official(self, prompts: Sequence[Prompt], endings: Mapping[SampleKey, str]) -> dict[SampleKey, str]:

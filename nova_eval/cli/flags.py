@@ -17,7 +17,6 @@ from nova_eval.options import RunOptions
 if TYPE_CHECKING:
     from nova_eval.runs.run import Run
     from nova_eval.runs.summary import Outcome
-    from nova_eval.samplers.folder import FolderSampler
 
 _WHAT, _HOW = (
     Group("What is sampled", sort_key=1),
@@ -65,10 +64,10 @@ Flags = Annotated[RunFlags, Parameter(name="*", group=_HOW, show_default=False)]
 UNSET = RunFlags()
 
 
-def open_run(benchmark: str, flags: RunFlags, media_source: FolderSampler | None = None) -> Run:
+def open_run(benchmark: str, flags: RunFlags) -> Run:
     from nova_eval.runs import opening, options
 
-    return opening.open_run(*options.resolve(benchmark, *flags.asked()), talk, media_source)
+    return opening.open_run(*options.resolve(benchmark, *flags.asked()), talk)
 
 
 def reopen(name: str, flags: RunFlags) -> Run | None:

@@ -98,15 +98,17 @@ def import_(
     json
         Print one JSON object instead of a line.
     """
-    from nova_eval.runs import importing
+    from nova_eval.config import CUSTOM
+    from nova_eval.runs import importing, opening, options
     from nova_eval.samplers.folder import FolderSampler
 
     if flags.sampler:
         raise errors.UsageError("import makes no samples", remedy="leave --sampler out; --model says who made them")
-    opened = open_run(benchmark, flags.but(sampler=f"imported:{model}"))
-    source = FolderSampler(
-        folder, prefer, names=names or opened.spec.benchmark, modality=opened.config.modality, grid=grid, tile=tile
-    )
+    own = {"prompts": folder} if flags.variant == CUSTOM and flags.prompts is None else {}
+    spec, chosen, config = options.resolve(benchmark, *flags.but(sampler=f"imported:{model}", **own).asked())
+    called = names or (CUSTOM if options.own_names(spec.variant, config, chosen.prompts) else benchmark)
+    source = FolderSampler(folder, prefer, names=called, modality=config.modality, grid=grid, tile=tile)
+    opened = opening.open_run(spec, chosen, config, talk, source)
     outcome = importing.import_folder(opened, source, copy=copy)
     wanted, there = len(opened.wanted), outcome.summary.samples
     if json:

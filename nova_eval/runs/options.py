@@ -54,7 +54,7 @@ def resolve(
 
     prompts = _prompts(profile, chosen)
     variant_name = _variant(profile, chosen, config, prompts)
-    sampler = _sampler_spec(profile, chosen, config, own_names=_own_names(variant_name, config, prompts))
+    sampler = _sampler_spec(profile, chosen, config, own_names=own_names(variant_name, config, prompts))
 
     metrics = tuple(chosen.get("metrics") or ())
     for metric in metrics:
@@ -128,7 +128,8 @@ def _mirror(chosen: Mapping[str, Any]) -> Path | None:
     return Path(str(chosen["mirror"])) if chosen.get("mirror") else None
 
 
-def _own_names(variant: str, config: BenchmarkConfig, prompts: Path | None) -> bool:
+def own_names(variant: str, config: BenchmarkConfig, prompts: Path | None) -> bool:
+    """Whether media have names of their user's, and not the benchmark's."""
     return variant == CUSTOM or (prompts is not None and own.names_files(config, prompts))
 
 

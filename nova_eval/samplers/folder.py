@@ -119,8 +119,8 @@ class FolderSampler:
 
     def most(self, prompts: Sequence[Prompt]) -> int:
         """How many samples there are of the prompt that has most, by names alone; at least 1."""
-        found = self.names.assign(prompts, self._media_first(), self.folder).files
-        return max((key.index + 1 for key in found), default=1)
+        indices = {key.index for key in self.names.assign(prompts, self._media_first(), self.folder).files}
+        return max(indices, default=0) + (1 if not indices or 0 in indices else 0)
 
     def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
         """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
@@ -244,7 +244,7 @@ class FolderSampler:
             f"none of the {len(media)} {self._modality}s in {self.folder} is named after a prompt of this suite: "
             f"{self.names.hint(prompts, media)}",
             remedy=f"name {self._modality}s {self.names.pattern}, and check --variant; under their own names "
-            f"--sampler folder:{self.folder} --variant {CUSTOM} scores them (--prompts FILE: from file names to prompts)",
+            f"--sampler folder:{self.folder} --variant {CUSTOM} scores them (--prompts FILE says whose they are)",
         )
 
     def _is_media(self, path: str) -> bool:
