@@ -82,8 +82,11 @@ class Dimension(_Frozen):
 
 
 class Protocol(_Frozen):
+    """``pictures``: whether the official code turns them as EXIF says, as every viewer shows them, or leaves it be."""
+
     samples_per_prompt: int = 5
     official_samples_per_prompt: dict[str, int] = Field(default_factory=dict)
+    pictures: Literal["shown", "stored"] = "shown"
 
 
 class Variant(_Frozen):

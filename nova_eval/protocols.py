@@ -315,8 +315,10 @@ class Footage(Protocol):
         """
         ...
 
-    def as_bt601(self) -> Footage:
-        """The clip by a reader that takes all colors for BT.601; decoded again when the file declares others."""
+    def as_opencv(self, *, shown: bool = False) -> Footage:
+        """The clip by OpenCV 4.11, which takes all colors for BT.601 and does not turn frames; with ``shown`` they are
+        turned as the file says. Decoded again when the file declares others.
+        """
         ...
 
 

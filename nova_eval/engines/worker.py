@@ -38,9 +38,9 @@ class Worker:
         self._store = RunStore(job.folder)
         self._sampler: Sampler | None = None
         self._judges: dict[str, Any] = {}
-        self._scorers: dict[str, Scorer] = {
-            scorer.name: scorer for scorer in load_benchmark(job.spec.benchmark).scorers(job.scoring)
-        }
+        benchmark = load_benchmark(job.spec.benchmark)
+        self._scorers: dict[str, Scorer] = {scorer.name: scorer for scorer in benchmark.scorers(job.scoring)}
+        self._as_stored = job.scoring == "official" and benchmark.config.protocol.pictures == "stored"
         self._sample_writer = self._store.sample_writer()
         self._score_writers: dict[str, ShardWriter] = {}
 
@@ -150,10 +150,14 @@ class Worker:
         for sample, _ in part:
             try:
                 if sample.part is not None:
-                    shared[sample.path] = shared.get(sample.path) or media.read(self._whole_file(sample))
+                    shared[sample.path] = shared.get(sample.path) or media.read(
+                        self._whole_file(sample), as_stored=True
+                    )
                     clip = _part_of(shared[sample.path], sample)
                 else:
-                    clip = media.read(self._whole_file(sample), sizes=sizes, folder=self._job.folder)
+                    clip = media.read(
+                        self._whole_file(sample), sizes=sizes, folder=self._job.folder, as_stored=self._as_stored
+                    )
                 items[sample.key] = Item(self._job.prompts[sample.key.prompt_id], sample, clip)
             except MediaError as error:
                 unreadable[sample.key] = str(error)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nova_eval.errors import MediaError, PrerequisiteError
-from nova_eval.media import videos
+from nova_eval.media import pictures, videos
 from nova_eval.media.videos import MediaFacts, Size
 from nova_eval.media.whole import check_file
 from nova_eval.protocols import Frames
@@ -38,7 +38,8 @@ _RUN = 32  # a multiple of every judge's batch
 class Clip:
     """A ``Footage``: ``held`` is an array (T, H, W, 3), or a temporary file where that would be too large for memory.
 
-    ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded.
+    ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded. ``bt601``: they are
+    those of a reader that takes all colors for BT.601; ``turned``: they do not lie as they are stored.
     """
 
     held: Frames | FrameFile
@@ -46,6 +47,7 @@ class Clip:
     path: Path | None = None
     scaled: Mapping[Size, Frames | FrameFile] = field(default_factory=dict)
     bt601: bool = True
+    turned: bool = False
 
     def __len__(self) -> int:
         return len(self.held)
@@ -85,13 +87,14 @@ class Clip:
         if (height, width) in self.scaled:
             return _taken(self.scaled[height, width], wanted)
         if self.path is not None and self.path.suffix.lower() in VIDEO_SUFFIXES:
-            return _taken(read(self.path, sizes=[(height, width)]).scaled[height, width], wanted)
+            again = read(self.path, sizes=[(height, width)], as_stored=not self.turned)
+            return _taken(again.scaled[height, width], wanted)
         return _stacked(videos.scaled_from_rgb(self.take(wanted), height, width))
 
-    def as_bt601(self) -> Clip:
-        if self.bt601 or self.path is None:
+    def as_opencv(self, *, shown: bool = False) -> Clip:
+        if self.path is None or (self.bt601 and (shown or not self.turned)):
             return self
-        return read(self.path, as_bt601=True)
+        return read(self.path, as_bt601=True, as_stored=not shown)
 
 
 class FrameFile:
@@ -150,18 +153,29 @@ class _Kept:
         return _stacked(self._frames) if self._file is None else self._file
 
 
-def read(path: Path, *, sizes: Sequence[Size] = (), folder: Path | None = None, as_bt601: bool = False) -> Clip:
+def read(
+    path: Path,
+    *,
+    sizes: Sequence[Size] = (),
+    folder: Path | None = None,
+    as_bt601: bool = False,
+    as_stored: bool = False,
+) -> Clip:
     """Decodes a whole image or video. Raises MediaError when it is missing, unreadable, truncated or has no frame.
 
     ``sizes``: further (height, width) at which a video's frames are kept, all made in the same pass. ``folder`` has
     room for the frames of a video that are too large for memory. A video's colors are converted as the file says, or
-    by BT.601 with ``as_bt601``.
+    by BT.601 with ``as_bt601``. Frames are turned as the file says and every viewer does, or left ``as_stored``.
     """
     if _is_image(path):
-        return Clip(_decode_image(path)[None], 0.0, path)
+        pixels, turned = pictures.decode(path, path.name, as_stored=as_stored)
+        return Clip(pixels[None], 0.0, path, turned=turned)
     kept, scaled = _Kept(folder), {size: _Kept(folder) for size in sizes}
-    fps, bt601 = videos.decode(path, path.name, kept, scaled, as_bt601)
-    return Clip(kept.held(), fps, path, {size: frames.held() for size, frames in scaled.items()}, bt601)
+    asked = videos.Asked(kept, scaled, as_bt601=as_bt601, as_stored=as_stored)
+    seen = videos.decode(path, path.name, asked)
+    return Clip(
+        kept.held(), seen.fps, path, {size: frames.held() for size, frames in scaled.items()}, seen.bt601, seen.turned
+    )
 
 
 def probe(path: Path) -> MediaFacts:
@@ -170,7 +184,7 @@ def probe(path: Path) -> MediaFacts:
     Damage inside of frames is not seen, a file that breaks off is.
     """
     if _is_image(path):
-        height, width = _image_size(path)
+        height, width = pictures.size(path)
         return MediaFacts(1, height, width, 0.0)
     return videos.facts(path)
 
@@ -215,27 +229,6 @@ def _is_image(path: Path) -> bool:
     return suffix in IMAGE_SUFFIXES
 
 
-def _image_size(path: Path) -> Size:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            image.verify()
-            return image.height, image.width
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise MediaError(f"{path.name}: unreadable image ({_brief(error)})") from error
-
-
-def _decode_image(path: Path) -> Frames:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise MediaError(f"{path.name}: unreadable image ({_brief(error)})") from error
-
-
 def _stacked(frames: list[Frames]) -> Frames:
     """One array; every frame of the list is let go as soon as it is in it."""
     if len({frame.shape for frame in frames}) > 1:
@@ -253,7 +246,3 @@ def _taken(held: Frames | FrameFile, indices: Sequence[int]) -> Frames:
     if isinstance(indices, range) and indices.start >= 0 and indices.stop >= 0 and indices.step > 0:
         return held[indices.start : indices.stop : indices.step]
     return held[list(indices)]
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -21,6 +23,16 @@ _BT601 = frozenset({0, 2, 5, 6})  # of ISO 23091-2's matrices: RGB, not said, BT
 # Opening a container decodes a frame to guess what it holds, which costs as much as the frame that is looked at.
 _NO_GUESSING = [{"skip_frame": "all"}] * 4
 _STRICT = {"err_detect": "+crccheck+bitstream+buffer+explode"}
+_TURNS: dict[tuple[int, ...], tuple[str, ...]] = {
+    (1, 0, 0, 1): (),
+    (0, 1, -1, 0): ("transpose=clock",),
+    (-1, 0, 0, -1): ("hflip", "vflip"),
+    (0, -1, 1, 0): ("transpose=cclock",),
+    (-1, 0, 0, 1): ("hflip",),
+    (1, 0, 0, -1): ("vflip",),
+    (0, 1, 1, 0): ("transpose=cclock_flip",),
+    (0, -1, -1, 0): ("transpose=clock_flip",),
+}  # signs of a display matrix's a, b, c, d: FFmpeg's filters
 _INVISIBLE = frozenset({"vp8", "mpeg4"})  # codecs with packets that show no frame of their own
 _NO_FRAME = "the video has no frame"
 
@@ -32,6 +44,24 @@ class MediaFacts(NamedTuple):
     height: int
     width: int
     fps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who wants every frame, and who each scaled version; how colors are converted and whether frames are turned."""
+
+    keep: Keep
+    scaled: Mapping[Size, Keep] = field(default_factory=dict)
+    as_bt601: bool = False
+    as_stored: bool = False
+
+
+class Seen(NamedTuple):
+    """``bt601``: the frames are those of a reader that takes all colors for BT.601; ``turned``: not as stored."""
+
+    fps: float
+    bt601: bool
+    turned: bool
 
 
 @contextmanager
@@ -65,42 +95,52 @@ def opened(source: Path | io.BytesIO, name: str) -> Iterator[tuple[Any, Any]]:
 
 
 def facts(path: Path) -> MediaFacts:
-    """The facts of a video from its container; no more than one frame is decoded. MediaError as for ``decode``.
+    """The facts of a video, as it is shown; no more than its first frame is decoded. MediaError as for ``decode``.
 
-    Damage inside of frames is not seen, a file that breaks off is.
+    Damage inside of further frames is not seen, a file that breaks off is.
     """
+    height = width = packets = hidden = 0
     with opened(path, path.name) as (container, stream):
-        packets = [packet.is_discard for packet in container.demux(stream) if packet.size]
-        found = MediaFacts(packets.count(False), stream.height, stream.width, rate(stream))
+        stream.thread_type = "NONE"
+        for packet in container.demux(stream):
+            packets += bool(packet.size)
+            hidden += bool(packet.size) and packet.is_discard
+            if not height and (first := next(iter(packet.decode()), None)) is not None:
+                height, width = first.height, first.width
+                if any(step.startswith("transpose") for step in _turning(first, path.name)):
+                    height, width = width, height
+        found = MediaFacts(packets - hidden, height or stream.height, width or stream.width, rate(stream))
         promised = stream.frames
     if not found.frames:
         raise MediaError(f"{path.name}: {_NO_FRAME}")
-    if len(packets) < promised:
-        raise MediaError(f"{path.name}: the video breaks off after {len(packets)} of {promised} frames")
+    if packets < promised:
+        raise MediaError(f"{path.name}: the video breaks off after {packets} of {promised} frames")
     return found
 
 
-def decode(
-    source: Path | io.BytesIO, name: str, keep: Keep, scaled: Mapping[Size, Keep], as_bt601: bool
-) -> tuple[float, bool]:
-    """Hands every frame to ``keep`` and each scaled version to the one who wants it.
+def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Seen:
+    """Hands over every frame.
 
-    Returns the frame rate, and whether the frames are those of a reader that takes all colors for BT.601. MediaError
-    for a file that ``opened`` refuses, for one with fewer frames than it promises, and for the first frame that is not
-    decoded without an error: FFmpeg would fill its gaps from the neighbors, differently with each number of threads.
+    MediaError for a file that ``opened`` refuses, for one with fewer frames than it promises, and for the first frame
+    that is not decoded without an error: FFmpeg would fill its gaps from the neighbors, differently with each number
+    of threads.
     """
     from av.video.reformatter import Colorspace
 
-    matrix = Colorspace.ITU601 if as_bt601 else None
-    bt601 = True
-    scalers = {size: _Scaler(*size) for size in scaled}
+    matrix = Colorspace.ITU601 if asked.as_bt601 else None
+    bt601, turned = True, False
+    scalers = {size: _Scaler(*size) for size in asked.scaled}
+    upright = _Filters()
     with opened(source, name) as (container, stream):
-        for picture in _pictures(container, stream, name):
-            bt601 = bt601 and (as_bt601 or picture.colorspace in _BT601)
-            keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
+        for coded in _pictures(container, stream, name):
+            bt601 = bt601 and (asked.as_bt601 or coded.colorspace in _BT601)
+            steps = () if asked.as_stored else _turning(coded, name)
+            turned = turned or bool(steps)
+            picture = upright(coded, steps)
+            asked.keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
             for size, scaler in scalers.items():
-                scaled[size](scaler(picture))
-        return rate(stream), bt601
+                asked.scaled[size](scaler(picture))
+        return Seen(rate(stream), bt601, turned)
 
 
 def first_frame_problem(path: Path) -> str:
@@ -108,8 +148,10 @@ def first_frame_problem(path: Path) -> str:
     try:
         with opened(path, path.name) as (container, stream):
             stream.thread_type = "NONE"  # frame threads read ahead, and one frame is enough
-            if next(container.decode(stream), None) is None:
+            first = next(container.decode(stream), None)
+            if first is None:
                 return f"{path.name}: {_NO_FRAME}"
+            _turning(first, path.name)
     except MediaError as error:
         return str(error)
     return ""
@@ -203,40 +245,73 @@ def _units_fit(packet: bytes, prefix: int) -> bool:
     return True
 
 
-class _Scaler:
-    """FFmpeg's bilinear scaler to one size, then RGB; its filter graph is kept for pictures of one form."""
+def _turning(picture: Any, name: str) -> tuple[str, ...]:
+    """FFmpeg's filters that show a picture as its display matrix asks; MediaError for an angle that is not right.
 
-    def __init__(self, height: int, width: int) -> None:
-        self._height, self._width = height, width
+    The matrix (ISO 14496-12, 8.3.2) has rows (a, b, u), (c, d, v), (x, y, w): a pixel right of another comes to lie at
+    (a, b) from it, one below another at (c, d).
+    """
+    for data in picture.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+            signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
+            if signs not in _TURNS:
+                raise MediaError(f"{name}: the video asks to be shown at an angle", remedy="turn its frames themselves")
+            return _TURNS[signs]
+    return ()
+
+
+class _Filters:
+    """FFmpeg's filters, one after another, without scaling; their graph is kept for pictures of one form."""
+
+    def __init__(self) -> None:
         self._form: tuple[Any, ...] = ()
         self._graph: Any = None
 
-    def __call__(self, picture: Any) -> Frames:
-        form = (picture.width, picture.height, picture.format.name, picture.color_range, picture.colorspace)
+    def __call__(self, picture: Any, steps: tuple[str, ...]) -> Any:
+        if not steps:
+            return picture
+        form = (*_form(picture), steps)
         if form != self._form:
-            self._form, self._graph = form, self._new_graph(picture)
+            self._form, self._graph = form, _graph(picture, steps)
         self._graph.push(picture)
-        output: Any = self._graph.pull()
-        scaled: Frames = output.to_ndarray(format="rgb24")
+        return self._graph.pull()
+
+
+class _Scaler:
+    """FFmpeg's bilinear scaler to one size, then RGB."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._steps = (f"scale={width}:{height}:flags=bilinear", "format=rgb24")
+        self._filters = _Filters()
+
+    def __call__(self, picture: Any) -> Frames:
+        scaled: Frames = self._filters(picture, self._steps).to_ndarray(format="rgb24")
         return scaled
 
-    def _new_graph(self, picture: Any) -> Any:
-        from av.filter import Graph
 
-        graph = Graph()
-        source = graph.add_buffer(
-            width=picture.width,
-            height=picture.height,
-            format=picture.format,
-            time_base=picture.time_base or Fraction(1, 1000),
-        )
-        scaler = graph.add("scale", f"{self._width}:{self._height}:flags=bilinear")
-        to_rgb, sink = graph.add("format", "rgb24"), graph.add("buffersink")
-        source.link_to(scaler)
-        scaler.link_to(to_rgb)
-        to_rgb.link_to(sink)
-        graph.configure()
-        return graph
+def _form(picture: Any) -> tuple[Any, ...]:
+    return picture.width, picture.height, picture.format.name, picture.color_range, picture.colorspace
+
+
+def _graph(picture: Any, steps: tuple[str, ...]) -> Any:
+    from av.filter import Graph
+
+    graph = Graph()
+    last: Any = graph.add_buffer(
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        time_base=picture.time_base or Fraction(1, 1000),
+    )
+    for step in steps:
+        name, _, settings = step.partition("=")
+        following = graph.add(name, settings) if settings else graph.add(name)
+        last.link_to(following)
+        last = following
+    last.link_to(graph.add("buffersink"))
+    graph.configure()
+    return graph
 
 
 def scaled_from_rgb(frames: Frames, height: int, width: int) -> list[Frames]:

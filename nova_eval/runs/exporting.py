@@ -140,7 +140,7 @@ def _cut(sample: Sample, store: RunStore) -> bytes:
 
 
 def _pixels(sample: Sample, store: RunStore) -> Frames:
-    frame: Frames = media.read(store.media(sample)).frames[0]
+    frame: Frames = media.read(store.media(sample), as_stored=sample.part is not None).frames[0]
     if sample.part is None:
         return frame
     left, top, width, height = sample.part

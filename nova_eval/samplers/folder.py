@@ -15,7 +15,7 @@ from nova_eval.adapters.own_names import OwnNames
 from nova_eval.config import CUSTOM
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
-from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, probe
+from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, pictures, probe
 from nova_eval.media.videos import first_frame_problem
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
@@ -176,7 +176,7 @@ class FolderSampler:
             return f"{path.name}: {error.strerror}"
         state = (path, status.st_size, status.st_mtime_ns)
         if state not in self._looked_at:
-            look = image_problem if self._modality == "image" else first_frame_problem
+            look = pictures.problem if self._modality == "image" else first_frame_problem
             self._looked_at[state] = look(path)
         return self._looked_at[state]
 
@@ -249,23 +249,6 @@ class FolderSampler:
 
     def _is_media(self, path: str) -> bool:
         return PurePosixPath(path).suffix.lower() in _SUFFIXES[self._modality]
-
-
-def image_problem(path: Path) -> str:
-    """Why an image cannot be read, "" when it can: PNG by its checksums, other formats by decoding them."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        if path.stat().st_size == 0:
-            return f"{path.name}: the file is empty"
-        with Image.open(path) as image:
-            if image.format == "PNG":
-                image.verify()
-            else:
-                image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        return f"{path.name}: unreadable image ({' '.join(str(error).split())[:160]})"
-    return ""
 
 
 def _same_bytes(first: Path, second: Path) -> bool:

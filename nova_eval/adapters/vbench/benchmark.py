@@ -56,9 +56,10 @@ OFFICIAL = (
 )
 """The rules as published, every defect at its ``OFFICIAL_…`` value."""
 
+_FLOW_REPAIRS = {"short_clips_need_no_motion": False, "undefined_flow_is_still": False, "frames_are_not_turned": False}
 _REPAIRS: Mapping[str, Mapping[str, Any]] = {
-    "static_filter": {"short_clips_need_no_motion": False, "undefined_flow_is_still": False},
-    "dynamic_degree": {"short_clips_need_no_motion": False, "undefined_flow_is_still": False},
+    "static_filter": _FLOW_REPAIRS,
+    "dynamic_degree": _FLOW_REPAIRS,
     "object_class": {"error_is_empty_frame": False},
     "human_action": {"label_from_file_name": False},
     "color": {"class_of_first_box": False},

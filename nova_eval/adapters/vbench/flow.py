@@ -20,6 +20,9 @@ Corrected: the count is at least 1, and one frame is unscored."""
 OFFICIAL_UNDEFINED_FLOW_IS_STILL = True
 """RAFT answers NaN below 128 padded pixels a side; NaN exceeds no threshold. Corrected: unscored."""
 
+OFFICIAL_FRAMES_ARE_NOT_TURNED = True
+"""OpenCV 4.11 ignores the orientation that a video declares. Corrected: frames lie as every viewer shows them."""
+
 _PAIRS_AT_ONCE = 4  # bounds memory; a judge's answer for one pair does not depend on the others
 
 
@@ -64,6 +67,7 @@ def dynamic_degree(
     *,
     short_clips_need_no_motion: bool = OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION,
     undefined_flow_is_still: bool = OFFICIAL_UNDEFINED_FLOW_IS_STILL,
+    frames_are_not_turned: bool = OFFICIAL_FRAMES_ARE_NOT_TURNED,
     every_pair: bool = False,
 ) -> Asking[Score]:
     """1 when enough pairs of frames at about 8 fps move, else 0. Source: vbench/dynamic_degree.py.
@@ -79,7 +83,7 @@ def dynamic_degree(
     threshold = dynamic_threshold(item.clip.height, item.clip.width)
     motion: list[float] = []
     moving = 0
-    clip = opencv_clip(item)
+    clip = opencv_clip(item, shown=not frames_are_not_turned)
     for some in _runs(frames):
         motion += yield from _pair_motion(clip, some, 0.05)
         moving = sum(value > threshold for value in motion)
@@ -98,6 +102,7 @@ def static_filter(
     *,
     short_clips_need_no_motion: bool = OFFICIAL_SHORT_CLIPS_NEED_NO_MOTION,
     undefined_flow_is_still: bool = OFFICIAL_UNDEFINED_FLOW_IS_STILL,
+    frames_are_not_turned: bool = OFFICIAL_FRAMES_ARE_NOT_TURNED,
     every_pair: bool = False,
 ) -> Asking[Score]:
     """1 when a clip is still enough for temporal_flickering, else 0. Source: static_filter.py.
@@ -113,7 +118,7 @@ def static_filter(
     allowance = static_allowance(length)
     if not short_clips_need_no_motion:
         allowance = max(1, allowance)
-    clip = opencv_clip(item)
+    clip = opencv_clip(item, shown=not frames_are_not_turned)
     ends = clip.take([0, length - 1])
     wrap = strongest_motion((yield from ask(OpticalFlow.flow, ends, ends[::-1])), 0.02)
     far = any(value > threshold * allowance * 2 for value in wrap)

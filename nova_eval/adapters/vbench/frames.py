@@ -20,13 +20,13 @@ def too_short(item: Item, metric: str, needed: int) -> Score:
     return unscored(item, metric, f"the clip has {count(len(item.clip), 'frame')}, the rule needs {needed}")
 
 
-def opencv_clip(item: Item) -> Footage:
-    """The item's clip as OpenCV's reader gives it, which takes all colors for BT.601 whatever the file declares.
+def opencv_clip(item: Item, *, shown: bool = False) -> Footage:
+    """The item's clip as OpenCV 4.11 reads it, which takes all colors for BT.601 and does not turn frames.
 
     Four rules are published with that reader (vbench/temporal_flickering.py, motion_smoothness.py, dynamic_degree.py,
-    static_filter.py); the others, with decord, follow the file.
+    static_filter.py); the others, with decord, follow the file in both. ``shown``: turned as the file says.
     """
-    return item.clip.as_bt601()
+    return item.clip.as_opencv(shown=shown)
 
 
 def middle_indices(wanted: int, length: int) -> list[int]:

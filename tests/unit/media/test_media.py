@@ -108,10 +108,10 @@ class TestColors:
         silent, declared = (reader(encoded(tmp_path / f"{matrix}.mp4", matrix)) for matrix in (2, 1))
         assert (silent.bt601, declared.bt601) == (True, False)
         assert not np.array_equal(silent.frames, declared.frames)
-        assert silent.as_bt601() is silent
-        again = declared.as_bt601()
+        assert silent.as_opencv() is silent
+        again = declared.as_opencv()
         assert np.array_equal(again.frames, silent.frames)
-        assert again.as_bt601() is again
+        assert again.as_opencv() is again
 
     @pytest.mark.parametrize("name", ["temporal_flickering", "motion_smoothness", "dynamic_degree", "static_filter"])
     def test_the_rules_published_with_opencv_do_not_see_the_declaration(self, name: str, tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Pictures decoded by Pillow, each of a format that is named here, in the orientation that is asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nova_eval.errors import MediaError
+from nova_eval.media.whole import check_file
+from nova_eval.protocols import Frames
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+"""Pillow's names of the formats that are read: none that starts another program."""
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_SWAPPED = range(5, 9)  # its values that exchange the sides
+
+
+@contextmanager
+def opened(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
+    """The picture, of which no pixel is decoded yet. MediaError for what Pillow refuses while it is open."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        if isinstance(source, Path):
+            check_file(source)
+        with Image.open(source, formats=FORMATS) as image:
+            yield image
+    except UnidentifiedImageError as error:
+        why = f"the content is not {', '.join(FORMATS)}"
+        raise MediaError(f"{name}: unreadable image ({why})") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        brief = " ".join(str(error).split())[:160] or type(error).__name__
+        raise MediaError(f"{name}: unreadable image ({brief})") from error
+
+
+def decode(source: Path | io.BytesIO, name: str, *, as_stored: bool) -> tuple[Frames, bool]:
+    """The (H, W, 3) pixels, and whether they were turned.
+
+    They are turned as EXIF says (in PNG: eXIf), as every viewer shows them, or left ``as_stored``.
+    """
+    from PIL import ImageOps
+
+    with opened(source, name) as image:
+        turned = not as_stored and orientation(image) != 1
+        if turned:
+            image.load()
+            image = ImageOps.exif_transpose(image)  # noqa: PLW2901  (the picture as it is shown)
+        return np.asarray(image.convert("RGB")), turned
+
+
+def size(path: Path) -> tuple[int, int]:
+    """(height, width) as shown, without decoding a pixel; a PNG's checksums are looked at."""
+    with opened(path, path.name) as image:
+        height, width = image.height, image.width
+        there = image.format != "PNG" or "exif" in image.info  # Pillow decodes a PNG to look for EXIF behind its pixels
+        swapped = there and orientation(image) in _SWAPPED
+        image.verify()
+    return (width, height) if swapped else (height, width)
+
+
+def problem(path: Path) -> str:
+    """Why a picture cannot be read, "" when it can: PNG by its checksums, other formats by decoding them."""
+    try:
+        with opened(path, path.name) as image:
+            if image.format == "PNG":
+                image.verify()
+            else:
+                image.load()
+    except MediaError as error:
+        return str(error)
+    return ""
+
+
+def orientation(image: Any) -> int:
+    """EXIF's orientation, 1 where a picture is shown as it is stored."""
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
