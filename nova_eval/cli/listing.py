@@ -107,6 +107,7 @@ def _runs(results: Path) -> list[Item]:
             rows.append(
                 {
                     "name": manifest["run"],
+                    "model": manifest["sampler"]["name"],
                     "status": manifest["status"],
                     "variant": manifest["spec"]["variant"],
                     "coverage": coverage,

@@ -46,7 +46,8 @@ def info_of(sampler: Any, name: str) -> SamplerInfo:
             f"the info of sampler {name!r} is nothing that JSON can hold ({brief(error)})",
             remedy="use numbers that are finite, text, lists and mappings",
         ) from error
-    if info.modality == "video" and not isinstance(sampler, MediaSource):
+    finished = isinstance(sampler, MediaSource) or info.settings.get("imported") is True
+    if info.modality == "video" and not finished:
         frame_rate(info)
     return info
 

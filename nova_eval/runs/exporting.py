@@ -53,10 +53,12 @@ def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool
     root = target / chosen.folder
     shared = chosen.side > 1
     made = {key for key in kept if shared == (samples[key].part is None)}  # put together or cut, as PNG
-    called = chosen.official(opened.suite, {key: ".png" if key in made else path.suffix for key, path in kept.items()})
+    called = chosen.official(
+        opened.suite, {key: ".png" if key in made else _ending(path) for key, path in kept.items()}
+    )
     if not shared:
         check_distinct(called)
-    alone = choices[_SEPARATE].official(opened.suite, {key: kept[key].suffix for key in made}) if shared else {}
+    alone = choices[_SEPARATE].official(opened.suite, {key: _ending(kept[key]) for key in made}) if shared else {}
     beside = chosen.beside(opened.suite, kept)
     _check_names((*called.values(), *alone.values(), *beside))
     absent = len(opened.wanted) - len(samples)
@@ -74,7 +76,7 @@ def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool
         results = _write_results(opened, {key: root / called[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
-    unread = sorted({Path(samples[key].path).suffix.lower() for key in written} - set(chosen.read_officially))
+    unread = sorted({_ending(Path(samples[key].path)) for key in written} - set(chosen.read_officially))
     foreign = [f"the official scripts do not read {', '.join(unread)}"] if unread else []
     alike = case_collisions({called[key] for key in written})
     if alike:
@@ -89,6 +91,11 @@ def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool
     if apart := len(samples) - len(written):
         lines.append(f"{apart} samples are in {_SEPARATE}/ only: a grid takes four images of one size")
     return Exported([*lines, *foreign, *results], len(damaged))
+
+
+def _ending(path: Path) -> str:
+    """A file's ending as official scripts look for it: in small letters."""
+    return path.suffix.lower()
 
 
 def _write_media(

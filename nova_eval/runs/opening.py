@@ -31,6 +31,8 @@ from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.folder import FolderSampler
 from nova_eval.store import RunStore
 
+_LONGEST = 150  # letters of a model's name in its folder's
+
 
 def open_run(
     spec: RunSpec,
@@ -236,5 +238,5 @@ def _options(record: Mapping[str, Any]) -> RunOptions:
 
 
 def _folder(spec: RunSpec, options: RunOptions, info: SamplerInfo, identity: str) -> Path:
-    model = re.sub(r"[^A-Za-z0-9._]+", "-", info.name).strip("-.") or "model"
+    model = re.sub(r"[^A-Za-z0-9._]+", "-", info.name)[:_LONGEST].strip("-.") or "model"
     return options.results / "runs" / spec.benchmark / f"{model}-{identity}"

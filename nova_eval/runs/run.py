@@ -53,7 +53,8 @@ class Run:
 
     @property
     def model(self) -> str:
-        return self.store.folder.name.rpartition("-")[0]
+        """The name that its user gave or its checkpoint has; the folder is called after it in plain letters."""
+        return self.info.name
 
     def pairs(self, keys: Sequence[SampleKey] | None = None) -> list[tuple[SampleKey, str]]:
         """The (sample, scorer name) pairs that the metrics need of ``keys`` (default: of all that is wanted)."""

@@ -16,8 +16,10 @@ class ImportedSampler:
     light = True
 
     def __init__(self, model: str, modality: str = "video") -> None:
-        if not any(letter.isalnum() for letter in model):
-            raise UsageError(f"{model!r} cannot name a model", remedy="give a name with a letter or a digit")
+        if not any(letter.isalnum() for letter in model) or not model.isprintable():
+            raise UsageError(
+                f"{model!r} cannot name a model", remedy="give a name of one line with a letter or a digit"
+            )
         self.info = SamplerInfo(name=model, modality=modality, settings={"imported": True})
 
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Frames]:

@@ -16,6 +16,7 @@ from nova_eval.adapters.geneval.prompts import TASKS
 from nova_eval.adapters.t2i_compbench.names import running_number
 from nova_eval.adapters.vbench.final import official_final_score, official_submission
 from nova_eval.cli import app
+from nova_eval.cli.listing import items
 from nova_eval.errors import UsageError
 from nova_eval.records import RunSummary, SampleKey
 from nova_eval.report.tables import run_title
@@ -230,6 +231,47 @@ class TestImport:
         assert (
             resolve("geneval", {"sampler": "imported:x"})[1].samples_per_prompt == 4
         )  # the profile's count is its own
+
+
+class TestModelNames:
+    @pytest.mark.parametrize("model", ["可灵 1.6", "混元", "BAAI/nova d48", "Модель (v2)", "x" * 300])
+    def test_a_model_keeps_the_name_its_user_gave(self, model: str, exported: dict[str, Path], tmp_path: Path) -> None:
+        asked = opened("geneval", tmp_path, sampler=f"imported:{model}", scoring="official")
+        import_folder(asked, FolderSampler(exported["geneval"], names="geneval"))
+        folder = asked.store.folder
+        assert reopen(folder).model == summarise(reopen(folder)).summary.model == model
+        assert json.loads((folder / "manifest.json").read_text())["model"] == model
+        assert model in (folder / "tables/table.md").read_text()
+        assert folder.name.isascii()
+        assert [row["model"] for row in items("runs", tmp_path)] == [model]
+
+    def test_two_names_of_one_folder_name_are_two_runs(self, exported: dict[str, Path], tmp_path: Path) -> None:
+        asked = [opened("geneval", tmp_path, sampler=f"imported:{name}") for name in ("混元", "可灵", "model", "混 元")]
+        assert len({run.store.folder for run in asked}) == 4
+        assert {run.store.folder.name.rpartition("-")[0] for run in asked} == {"model"}
+
+    @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "caf\udce9", "\u202ea"])
+    def test_a_name_that_no_table_can_show(self, name: str, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="cannot name a model; give a name of one line"):
+            opened("geneval", tmp_path, sampler=f"imported:{name}")
+
+
+class TestEndings:
+    @pytest.mark.parametrize(("benchmark", "ending"), [("vbench", ".MP4"), ("geneval", ".PNG"), ("dpg_bench", ".Png")])
+    def test_are_those_that_official_scripts_read(
+        self, benchmark: str, ending: str, sampled: dict[str, Path], tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "folder"
+        export_run(reopen(sampled[benchmark]), folder, names="separate" if benchmark == "dpg_bench" else "official")
+        for path in folder.rglob(f"*{ending.lower()}"):
+            path.rename(path.with_suffix(ending))
+        there = opened(benchmark, tmp_path, sampler=f"folder:{folder}", scoring="official")
+        run(there, scoring=False)
+        lines, *_ = export_run(reopen(there.store.folder), tmp_path / "out", names="official")
+        media_files = [path for path in (tmp_path / "out").rglob("*") if path.suffix.lower() == ending.lower()]
+        assert media_files
+        assert {path.suffix for path in media_files} == {ending.lower()}
+        assert not any("do not read" in line for line in lines)
 
 
 class TestScoringARun:
