@@ -1,9 +1,8 @@
-"""Checkpoints in the official diffusers-style layout: found on disk or on the hub, read, built, and written."""
+"""Checkpoints in the official diffusers-style layout: read, built, and written."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,81 +12,43 @@ import torch
 from torch import nn
 
 from nova_eval import files
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.errors import UsageError, unknown
 from nova_eval.identity import digest, file_digest
 from nova_eval.nova.config import CLASS_NAME, TransformerConfig
-from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
+from nova_eval.nova.parts import Parts, read_json
 from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.schedule import from_json as schedule_from_json
 from nova_eval.nova.transformer import NovaTransformer
-from nova_eval.nova.weight_files import fill, read_weights, weights_digest
-from nova_eval.packages import needed_by
+from nova_eval.nova.weight_files import fill, read_weights, weight_files, weights_digest
 
-PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_HUB_FILES = ["*.json", "*.safetensors", "*.bin", "*.pth", "*.txt"]
 
 
-def locate(path_or_id: str | Path, *, offline: bool = False) -> Path:
-    """The folder of a checkpoint: a local one, or a snapshot of a hub repository such as BAAI/nova-d48w1024-sd512.
-
-    ``nova-mini`` and ``nova-mini-early`` come with the package. ``offline`` uses what was downloaded before and opens
-    no socket. No code of the repository is fetched or run.
-    """
-    folder = Path(path_or_id).expanduser()
-    if str(path_or_id) in EMBEDDED and not folder.exists():
-        return embedded_checkpoint(str(path_or_id))
-    if folder.is_dir():
-        missing = [part for part in PARTS if not (folder / part).is_dir()]
-        if missing:
-            raise PrerequisiteError(
-                f"{folder} is not a NOVA checkpoint: {', '.join(missing)} missing",
-                remedy=f"a checkpoint folder holds model_index.json and {', '.join(PARTS)}",
-            )
-        return folder
-    if folder.is_absolute() or not _HUB_ID.fullmatch(str(path_or_id)):
-        raise PrerequisiteError(
-            f"no checkpoint folder {str(path_or_id)!r}",
-            remedy=f"give a folder, a hub id owner/name, or {' or '.join(EMBEDDED)}",
-        )
-    with needed_by(f"checkpoint {str(path_or_id)!r}"):
-        from huggingface_hub import snapshot_download
-    try:
-        return Path(snapshot_download(str(path_or_id), allow_patterns=_HUB_FILES, local_files_only=offline))
-    except Exception as error:
-        what = (
-            "is not in the local hub cache" if offline else f"cannot be fetched from the hub ({type(error).__name__})"
-        )
-        remedy = "run once without offline" if offline else "check the id and the network, or give a local folder"
-        raise PrerequisiteError(f"checkpoint {str(path_or_id)!r} {what}", remedy=remedy) from error
-
-
-def weight_bytes(folder: Path) -> int:
-    """The size of all weight files of the checkpoint in ``folder``."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in (".safetensors", ".bin", ".pth"))
+def weight_bytes(parts: Parts) -> int:
+    """The size of all weight files of a checkpoint."""
+    folders = (parts.transformer, parts.vae, parts.text_encoder)
+    return sum(path.stat().st_size for folder in folders for path in weight_files(folder))
 
 
 def load_transformer(folder: Path, *, dtype: torch.dtype, device: str) -> NovaTransformer:
-    """The transformer of the checkpoint in ``folder``, in evaluation mode.
+    """The transformer in a checkpoint's ``transformer/``, in evaluation mode.
 
     PrerequisiteError for missing or unreadable files, UsageError where weights and configuration disagree.
     """
-    part = folder / "transformer"
-    values = read_json(part / "config.json")
+    values = read_json(folder / "config.json")
     if values.get("_class_name", CLASS_NAME) != CLASS_NAME:
         raise UsageError(
-            f"{part / 'config.json'} describes a {values['_class_name']}, not a {CLASS_NAME}",
+            f"{folder / 'config.json'} describes a {values['_class_name']}, not a {CLASS_NAME}",
             remedy="point at the transformer of a NOVA checkpoint",
         )
     model = empty(TransformerConfig.from_json(values))
-    fill(model, read_weights(part), part, dtype)
+    fill(model, read_weights(folder), folder, dtype)
     return model.requires_grad_(False).eval().to(device)
 
 
 def load_schedule(folder: Path) -> Schedule:
-    """The noise schedule of the checkpoint in ``folder``."""
-    return schedule_from_json(read_json(folder / "scheduler" / "scheduler_config.json"))
+    """The noise schedule in a checkpoint's ``scheduler/``."""
+    return schedule_from_json(read_json(folder / "scheduler_config.json"))
 
 
 def empty(config: TransformerConfig) -> NovaTransformer:
@@ -153,13 +114,13 @@ def copy_part(source: Path, target: Path) -> None:
         shutil.copytree(source, target, dirs_exist_ok=True)
 
 
-def checkpoint_digest(folder: Path) -> str:
+def checkpoint_digest(parts: Parts) -> str:
     """Changes when anything that shapes a sample changes: weights and configurations of every part, the tokenizer."""
     facts: dict[str, Any] = {}
-    for part in ("transformer", "vae", "text_encoder"):
-        facts[part] = [weights_digest(folder / part), read_json(folder / part / "config.json")]
-    facts["scheduler"] = read_json(folder / "scheduler" / "scheduler_config.json")
-    facts["tokenizer"] = file_digest(folder / "tokenizer" / "tokenizer.json")
+    for part, folder in (("transformer", parts.transformer), ("vae", parts.vae), ("text_encoder", parts.text_encoder)):
+        facts[part] = [weights_digest(folder), read_json(folder / "config.json")]
+    facts["scheduler"] = read_json(parts.scheduler / "scheduler_config.json")
+    facts["tokenizer"] = file_digest(parts.tokenizer / "tokenizer.json")
     return digest(facts)
 
 
@@ -177,17 +138,6 @@ def dtype_named(name: str | torch.dtype, device: str) -> torch.dtype:
     if name not in known:
         raise unknown("dtype", name, known)
     return known[name]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object on disk, or PrerequisiteError."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PrerequisiteError(f"{path}: unreadable ({type(error).__name__}: {error})") from error
-    if not isinstance(values, dict):
-        raise PrerequisiteError(f"{path}: not a JSON object")
-    return values
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from nova_eval.nova.batching import batch_size as size_of_batches
 from nova_eval.nova.batching import in_batches
 from nova_eval.nova.denoiser import Predict, fuse
 from nova_eval.nova.draws import Draws, SeededDraws, SharedDraws
+from nova_eval.nova.parts import Parts, locate, read_json
 from nova_eval.nova.pictures import first_frames
 from nova_eval.nova.plan import Loading, Plan
 from nova_eval.nova.sampling import extrapolate, sample_latents
@@ -53,7 +54,7 @@ class NovaPipeline:
     schedule: Schedule
     vae: VideoVAE
     text: TextEncoder
-    folder: Path
+    parts: Parts
     device: str = "cpu"
     offload: bool = False
     draw_on_device: bool = False
@@ -65,32 +66,43 @@ class NovaPipeline:
     def from_pretrained(cls, path_or_id: str | Path, loading: Loading | None = None, **settings: Any) -> NovaPipeline:
         """From a local folder or a hub id. ``settings`` are fields of ``Loading``, instead of those in ``loading``."""
         asked = replace(loading or Loading(), **settings)
-        folder = checkpoint.locate(path_or_id, offline=asked.offline)
+        parts = locate(path_or_id, base=asked.base, revision=asked.revision, offline=asked.offline)
+        return cls.from_parts(parts, asked)
+
+    @classmethod
+    def from_parts(cls, parts: Parts, asked: Loading) -> NovaPipeline:
+        """From parts that are located. UsageError where they do not belong together."""
         device = asked.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         kind = checkpoint.dtype_named(asked.dtype, device)
-        upcast = checkpoint.read_json(folder / "vae" / "config.json").get("force_upcast", True)
+        upcast = read_json(parts.vae / "config.json").get("force_upcast", True)
         vae_kind = kind if asked.vae_dtype == "auto" else checkpoint.dtype_named(asked.vae_dtype, device)
         if asked.vae_dtype == "auto" and upcast:
             vae_kind = torch.promote_types(kind, torch.float32)
         resting = "cpu" if asked.offload else device
-        transformer = checkpoint.load_transformer(folder, dtype=kind, device=resting)
+        transformer = checkpoint.load_transformer(parts.transformer, dtype=kind, device=resting)
         length = transformer.config.text_token_len
         cache = None if asked.prompt_cache is None else Path(asked.prompt_cache)
-        text = TextEncoder.load(folder, dtype=kind, device=device, max_length=length, cache=cache)
+        text = TextEncoder.load(parts, dtype=kind, device=device, max_length=length, cache=cache)
         if text.dim != transformer.config.text_token_dim:
             raise UsageError(
-                f"{folder}: text encoder width {text.dim}, transformer expects {transformer.config.text_token_dim}",
+                f"{parts.name}: text encoder width {text.dim}, transformer expects {transformer.config.text_token_dim}",
                 remedy="the parts belong to different checkpoints",
             )
-        vae = load_vae(folder / "vae", dtype=vae_kind, device=resting)
+        vae = load_vae(parts.vae, dtype=vae_kind, device=resting)
+        if vae.latent_channels != transformer.config.image_dim:
+            raise UsageError(
+                f"{parts.name}: the autoencoder has {vae.latent_channels} latent channels, the transformer "
+                f"{transformer.config.image_dim}",
+                remedy="the parts belong to different checkpoints",
+            )
         return cls(
             transformer,
-            checkpoint.load_schedule(folder),
+            checkpoint.load_schedule(parts.scheduler),
             vae,
             text,
-            folder,
+            parts,
             device=device,
             offload=asked.offload,
             draw_on_device=asked.draw_on_device,
@@ -103,14 +115,14 @@ class NovaPipeline:
         checkpoint.save_transformer(self.transformer, target / "transformer")
         checkpoint.save_schedule(self.schedule, target / "scheduler")
         save_vae(self.vae, target / "vae")
-        for part in ("text_encoder", "tokenizer"):
-            checkpoint.copy_part(self.folder / part, target / part)
+        checkpoint.copy_part(self.parts.text_encoder, target / "text_encoder")
+        checkpoint.copy_part(self.parts.tokenizer, target / "tokenizer")
         checkpoint.save_index(target, str(self.vae.config["_class_name"]), self.schedule)
 
     @property
     def digest(self) -> str:
         """Changes when anything in the checkpoint that shapes a sample changes."""
-        return checkpoint.checkpoint_digest(self.folder)
+        return checkpoint.checkpoint_digest(self.parts)
 
     def to(self, device: str) -> NovaPipeline:
         """Moves every part; ``"cpu"`` frees the accelerator."""
@@ -240,7 +252,7 @@ class NovaPipeline:
         config.grid(plan.height, plan.width)
         if plan.latent_frames > 1 and not config.has_motion:
             raise UsageError(
-                f"{self.folder.name} makes images; {plan.latent_frames} latent frames are a video",
+                f"{self.parts.name} makes images; {plan.latent_frames} latent frames are a video",
                 remedy="set latent_frames to 1, or take a video checkpoint",
             )
         if image is not None and plan.latent_frames == 1:

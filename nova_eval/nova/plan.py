@@ -84,7 +84,9 @@ class Loading:
 
     ``dtype`` "auto" is float16 on a GPU and float32 on a CPU. ``vae_dtype`` "auto" is float32 where the autoencoder's
     configuration asks for it (``force_upcast``) and ``dtype`` elsewhere. ``device`` "auto" takes a GPU where it can.
-    ``offline`` opens no socket. ``offload`` keeps on the device only the part that works: the text encoder is freed
+    ``base`` is the checkpoint whose other parts stand beside a transformer that a training left alone (found by its
+    ``config.yaml`` without). ``revision`` is a branch, tag or commit of a checkpoint on the hub. ``offline`` opens no
+    socket. ``offload`` keeps on the device only the part that works: the text encoder is freed
     after the prompts, transformer and autoencoder take turns. ``draw_on_device`` draws noise on the model's device
     instead of the CPU, which is faster on a GPU, but a seed then gives another sample there. ``compile`` captures the
     denoiser on a GPU and does nothing on a CPU. ``prompt_cache`` is a folder in which prompt embeddings are kept.
@@ -93,6 +95,8 @@ class Loading:
     dtype: str | torch.dtype = "auto"
     vae_dtype: str | torch.dtype = "auto"
     device: str = "auto"
+    base: str | Path | None = None
+    revision: str = ""
     offline: bool = False
     offload: bool = False
     draw_on_device: bool = False

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import digest, file_digest
+from nova_eval.nova.parts import Parts
 from nova_eval.nova.prompt_cache import PromptCache, PromptKey
 from nova_eval.nova.weight_files import fill, read_weights, weights_digest
 
@@ -32,7 +33,7 @@ class TextEncoder:
 
     def __init__(
         self,
-        folder: Path,
+        parts: Parts,
         config: dict[str, Any],
         tokenizer: Any,
         *,
@@ -41,7 +42,7 @@ class TextEncoder:
         max_length: int,
         cache: PromptCache | None = None,
     ) -> None:
-        self.folder, self.config, self.dtype, self.device, self.max_length = folder, config, dtype, device, max_length
+        self.parts, self.config, self.dtype, self.device, self.max_length = parts, config, dtype, device, max_length
         self.dim = int(config["hidden_size"])
         self.cache = cache
         self._tokenizer = tokenizer
@@ -50,22 +51,22 @@ class TextEncoder:
 
     @classmethod
     def load(
-        cls, checkpoint: Path, *, dtype: torch.dtype, device: str, max_length: int, cache: Path | None = None
+        cls, parts: Parts, *, dtype: torch.dtype, device: str, max_length: int, cache: Path | None = None
     ) -> TextEncoder:
-        """From the ``text_encoder/`` and ``tokenizer/`` of ``checkpoint``; ``cache`` is a folder for embeddings.
+        """From ``parts.text_encoder`` and ``parts.tokenizer``; ``cache`` is a folder for embeddings.
 
         PrerequisiteError when files are missing, UsageError when the encoder is not a Phi.
         """
-        file = checkpoint / "text_encoder" / "config.json"
+        file = parts.text_encoder / "config.json"
         try:
             config = json.loads(file.read_text())
         except (OSError, ValueError) as error:
             raise PrerequisiteError(f"{file}: unreadable configuration ({error})") from error
         if config.get("model_type", "phi") != "phi":
             raise unknown("text encoder", str(config["model_type"]), ["phi"])
-        tokenizer = load_tokenizer(checkpoint / "tokenizer")
+        tokenizer = load_tokenizer(parts.tokenizer)
         store = None if cache is None else PromptCache(cache)
-        return cls(checkpoint, config, tokenizer, dtype=dtype, device=device, max_length=max_length, cache=store)
+        return cls(parts, config, tokenizer, dtype=dtype, device=device, max_length=max_length, cache=store)
 
     def tokens(self, prompt: str) -> list[int]:
         """Token ids of a prompt, all of them: no special token is added, the empty prompt has none."""
@@ -109,14 +110,14 @@ class TextEncoder:
     @torch.no_grad()
     def _run(self, ids: list[int]) -> Tensor:
         if self._network is None:
-            self._network = _load_phi(self.folder / "text_encoder", self.config, self.dtype, self.device)
+            self._network = _load_phi(self.parts.text_encoder, self.config, self.dtype, self.device)
         hidden: Tensor = self._network(torch.tensor([ids], device=self.device), use_cache=False).last_hidden_state
         return hidden[0]
 
     @cached_property
     def _digests(self) -> tuple[str, str]:
-        encoder = digest([weights_digest(self.folder / "text_encoder"), self.config])
-        return encoder, file_digest(self.folder / "tokenizer" / "tokenizer.json")
+        encoder = digest([weights_digest(self.parts.text_encoder), self.config])
+        return encoder, file_digest(self.parts.tokenizer / "tokenizer.json")
 
     def _key(self, prompt: str) -> PromptKey:
         return PromptKey(*self._digests, dtype=str(self.dtype), max_length=self.max_length, text=prompt)

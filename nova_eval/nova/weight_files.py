@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,56 +14,77 @@ from torch import Tensor, nn
 from nova_eval import files
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import digest, file_digest
+from nova_eval.nova.parts import read_json
 
 # Tried in this order; an index names its shards.
 _STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+_SUFFIXES = ("safetensors", "bin", "pth")
+_SHARD = re.compile(r".*-\d+-of-\d+")
+_HOLDERS = (
+    "state_dict", "model_state_dict", "model", "module", "transformer",
+    "ema", "ema_state_dict", "model_ema", "ema_model",
+)  # fmt: skip
+"""Under which trainings save weights beside other things."""
+_PREFIXES = ("module.", "ema_model.", "ema.", "transformer.")
+"""What wrappers put before every name: DataParallel, averaged models, modules that hold the transformer."""
+_COMPILED = "_orig_mod"
+_COUNTED = "n_averaged"  # by torch's AveragedModel
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights of a part, safetensors preferred. PrerequisiteError when there are none."""
-    for suffix in ("safetensors", "bin", "pth"):
+    """The files that hold the weights of a part, safetensors preferred.
+
+    A variant (``model.fp16.safetensors``) counts where there is no other of its kind. PrerequisiteError when there are
+    no weights, shards are missing, or it cannot be told which of several variants is meant.
+    """
+    for suffix in _SUFFIXES:
         for stem in _STEMS:
-            index = folder / f"{stem}.{suffix}.index.json"
-            if index.is_file():
-                names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-                missing = [name for name in names if not (folder / files.relative(name)).is_file()]
-                if missing:
-                    raise PrerequisiteError(f"{index}: {len(missing)} of {len(names)} shards are missing: {missing[0]}")
-                return [folder / name for name in names]
-            for name in (f"{stem}.{suffix}", f"{stem}.fp16.{suffix}"):
-                if (folder / name).is_file():
-                    return [folder / name]
-    raise PrerequisiteError(f"{folder}: no weights", remedy=f"expected {_STEMS[0]}.safetensors or model.safetensors")
+            found = _files(folder, stem, suffix)
+            if found:
+                return found
+    here = sorted(path.name for path in folder.glob("*") if path.suffix[1:] in (*_SUFFIXES, "pt", "ckpt"))
+    held = f", but {', '.join(here[:4])}{' …' if len(here) > 4 else ''}" if here else ""
+    raise PrerequisiteError(
+        f"{folder}: no weights{held}",
+        remedy=f"expected {_STEMS[0]}.safetensors or .bin, model.safetensors, or an index",
+    )
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a part by name, on the CPU. Torch archives are opened with ``weights_only=True``."""
+    """All tensors of a part by name, on the CPU. Torch archives are opened with ``weights_only=True``.
+
+    What wraps a model in training (``module.``, ``_orig_mod.``, a moving average) is taken off the names.
+    """
     weights: dict[str, Tensor] = {}
     for path in weight_files(folder):
-        try:
-            if path.suffix == ".safetensors":
-                from safetensors.torch import load_file
-
-                weights |= load_file(path)
-            else:
-                weights |= torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise PrerequisiteError(f"{path}: unreadable weights ({type(error).__name__}: {error})") from error
-    return weights
+        found = _opened(path)
+        twice = sorted(weights.keys() & found.keys())
+        if twice:
+            raise PrerequisiteError(f"{path}: {twice[0]} is in two shards", remedy="remove shards of other saves")
+        weights |= found
+    return _unwrapped(weights, folder)
 
 
 def weights_digest(folder: Path) -> str:
     """Changes when any weight of the part changes: the digests of its weight files by name."""
-    return digest({path.name: _digest_once(path, *_stamp(path)) for path in weight_files(folder)})
+    return digest(
+        {path.relative_to(folder).as_posix(): _digest_once(path, *_stamp(path)) for path in weight_files(folder)}
+    )
 
 
 def fill(module: nn.Module, weights: Mapping[str, Tensor], where: Path, dtype: torch.dtype) -> None:
-    """Puts ``weights`` into a module built on the meta device. UsageError when names or shapes differ."""
+    """Puts ``weights`` into a module built on the meta device.
+
+    UsageError when names or shapes differ, PrerequisiteError for weights that are not numbers or exceed ``dtype``.
+    """
     wanted = module.state_dict()
-    missing, extra = wanted.keys() - weights.keys(), weights.keys() - wanted.keys()
-    if missing or extra:
-        names = f"{len(missing)} missing {sorted(missing)[:2]}, {len(extra)} unknown {sorted(extra)[:2]}"
-        raise UsageError(f"{where}: the weights do not fit config.json: {names}")
+    misfits = [
+        f"{len(names)} {kind} {sorted(names)[:3]}{' …' if len(names) > 3 else ''}"
+        for kind, names in (("missing", wanted.keys() - weights.keys()), ("unknown", weights.keys() - wanted.keys()))
+        if names
+    ]
+    if misfits:
+        raise UsageError(f"{where}: the weights do not fit config.json: {'; '.join(misfits)}")
     misshapen = [name for name, tensor in wanted.items() if tensor.shape != weights[name].shape]
     if misshapen:
         name, more = misshapen[0], f" (and {len(misshapen) - 1} more)" if len(misshapen) > 1 else ""
@@ -70,7 +92,108 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], where: Path, dtype: t
             f"{where}: {name} is {tuple(weights[name].shape)}, config.json says {tuple(wanted[name].shape)}{more}",
             remedy="the configuration belongs to other weights",
         )
-    module.load_state_dict({name: weights[name].to(dtype) for name in wanted}, assign=True)
+    given = {name: weights[name].to(dtype) for name in wanted}
+    _refuse_not_finite(weights, given, where, dtype)
+    module.load_state_dict(given, assign=True)
+
+
+def _refuse_not_finite(
+    stored: Mapping[str, Tensor], given: Mapping[str, Tensor], where: Path, dtype: torch.dtype
+) -> None:
+    wrong = [name for name, tensor in given.items() if not torch.isfinite(tensor).all()]
+    if not wrong:
+        return
+    name, more = wrong[0], f" (and {len(wrong) - 1} more tensors are not finite)" if len(wrong) > 1 else ""
+    if torch.isfinite(stored[name]).all():
+        kind = str(dtype).removeprefix("torch.")
+        raise PrerequisiteError(
+            f"{where}: {name} is too large for {kind}{more}", remedy="use dtype bfloat16 or float32"
+        )
+    kind = "NaN" if torch.isnan(stored[name]).any() else "infinity"
+    raise PrerequisiteError(f"{where}: {name} holds {kind}{more}", remedy="take a checkpoint before training diverged")
+
+
+def _files(folder: Path, stem: str, suffix: str) -> list[Path]:
+    """Those of one stem and suffix; none where there are none."""
+    plain, index = folder / f"{stem}.{suffix}", folder / f"{stem}.{suffix}.index.json"
+    if index.is_file():
+        return _shards(index)
+    if plain.is_file():
+        return [plain]
+    variants: dict[str, Path] = {}
+    for pattern, before, after in (
+        (f"{stem}.*.{suffix}", f"{stem}.", f".{suffix}"),
+        (f"{stem}.{suffix}.index.*.json", f"{stem}.{suffix}.index.", ".json"),
+        (f"{stem}.*.{suffix}.index.json", f"{stem}.", f".{suffix}.index.json"),
+    ):
+        for path in sorted(folder.glob(pattern)):
+            variant = path.name.removeprefix(before).removesuffix(after)
+            if path.is_file() and not _SHARD.fullmatch(variant):
+                variants[variant] = path
+    if len(variants) > 1:
+        raise PrerequisiteError(
+            f"{folder}: several variants of {plain.name}: {', '.join(sorted(variants))}",
+            remedy="leave one in the folder",
+        )
+    return [file for path in variants.values() for file in (_shards(path) if path.suffix == ".json" else [path])]
+
+
+def _shards(index: Path) -> list[Path]:
+    table = read_json(index).get("weight_map")
+    if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
+        raise PrerequisiteError(f"{index}: no weight_map of names to files")
+    names = sorted(set(table.values()))
+    try:
+        places = [index.parent / files.relative(name) for name in names]
+    except UsageError as error:
+        raise PrerequisiteError(f"{index}: {error.problem}", remedy="shards lie beside it") from error
+    missing = [path.name for path in places if not path.is_file()]
+    if missing:
+        raise PrerequisiteError(f"{index}: {len(missing)} of {len(names)} shards are missing: {missing[0]}")
+    return places
+
+
+def _opened(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise PrerequisiteError(f"{path}: unreadable weights ({type(error).__name__}: {reason})") from error
+    return _tensors(content, path)
+
+
+def _tensors(content: Any, path: Path, depth: int = 0) -> dict[str, Tensor]:
+    """Names and tensors, which may lie under one of the usual keys beside other things."""
+    if not isinstance(content, Mapping):
+        raise PrerequisiteError(f"{path}: a {type(content).__name__}, not a mapping of names to tensors")
+    if content and all(isinstance(value, Tensor) for value in content.values()):
+        return {str(name): tensor for name, tensor in content.items()}
+    holders = [key for key in _HOLDERS if isinstance(content.get(key), Mapping)]
+    if len(holders) > 1:
+        raise PrerequisiteError(
+            f"{path}: holds several sets of weights: {', '.join(holders)}", remedy="save the one to evaluate alone"
+        )
+    if not holders or depth > 3:
+        odd = next((str(key) for key, value in content.items() if not isinstance(value, Tensor)), "nothing")
+        raise PrerequisiteError(f"{path}: not a mapping of names to tensors (it holds {odd[:80]})")
+    return _tensors(content[holders[0]], path, depth + 1)
+
+
+def _unwrapped(weights: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    names = {name: ".".join(word for word in name.split(".") if word != _COMPILED) for name in weights}
+    while True:
+        own = [name for name in names.values() if name != _COUNTED]
+        prefix = next((prefix for prefix in _PREFIXES if own and all(name.startswith(prefix) for name in own)), "")
+        if not prefix:
+            break
+        names = {old: name.removeprefix(prefix) for old, name in names.items() if name != _COUNTED}
+    if len(set(names.values())) < len(names):
+        raise PrerequisiteError(f"{folder}: compiled and plain weights of one name", remedy="save the model alone")
+    return {new: weights[old] for old, new in names.items()}
 
 
 def _stamp(path: Path) -> tuple[int, int]:

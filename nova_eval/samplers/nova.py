@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nova_eval.errors import UsageError
+from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.nova.parts import Parts, locate, read_json
 from nova_eval.nova.plan import Loading, Plan, part
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
@@ -24,7 +25,7 @@ _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 @dataclass(frozen=True)
 class NovaSampler(Plan, Loading):
     """``checkpoint`` is a folder in the official form, a hub id such as ``"BAAI/nova-d48w1024-osp480"``, or
-    ``"nova-mini"``, which comes with the package.
+    ``"nova-mini"``, which comes with the package; or what a training left, with ``base`` for the other parts.
 
     Defaults are the pipeline's own; the paper evaluates with 128 autoregressive steps, 100 diffusion steps and guidance
     7. ``fps`` is the rate at which clips are shown. Every sample draws from a generator of its own, seeded on the CPU.
@@ -35,7 +36,7 @@ class NovaSampler(Plan, Loading):
     checkpoint: str | Path
     fps: float = field(default=12.0, kw_only=True)
     batch_size: int | str = field(default="auto", kw_only=True)
-    folder: Path = field(init=False)
+    parts: Parts = field(init=False)
     light: bool = field(init=False)
     info: SamplerInfo = field(init=False)
 
@@ -46,12 +47,12 @@ class NovaSampler(Plan, Loading):
         from nova_eval.nova.config import TransformerConfig
 
         super().__post_init__()
-        folder = checkpoints.locate(self.checkpoint, offline=self.offline)
+        parts = locate(self.checkpoint, base=self.base, revision=self.revision, offline=self.offline)
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = str(checkpoints.dtype_named(self.dtype, device)).removeprefix("torch.")
-        config = TransformerConfig.from_json(checkpoints.read_json(folder / "transformer" / "config.json"))
+        config = TransformerConfig.from_json(read_json(parts.transformer / "config.json"))
         plan = replace(part(Plan, vars(self)), temperature=float(self.temperature)).sized(config.image_size)
         config.grid(plan.height, plan.width)
         if plan.latent_frames > 1 and not config.has_motion:
@@ -63,15 +64,15 @@ class NovaSampler(Plan, Loading):
         video = plan.latent_frames > 1
         drawn = device.partition(":")[0] if self.draw_on_device else "cpu"
         info = SamplerInfo(
-            name=Path(self.checkpoint).name or "nova",
+            name=parts.name or "nova",
             modality="video" if video else "image",
-            checkpoint=checkpoints.checkpoint_digest(folder),
+            checkpoint=checkpoints.checkpoint_digest(parts),
             fps=self.fps if video else 0.0,
             settings={**asked, "dtype": dtype, "vae_dtype": self.vae_dtype, "draws": drawn},
         )
         # A small model on a CPU: a process a core, each on one thread, makes the same bits however many there are.
-        light = device == "cpu" and checkpoints.weight_bytes(folder) < _SMALL_BYTES
-        found = {**vars(plan), "folder": folder, "device": device, "dtype": dtype, "light": light, "info": info}
+        light = device == "cpu" and checkpoints.weight_bytes(parts) < _SMALL_BYTES
+        found = {**vars(plan), "parts": parts, "device": device, "dtype": dtype, "light": light, "info": info}
         for name, value in found.items():
             object.__setattr__(self, name, value)
 
@@ -83,7 +84,13 @@ class NovaSampler(Plan, Loading):
 
         if self.light:
             torch.set_num_threads(1)
-        return NovaPipeline.from_pretrained(self.folder, part(Loading, vars(self)))
+        loaded = NovaPipeline.from_parts(self.parts, part(Loading, vars(self)))
+        if loaded.digest != self.info.checkpoint:
+            raise PrerequisiteError(
+                f"checkpoint {self.checkpoint} was overwritten after this run had begun",
+                remedy="run again: the new weights are another run",
+            )
+        return loaded
 
     @staticmethod
     def light_with(settings: Mapping[str, Any]) -> bool:

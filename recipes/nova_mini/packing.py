@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from nova_eval.nova.checkpoint import load_schedule, load_transformer, read_json, save_index, save_schedule, write_json
+from nova_eval.nova.checkpoint import load_schedule, load_transformer, save_index, save_schedule, write_json
+from nova_eval.nova.parts import read_json
 from nova_eval.nova.training.loop import read_losses
 from recipes.nova_mini.curves import draw_curves, thinned
 from recipes.nova_mini.recipe import EARLY_PARTS, FULL, PARTS, SHARED_BATCHES, Effort
@@ -74,14 +75,14 @@ def record(output: Path, target: Path, effort: Effort = FULL) -> None:
 def _pack_checkpoint(source: Path, target: Path, parts: Sequence[str]) -> None:
     from safetensors.torch import load_file, save_file
 
-    load_transformer(source, dtype=torch.float32, device="cpu")  # refuses what does not open
+    load_transformer(source / "transformer", dtype=torch.float32, device="cpu")  # refuses what does not open
     for part in parts:
         shutil.copytree(source / part, target / part, dirs_exist_ok=True)
         for file in (target / part).glob("*.safetensors"):
             halves = {name: tensor.half() for name, tensor in load_file(file).items()}
             save_file(halves, file, metadata={"format": "pt"})
     if "vae" in parts:
-        schedule = load_schedule(source)
+        schedule = load_schedule(source / "scheduler")
         save_schedule(schedule, target / "scheduler")
         save_index(target, str(read_json(source / "vae" / "config.json")["_class_name"]), schedule)
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from training_runs import vae_config
 
+from nova_eval.nova.parts import Parts
 from nova_eval.nova.text import TextEncoder
 from nova_eval.nova.vae import build_vae, load_vae, save_vae
 from recipes.nova_mini.autoencoder import (
@@ -32,7 +33,7 @@ def test_text_encoder_learns_labels_and_opens(tmp_path: Path) -> None:
         tokenizer, labelled, tmp_path / "text_encoder", width=32, layers=1, steps=60, batch=8, say=lambda _: None
     )
     assert right == 1.0
-    encoder = TextEncoder.load(tmp_path, dtype=torch.float32, device="cpu", max_length=8)
+    encoder = TextEncoder.load(Parts.within(tmp_path), dtype=torch.float32, device="cpu", max_length=8)
     assert encoder.encode(["a red circle"])[0].shape == (3, 32)
 
 

@@ -33,10 +33,11 @@ def _step(folder: Path, title: str, name: str, case: Mapping[str, Any]) -> Itera
     if not file.is_file():
         raise PrerequisiteError(f"{file} is missing", remedy="restore the recording")
     record = load_file(file)
-    model = load_transformer(folder, dtype=torch.float32, device="cpu").requires_grad_(True)
+    model = load_transformer(folder / "transformer", dtype=torch.float32, device="cpu").requires_grad_(True)
     draws = TrainingDraws(record["prev_ids"].flatten(1), record["noise"], record["timesteps"])
     flow = None if case.get("motion_flow") is None else [float(case["motion_flow"])] * len(record["x"])
-    computed = losses(model, load_schedule(folder), record["x"], record["prompt_embeds"], draws, flow=flow)
+    schedule = load_schedule(folder / "scheduler")
+    computed = losses(model, schedule, record["x"], record["prompt_embeds"], draws, flow=flow)
     torch.autograd.backward(computed.total)
     found = {loss: value.item() for loss, value in computed.values.items()}
     norms = {key: 0.0 if p.grad is None else float(p.grad.norm()) for key, p in model.named_parameters()}

@@ -21,6 +21,7 @@ from nova_eval.errors import UsageError
 from nova_eval.identity import digest
 from nova_eval.nova import checkpoint
 from nova_eval.nova.config import TransformerConfig
+from nova_eval.nova.parts import Parts, locate_transformer, read_json
 from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.schedule import from_json as schedule_from_json
 from nova_eval.nova.text import TextEncoder, pad_with_table
@@ -94,9 +95,8 @@ class _Training:
         self.schedule = schedule_from_json(config.scheduler)
         self.vae: VideoVAE = load_vae(config.parts_folder / "vae", dtype=torch.float32, device=devices.device)
         shape = TransformerConfig.from_json(config.transformer)
-        self.text = TextEncoder.load(
-            config.parts_folder, dtype=torch.float32, device=devices.device, max_length=shape.text_token_len
-        )
+        parts, length = Parts.within(config.parts_folder), shape.text_token_len
+        self.text = TextEncoder.load(parts, dtype=torch.float32, device=devices.device, max_length=length)
         self.model = initial_model(shape, config).to(devices.device)
         if config.gradient_checkpointing:
             recompute_blocks(self.model)
@@ -258,7 +258,7 @@ def initial_model(shape: TransformerConfig, config: TrainConfig) -> NovaTransfor
     """Random weights by the run's seed, replaced by those of ``config.initial`` where names and shapes agree."""
     model = checkpoint.build(shape, config.seed)
     if config.initial is not None:
-        folder = checkpoint.locate(config.initial)
+        folder = locate_transformer(config.initial)
         known = checkpoint.load_transformer(folder, dtype=torch.float32, device="cpu").state_dict()
         own = model.state_dict()
         taken = {name: tensor for name, tensor in known.items() if name in own and own[name].shape == tensor.shape}
@@ -328,7 +328,7 @@ def write_checkpoint(folder: Path, model: NovaTransformer, schedule: Schedule, p
         checkpoint.copy_part(parts / part, folder / part)
     checkpoint.save_schedule(schedule, folder / "scheduler")
     checkpoint.save_transformer(model, folder / "transformer")
-    vae_class = str(checkpoint.read_json(parts / "vae" / "config.json").get("_class_name", "AutoencoderKL"))
+    vae_class = str(read_json(parts / "vae" / "config.json").get("_class_name", "AutoencoderKL"))
     checkpoint.save_index(folder, vae_class, schedule)
 
 

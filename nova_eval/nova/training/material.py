@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_eval.errors import UsageError
 from nova_eval.identity import digest
-from nova_eval.nova.checkpoint import read_json
+from nova_eval.nova.parts import read_json
 from nova_eval.nova.text import TextEncoder
 from nova_eval.nova.training.cache import CachedSet, fill_cache
 from nova_eval.nova.training.config import DataConfig, FilterConfig, TrainConfig

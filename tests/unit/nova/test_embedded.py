@@ -10,6 +10,7 @@ import pytest
 from nova_eval.errors import PrerequisiteError
 from nova_eval.nova import checkpoint, embedded
 from nova_eval.nova.embedded import EARLY, MINI, PACKAGED, embedded_checkpoint
+from nova_eval.nova.parts import PARTS, Parts, locate, read_json
 from nova_eval.records import Prompt
 from nova_eval.samplers.nova import NovaSampler
 
@@ -29,7 +30,7 @@ def prompts(*texts: str) -> list[Prompt]:
 
 def test_it_is_what_opens_and_nothing_else() -> None:
     names = {path.name for path in PACKAGED.iterdir()}
-    assert names == {*checkpoint.PARTS, "early", "model_index.json"}
+    assert names == {*PARTS, "early", "model_index.json"}
 
 
 def test_all_of_it_with_the_early_checkpoint_is_within_25_megabytes() -> None:
@@ -38,9 +39,10 @@ def test_all_of_it_with_the_early_checkpoint_is_within_25_megabytes() -> None:
 
 @pytest.mark.parametrize("name", [MINI, EARLY])
 def test_its_name_is_a_checkpoint_in_the_official_layout(name: str) -> None:
-    folder = checkpoint.locate(name)
-    assert all((folder / part).is_dir() for part in checkpoint.PARTS)
-    assert checkpoint.read_json(folder / "model_index.json")["transformer"]
+    parts = locate(name)
+    assert parts.name == name
+    assert all(getattr(parts, part).is_dir() for part in PARTS)
+    assert read_json(parts.transformer.parent / "model_index.json")["transformer"]
 
 
 def test_it_makes_pictures_that_depend_on_prompt_and_seed_alone() -> None:
@@ -59,7 +61,7 @@ def test_the_early_checkpoint_differs_in_its_transformer_alone(cache: Path) -> N
     folder = embedded_checkpoint(EARLY)
     assert folder.is_relative_to(cache)
     assert (folder / "vae" / "config.json").read_bytes() == (PACKAGED / "vae" / "config.json").read_bytes()
-    assert checkpoint.checkpoint_digest(folder) != checkpoint.checkpoint_digest(PACKAGED)
+    assert checkpoint.checkpoint_digest(Parts.within(folder)) != checkpoint.checkpoint_digest(Parts.within(PACKAGED))
     assert embedded_checkpoint(EARLY) == folder
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 

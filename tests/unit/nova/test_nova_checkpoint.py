@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.nova import checkpoint
 from nova_eval.nova.config import RELEASED, TransformerConfig
+from nova_eval.nova.parts import PARTS, Parts, locate, read_json
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.schedule import FlowMatching
 
@@ -49,7 +50,7 @@ class TestRoundTrip:
         one, two = (p.generate(["a fox"], [1], **QUICK)[0] for p in (pipe, again))
         assert (one == two).all()
         index = json.loads((tmp_path / "again" / "model_index.json").read_text())
-        assert set(checkpoint.PARTS) < set(index)
+        assert set(PARTS) < set(index)
 
     def test_key_names_and_shapes_are_the_released_ones(self):
         names = set(checkpoint.empty(RELEASED["nova-d48w1024-osp480"]).state_dict())
@@ -90,15 +91,15 @@ class TestRoundTrip:
         assert load(folder).generate(["a fox"], [1], **QUICK)
 
     def test_the_digest_follows_weights_and_configuration(self, folder, weights):
-        before = checkpoint.checkpoint_digest(folder)
-        assert checkpoint.checkpoint_digest(folder) == before
+        before = checkpoint.checkpoint_digest(Parts.within(folder))
+        assert checkpoint.checkpoint_digest(Parts.within(folder)) == before
         tensors = load_file(weights)
         tensors["mask_embed.mask_token"] += 1
         save_file(tensors, weights)
-        after = checkpoint.checkpoint_digest(folder)
+        after = checkpoint.checkpoint_digest(Parts.within(folder))
         assert after != before
         checkpoint.save_schedule(FlowMatching(), folder / "scheduler")
-        assert checkpoint.checkpoint_digest(folder) not in {before, after}
+        assert checkpoint.checkpoint_digest(Parts.within(folder)) not in {before, after}
 
 
 class TestFaults:
@@ -158,7 +159,7 @@ class TestFaults:
         assert "PNDMScheduler" in problem(folder, UsageError)
 
     def test_a_text_encoder_of_another_width(self, folder):
-        config = TransformerConfig.from_json(checkpoint.read_json(folder / "transformer" / "config.json"))
+        config = TransformerConfig.from_json(read_json(folder / "transformer" / "config.json"))
         other = TransformerConfig.from_json(config.to_json() | {"text_token_dim": 48})
         checkpoint.save_transformer(checkpoint.build(other, 0), folder / "transformer")
         assert "text encoder width 32, transformer expects 48" in problem(folder, UsageError)
@@ -166,7 +167,7 @@ class TestFaults:
     def test_offline_a_hub_id_must_be_in_the_cache(self, tmp_path, monkeypatch):
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
         with pytest.raises(PrerequisiteError, match="not in the local hub cache"):
-            checkpoint.locate("nobody/nothing-at-all", offline=True)
+            locate("nobody/nothing-at-all", offline=True)
 
     def test_an_unknown_dtype(self, folder):
         with pytest.raises(UsageError, match="did you mean 'float16'"):

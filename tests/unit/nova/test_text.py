@@ -9,6 +9,7 @@ from nova_checkpoints import RECORDED_CALLS
 from safetensors.torch import load_file, save_file
 
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.nova.parts import Parts
 from nova_eval.nova.text import TextEncoder, pad_with_table
 
 PROMPTS = ["a red circle above a blue square", "", "jellyfish 日本語 🎬", "a", "  two  blanks<|endoftext|>"]
@@ -65,7 +66,9 @@ def checkpoint(tmp_path, reference):
 
 
 def load(checkpoint, **changes):
-    return TextEncoder.load(checkpoint, **{"dtype": torch.float32, "device": "cpu", "max_length": 40} | changes)
+    return TextEncoder.load(
+        Parts.within(checkpoint), **{"dtype": torch.float32, "device": "cpu", "max_length": 40} | changes
+    )
 
 
 class TestAgreesWithTheReference:

@@ -14,6 +14,7 @@ import torch
 from nova_eval.errors import UsageError
 from nova_eval.media import encode_image, encode_video
 from nova_eval.nova.motion import motion_score
+from nova_eval.nova.parts import Parts
 from nova_eval.nova.text import TextEncoder
 from nova_eval.nova.training.cache import CachedSet, fill_cache
 from nova_eval.nova.training.config import DataConfig, FilterConfig
@@ -140,7 +141,7 @@ class TestFilters:
         assert first_objection(make_item(frames=99, text="a"), checks) is None
 
     def test_aesthetic_filter_needs_a_judge(self, root: Path) -> None:
-        text = TextEncoder.load(root / "parts", dtype=torch.float32, device="cpu", max_length=8)
+        text = TextEncoder.load(Parts.within(root / "parts"), dtype=torch.float32, device="cpu", max_length=8)
         with pytest.raises(UsageError, match="needs a judge"):
             build_filters(FilterConfig(min_aesthetic=5.0), text)
         judge = "nova_eval.sprites.judges:SpritesJudge"
@@ -169,7 +170,7 @@ class TestCut:
 class TestCache:
     def fill(self, root: Path, folder: Path, **changes: object) -> CachedSet:
         data = DataConfig(source="folder", frames=9, shard=4, **changes)  # type: ignore[arg-type]
-        text = TextEncoder.load(root / "parts", dtype=torch.float32, device="cpu", max_length=8)
+        text = TextEncoder.load(Parts.within(root / "parts"), dtype=torch.float32, device="cpu", max_length=8)
         vae = load_vae(root / "parts" / "vae", dtype=torch.float32, device="cpu")
         source = FolderSource(root / "material")
         return fill_cache(folder, data, source, vae=vae, text=text, size=(64, 64), say=lambda _: None)
@@ -181,7 +182,7 @@ class TestCache:
         assert batch.latents.shape == (2, 4, 2, 8, 8)
         frames = FolderSource(root / "material").item(0).frames
         assert batch.flow[1] == pytest.approx(motion_score(frames))
-        encoder = TextEncoder.load(root / "parts", dtype=torch.float32, device="cpu", max_length=8)
+        encoder = TextEncoder.load(Parts.within(root / "parts"), dtype=torch.float32, device="cpu", max_length=8)
         assert torch.allclose(batch.texts[1], encoder.encode(["a circle 0"])[0])
 
     def test_a_clip_whose_sentence_leaves_out_its_speed_is_marked(self, root: Path, tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ class TestCache:
         data = DataConfig(source="sprites", frames=5, items=6, settings=settings)
         parts = {
             "vae": load_vae(root / "parts" / "vae", dtype=torch.float32, device="cpu"),
-            "text": TextEncoder.load(root / "parts", dtype=torch.float32, device="cpu", max_length=8),
+            "text": TextEncoder.load(Parts.within(root / "parts"), dtype=torch.float32, device="cpu", max_length=8),
         }
         source = SpritesSource(**settings)
         cached = fill_cache(tmp_path / "sprites", data, source, **parts, size=(64, 64), say=lambda _: None)

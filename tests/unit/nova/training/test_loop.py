@@ -29,7 +29,7 @@ def make_config(root: Path, output: Path, **changes: Any) -> TrainConfig:
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
-    return load_transformer(folder, dtype=torch.float32, device="cpu").state_dict()
+    return load_transformer(folder / "transformer", dtype=torch.float32, device="cpu").state_dict()
 
 
 def train_until_killed(config: TrainConfig, step: int) -> None:
