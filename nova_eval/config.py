@@ -87,6 +87,8 @@ class Protocol(_Frozen):
     samples_per_prompt: int = 5
     official_samples_per_prompt: dict[str, int] = Field(default_factory=dict)
     pictures: Literal["shown", "stored"] = "shown"
+    long_clips: float = 0.0  # clips of so many seconds and more are published by another protocol; 0: by this one
+    long_protocol: str = ""
 
 
 class Variant(_Frozen):

@@ -37,6 +37,7 @@ def summarise(opened: Run) -> Outcome:
         metrics = [_of_own(opened, metric) for metric in metrics]
     variant = opened.config.variants[opened.spec.variant]
     own_notes = opened.suite_facts.get("notes", ()) if opened.own else ()
+    there = [samples[key] for key in opened.wanted if key in samples]
     summary = RunSummary(
         run=opened.name,
         model=opened.model,
@@ -45,11 +46,11 @@ def summarise(opened: Run) -> Outcome:
         scoring=scoring,
         samples_per_prompt=str(opened.options.samples_per_prompt),
         prompts=len(opened.prompts),
-        samples=sum(key in samples for key in opened.wanted),
+        samples=len(there),
         metrics=tuple(metrics),
         coverage=coverage_of(opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)),
-        latency=_latency(opened, [samples[key] for key in opened.wanted if key in samples]),
-        notes=(*([variant.note] if variant.note else []), *own_notes),
+        latency=_latency(opened, there),
+        notes=(*([variant.note] if variant.note else []), *own_notes, *_long_clips(opened, there)),
     )
     own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
     return Outcome(summary, tuple(rows), samples, coverage_of(own).unscored)
@@ -78,6 +79,20 @@ def _wanted_rows(opened: Run, samples: dict[SampleKey, Sample], absent: dict[Sam
         elif key not in samples:
             rows.append(Score(key, name, None, reason=absent.get(key, "not sampled yet")))
     return rows
+
+
+def _long_clips(opened: Run, samples: Sequence[Sample]) -> list[str]:
+    """A line where clips are so long that published rows follow another protocol."""
+    protocol = opened.config.protocol
+    if opened.own or not protocol.long_clips or not opened.config.with_baselines(opened.spec.variant):
+        return []
+    long = sum(sample.fps > 0 and sample.frames / sample.fps >= protocol.long_clips for sample in samples)
+    if not long:
+        return []
+    return [
+        f"{long} of {len(samples)} clips {'lasts' if long == 1 else 'last'} {protocol.long_clips:.1f} s or more; "
+        f"published leaderboard rows score such clips with {protocol.long_protocol}, whose numbers differ"
+    ]
 
 
 def _latency(opened: Run, samples: Sequence[Sample]) -> Latency | None:
