@@ -3,32 +3,128 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedWriter, FileIO, TextIOWrapper
+from types import FrameType
+from typing import Any
 
-from nova_eval.errors import INTERRUPTED, USAGE, NovaEvalError
+from nova_eval.errors import INTERRUPTED, OK, PREREQUISITE, USAGE, NovaEvalError, PrerequisiteError, brief
+
+_INTERRUPTED = "interrupted; what is finished is kept, the same command goes on"
 
 
 def main() -> None:
     """Entry point of the command line."""
+    code = _code()
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(code)  # a plugin's thread would keep the process for ever; all that was said is out
+    sys.exit(code)
+
+
+def _code() -> int:
+    """The exit code of the command; 0 is said of nothing but a whole answer."""
+    try:
+        with _interruptible(), _output_for_data_alone():
+            from nova_eval.cli import app
+
+            code = app(result_action="return_value", exit_on_error=False, print_error=False)
+        return code if isinstance(code, int) else OK
+    except KeyboardInterrupt:
+        return _failed(_INTERRUPTED, INTERRUPTED)
+    except NovaEvalError as error:
+        return _failed(str(error), error.exit_code)
+    except SystemExit as error:
+        return _failed(f"code that is not the product's own ended the command ({brief(error)})", PREREQUISITE)
+    except BaseException as error:
+        return _of_others(error)
+
+
+def _of_others(error: BaseException) -> int:
+    """The exit code for what neither the product nor Python itself gives a meaning."""
     from cyclopts import CycloptsError
 
-    from nova_eval.cli import app
+    if isinstance(error, CycloptsError):
+        return _failed(" ".join(str(error).split()), USAGE)
+    if os.environ.get("NOVA_EVAL_TRACEBACK"):
+        raise error
+    return _failed(f"{brief(error)}; NOVA_EVAL_TRACEBACK=1 shows where", PREREQUISITE)
 
+
+def _failed(text: str, code: int) -> int:
+    with suppress(OSError, ValueError, AttributeError):  # nobody may be there to read it
+        print(f"nova-eval: {text}", file=sys.stderr, flush=True)
+    return code
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt in the block; a second one ends the process at once."""
+
+    def first(number: int, frame: FrameType | None) -> None:
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, second)
+        raise KeyboardInterrupt
+
+    def second(number: int, frame: FrameType | None) -> None:
+        with suppress(OSError):
+            os.write(2, f"nova-eval: {_INTERRUPTED}\n".encode())
+        os._exit(INTERRUPTED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        code = app(result_action="return_value", exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        print(f"nova-eval: {' '.join(str(error).split())}", file=sys.stderr)
-        code = USAGE
-    except NovaEvalError as error:
-        print(f"nova-eval: {error}", file=sys.stderr)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        print("nova-eval: interrupted; what is finished is kept, the same command goes on", file=sys.stderr)
-        code = INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has left, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not second:  # it stays until the process has ended
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Output(FileIO):
+    """Standard output, as a file whose errors are the product's."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise PrerequisiteError(
+                f"cannot write standard output: {error.strerror or error}",
+                remedy="free space, or keep its reader until it has read all",
+            ) from error
+
+
+@contextmanager
+def _output_for_data_alone() -> Iterator[None]:
+    """What is written to standard output in the block, but not through ``sys.stdout``, goes to standard error.
+
+    PrerequisiteError where the answer cannot be written in full.
+    """
+    before = sys.stdout
+    if before is None:
+        raise PrerequisiteError("standard output is closed", remedy="send it to /dev/null where it is not wanted")
+    held = before is not sys.__stdout__ or sys.stderr is None
+    if held:
+        yield
+        return
+    before.flush()
+    data = os.dup(1)
+    os.dup2(2, 1)
+    written = BufferedWriter(_Output(data, "w"))
+    sys.stdout = TextIOWrapper(written, before.encoding, before.errors, line_buffering=before.isatty())
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        with suppress(PrerequisiteError, ValueError):
+            os.dup2(data, 1)
+            sys.stdout.close()
+        sys.stdout = before
 
 
 if __name__ == "__main__":

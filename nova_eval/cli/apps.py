@@ -11,6 +11,7 @@ app = App(
     help="Sample a generator, score every sample, and compare the result with published baselines.",
     version=nova_eval.__version__,
     default_parameter=Parameter(negative=""),
+    suppress_keyboard_interrupt=False,
 )
 prompts_app = App(name="prompts", help="Fetch or verify the pinned official prompt files.")
 app.command(prompts_app)

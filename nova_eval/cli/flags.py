@@ -90,6 +90,9 @@ def finish(opened: Run, outcome: Outcome, *, json: bool) -> int:
         print_json({**show.as_json(outcome.summary), "folder": str(opened.store.folder)})
     else:
         print(show.one_run(outcome.summary), end="")
+    if not outcome.summary.coverage.wanted:
+        talk("nothing was wanted: no score of no sample")
+        return errors.INCOMPLETE
     return errors.INCOMPLETE if outcome.share_unscored else errors.OK
 
 

@@ -203,6 +203,8 @@ def table(
     from nova_eval.cli import show
     from nova_eval.runs import finding
 
+    if not runs and preset is None:
+        raise errors.UsageError("no run to print", remedy="name one; see `nova-eval list runs`")
     folders = [finding.find(name, results) for name in runs]
     if preset is not None:
         print(show.preset(preset, folders, format=format, as_json=json), end="")
