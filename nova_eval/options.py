@@ -45,6 +45,8 @@ class RunOptions:
     "cpu, cuda, cuda:1 … (default: what is there)."
     batch: int = 8
     "Samples that a process is handed at once (default 8), and the most that a crash can cost."
+    unit_timeout: float = 14400.0
+    "Seconds that a process may be at what it is handed at once before it is replaced (default 14400; 0: for ever)."
     offline: bool = False
     "Open no network connection."
     mirror: Path | None = None
@@ -54,6 +56,8 @@ class RunOptions:
         _at_least("limit", self.limit, 1)
         _at_least("batch", self.batch, 1)
         _at_least("workers", self.workers, 0)
+        if not 0 <= self.unit_timeout < float("inf"):
+            raise UsageError(f"unit-timeout: must be a number of seconds, or 0 (got {self.unit_timeout})")
         if isinstance(self.samples_per_prompt, int) and self.samples_per_prompt < 1:
             raise UsageError(f"samples-per-prompt: must be 1 or more, or 'official' (got {self.samples_per_prompt})")
         if not _ORDER.fullmatch(self.order):

@@ -52,6 +52,10 @@ class Registry(Generic[T]):
             return self._load(name, plugins[name])
         raise unknown(self.kind, name, self.names())
 
+    def is_own(self, name: str) -> bool:
+        """Whether ``name`` is of this package, and nobody else's code."""
+        return name in self._targets
+
     def make(self, name: str, settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
         """What the class behind ``name`` makes of ``settings``; meanwhile standard output is standard error.
 

@@ -1,37 +1,64 @@
-"""One process per device on this machine. Units are handed out as workers ask; a worker that dies is replaced."""
+"""One process per device on this machine. Units are handed out as workers ask; a worker that dies is replaced.
+
+What kills its worker twice, or keeps it beyond the time limit, is a row with the reason, and what lay beside it in its
+unit is done. All this holds for work in processes; work in this process (``here``) is the product's own, and light.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any
 
+from nova_eval import files
+from nova_eval.engines.remains import Remains
+from nova_eval.engines.serving import READY, Fault, serve
 from nova_eval.engines.units import Job, Unit, UnitReport
 from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, PrerequisiteError
 
-_LIVES = 2  # how often a unit is handed out before it counts as failed
+_LIVES = 2  # how often a sample may end its worker before it counts as failed
+_DEATHS = 16  # how many workers in a row may end before going on is pointless
 _GRACE_SECONDS = 30.0
+_LOOK_EVERY_SECONDS = 1.0  # at workers whose end is not heard of, as a process that they left holds their pipe
+
+
+@dataclass(slots=True, eq=False)
+class _Process:
+    """A worker process and the unit it is at. ``ready``: it has loaded what the unit needs."""
+
+    process: BaseProcess
+    pipe: Connection
+    device: str
+    unit: Unit | None = None
+    lives: int = _LIVES
+    since: float = 0.0
+    ready: bool = False
 
 
 class LocalEngine:
-    """A context manager over ``len(devices)`` workers; with one device the work is done in this process."""
+    """A context manager over at most ``len(devices)`` workers; ``here`` does the work in this process instead.
 
-    def __init__(self, job: Job, devices: Sequence[str]) -> None:
-        self._job = job
-        self._devices = list(devices)
-        self._here: Worker | None = None
-        self._processes: dict[Connection, tuple[BaseProcess, str]] = {}
+    ``unit_timeout``: the seconds that a worker may be at one unit, loading included; 0 is for ever.
+    """
+
+    def __init__(self, job: Job, devices: Sequence[str], *, here: bool = False, unit_timeout: float = 0.0) -> None:
+        self._job = replace(job, folder=job.folder.absolute())
+        self._free = deque(devices)
+        self._here = Worker(replace(self._job, device=devices[0])) if here else None
+        self._seconds = unit_timeout or float("inf")
+        self._processes: list[_Process] = []
+        self._again: deque[tuple[Unit, int]] = deque()
+        self._remains = Remains(self._job)
+        self._deaths = self._stillborn = 0  # workers in a row that ended, before they were ready
 
     def __enter__(self) -> LocalEngine:
         return self
@@ -41,107 +68,133 @@ class LocalEngine:
     ) -> None:
         if self._here is not None:
             self._here.close()
-        for pipe, (process, _) in self._processes.items():
+        self._remains.close()
+        for worker in self._processes:
             with suppress(OSError):
-                pipe.send(None)  # finish the unit at hand, then leave
-            process.join(_GRACE_SECONDS if error is None else 5.0)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            pipe.close()
+                worker.pipe.send(None)  # finish the unit at hand, then leave
+        deadline = time.monotonic() + (_GRACE_SECONDS if error is None else 1.0)
+        for worker in self._processes:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+        killed = [_killed(worker) for worker in self._processes]
+        if any(killed):
+            files.sweep(self._job.folder)
         self._processes.clear()
 
     def run(self, units: Iterator[Unit]) -> Iterator[UnitReport]:
         """Does every unit and yields a report as each is finished. Raises NovaEvalError where going on is pointless."""
-        if len(self._devices) == 1:
-            self._here = self._here or Worker(replace(self._job, device=self._devices[0]))
+        if self._here is not None:
             yield from map(self._here.do, units)
+            return
+        while self._hand_out(units):
+            for worker in self._heard_of():
+                yield from self._answer_of(worker)
+
+    def _hand_out(self, units: Iterator[Unit]) -> bool:
+        """Gives idle workers, and as many new ones as there are devices and units for, a unit. Whether any works."""
+        idle = [worker for worker in self._processes if worker.unit is None]
+        while idle or self._free:
+            unit, lives = self._again.popleft() if self._again else (next(units, None), _LIVES)
+            if unit is None:
+                break
+            worker = idle.pop() if idle else self._start(self._free.popleft())
+            worker.unit, worker.lives, worker.since, worker.ready = unit, lives, time.monotonic(), False
+            with suppress(OSError):  # a dead worker is noticed when its pipe is read
+                worker.pipe.send(unit)
+        return any(worker.unit is not None for worker in self._processes)
+
+    def _heard_of(self) -> list[_Process]:
+        """The workers that said something, ended, or are late; waits for one of them, but never long."""
+        busy = [worker for worker in self._processes if worker.unit is not None]
+        late = min(worker.since for worker in busy) + self._seconds - time.monotonic()
+        spoke = wait([worker.pipe for worker in busy], max(0.0, min(_LOOK_EVERY_SECONDS, late)))
+        return [
+            worker for worker in busy if worker.pipe in spoke or self._late(worker) or not worker.process.is_alive()
+        ]
+
+    def _late(self, worker: _Process) -> bool:
+        return time.monotonic() - worker.since > self._seconds
+
+    def _answer_of(self, worker: _Process) -> Iterator[UnitReport]:
+        try:
+            answer = worker.pipe.recv() if worker.pipe.poll() else None
+        except Exception:  # the pipe is at its end, or what came through it is nothing
+            answer = None
+        if answer == READY:
+            worker.ready, self._stillborn = True, 0
+        elif isinstance(answer, NovaEvalError):
+            raise answer
+        elif isinstance(answer, UnitReport):
+            worker.unit, self._deaths = None, 0
+            yield answer
+        elif isinstance(answer, Fault):
+            yield from self._failed(worker, answer.reason)
         else:
-            yield from self._run_processes(units)
+            yield from self._failed(worker, self._bury(worker))
 
-    def _run_processes(self, units: Iterator[Unit]) -> Iterator[UnitReport]:
-        again: deque[tuple[Unit, int]] = deque()
-        busy: dict[Connection, tuple[Unit, int]] = {}
+    def _failed(self, worker: _Process, reason: str) -> Iterator[UnitReport]:
+        """Has what is left of a unit done again, sample by sample; what has no life left becomes a row."""
+        unit, lives, worker.unit = worker.unit, worker.lives, None
+        assert unit is not None
+        if not worker.ready:
+            self._stillborn += 1
+            if self._stillborn >= _LIVES:
+                raise PrerequisiteError(f"{reason} while it loaded what it needs", remedy="see what it said above")
+            self._again.append((unit, lives))
+            return
+        self._deaths += 1
+        if self._deaths >= _DEATHS:
+            raise PrerequisiteError(f"{_DEATHS} workers in a row failed, the last: {reason}")
+        pieces = self._remains.of(unit)
+        if done := len(unit) - len(pieces):
+            yield UnitReport(done)
+        if lives == 1 and pieces:
+            pieces, report = self._remains.give_up(pieces, reason)
+            yield report
+        self._again.extend((piece, max(1, lives - 1)) for piece in pieces)
 
-        def hand_out(pipe: Connection) -> None:
-            unit, lives = again.popleft() if again else (next(units, None), _LIVES)
-            if unit is not None:
-                busy[pipe] = (unit, lives)
-                with suppress(BrokenPipeError):  # a dead worker is noticed when its pipe is read
-                    pipe.send(unit)
-
-        while len(self._processes) < len(self._devices):
-            self._start(self._devices[len(self._processes)])
-        for pipe in list(self._processes):
-            hand_out(pipe)
-        while busy:
-            for pipe in [ready for ready in wait(list(busy)) if isinstance(ready, Connection)]:
-                unit, lives = busy.pop(pipe)
-                try:
-                    answer: UnitReport | NovaEvalError = pipe.recv()
-                except EOFError:
-                    reason, device = self._bury(pipe)
-                    if lives > 1:
-                        again.append((unit, lives - 1))
-                    else:
-                        yield UnitReport(len(unit), len(unit), reason)
-                    hand_out(self._start(device))
-                    continue
-                if isinstance(answer, NovaEvalError):
-                    raise answer
-                yield answer
-                hand_out(pipe)
-            idle = [pipe for pipe in self._processes if pipe not in busy]
-            for pipe in idle[: len(again)]:
-                hand_out(pipe)
-
-    def _start(self, device: str) -> Connection:
+    def _start(self, device: str) -> _Process:
         context = get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(
-            target=_serve, args=(there, replace(self._job, device=device), os.getpid()), daemon=True
-        )
+        job = replace(self._job, device=device)
+        process = context.Process(target=serve, args=(there, job, os.getpid()), daemon=True)
         try:
-            process.start()
+            with _signals_later():
+                process.start()
         except OSError as error:
-            raise PrerequisiteError(f"cannot start a worker process: {error}", remedy="use --workers 1") from error
+            raise PrerequisiteError(f"cannot start a worker process: {error}", remedy="use fewer --workers") from error
         there.close()
-        self._processes[here] = (process, device)
-        return here
+        worker = _Process(process, here, device)
+        self._processes.append(worker)
+        return worker
 
-    def _bury(self, pipe: Connection) -> tuple[str, str]:
-        """Why a worker died, and the device that is free now."""
-        process, device = self._processes.pop(pipe)
-        process.join()
-        pipe.close()
-        return f"the worker process ended unexpectedly (exit code {process.exitcode})", device
+    def _bury(self, worker: _Process) -> str:
+        """Why a worker ended, or had to; its device is free now."""
+        self._processes.remove(worker)
+        self._free.append(worker.device)
+        late = self._late(worker) and worker.process.is_alive()
+        if not late:
+            worker.process.join(5.0)  # its pipe is at its end: so is it, or soon
+        _killed(worker)
+        if late:
+            return f"the worker took longer than {self._seconds:g} s (--unit-timeout)"
+        return f"the worker process ended unexpectedly (exit code {worker.process.exitcode})"
 
 
-def _serve(pipe: Connection, job: Job, parent: int) -> None:
-    """The life of a worker process: units in, reports out, until the parent says stop or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    _die_with(parent)
-    worker: Worker | None = None
+def _killed(worker: _Process) -> bool:
+    """Ends a process, and waits for no more than a moment; whether it still lived."""
+    alive = worker.process.is_alive()
+    if alive:
+        worker.process.kill()
+        worker.process.join(5.0)
+    worker.pipe.close()
+    return alive
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come after the block; a process started in it has them blocked until it unblocks them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        while (unit := pipe.recv()) is not None:
-            answer: Any
-            try:
-                worker = worker or Worker(job)
-                answer = worker.do(unit)
-            except NovaEvalError as error:
-                answer = error
-            pipe.send(answer)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the parent is gone; every finished row is on disk
+        yield
     finally:
-        if worker is not None:
-            worker.close()
-
-
-def _die_with(parent: int) -> None:
-    """Makes this process end at once when its parent is killed, so that no orphan works beside the next run (Linux)."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent:  # it was killed before we asked
-            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -46,11 +46,19 @@ class Worker:
 
     def do(self, unit: Unit) -> UnitReport:
         """Does a unit. Raises NovaEvalError only where going on is pointless: no weights, no disk, bad settings."""
+        self.prepare(unit)
+        return self._sample(unit.keys) if isinstance(unit, SampleUnit) else self._score(unit.work)
+
+    def prepare(self, unit: Unit) -> None:
+        """Loads what a unit needs and is not loaded, and lets go what none from here on needs."""
         if isinstance(unit, SampleUnit):
-            return self._sample(unit.keys)
+            self._sampler = self._sampler or self._load_sampler()
+            return
         self._drop_sampler()
         self._let_go(keep=unit.keep)
-        return self._score(unit.work)
+        for plan in self._job.scorers:
+            if any(plan.name in names for _, names in unit.work):
+                self._judge(plan.judge)
 
     def close(self) -> None:
         self._sample_writer.close()
@@ -60,7 +68,8 @@ class Worker:
     # --- sampling ---------------------------------------------------------------------------------------------------
 
     def _sample(self, keys: Sequence[SampleKey]) -> UnitReport:
-        sampler = self._sampler = self._sampler or self._load_sampler()
+        sampler = self._sampler
+        assert sampler is not None
         prompts = [self._job.prompts[key.prompt_id] for key in keys]
         started = time.perf_counter()
         made = frames_of(sampler, prompts, [sample_seed(self._job.spec.seed, key) for key in keys])

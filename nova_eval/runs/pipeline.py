@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nova_eval import environment, files, media
+from nova_eval.adapters import BENCHMARKS
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
 from nova_eval.errors import CorruptStoreError, MediaError
+from nova_eval.judges import JUDGES
 from nova_eval.plan import by_judges, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
@@ -21,6 +23,7 @@ from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome, summarise
+from nova_eval.samplers import SAMPLERS
 from nova_eval.store import suite_file_digest
 from nova_eval.weights.catalogue import family
 
@@ -48,7 +51,16 @@ def engine_for(opened: Run) -> LocalEngine:
         scorers=opened.judging.plans,
         device="cpu",
     )
-    return LocalEngine(job, devices(opened))
+    workers = devices(opened)
+    here = len(workers) == 1 and opened.light and _all_own(opened)
+    return LocalEngine(job, workers, here=here, unit_timeout=opened.options.unit_timeout)
+
+
+def _all_own(opened: Run) -> bool:
+    """Whether no code but the product's own is at work: only that may work in this process."""
+    judges = {plan.judge for plan in opened.judging.plans if plan.judge is not None}
+    own = [BENCHMARKS.is_own(opened.spec.benchmark), SAMPLERS.is_own(opened.spec.sampler.name)]
+    return all(own) and all(JUDGES.is_own(judge) for judge in judges)
 
 
 def begin(opened: Run) -> None:

@@ -128,7 +128,7 @@ def test_a_table_of_nothing_is_no_table() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", [2])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupted_run_says_so_and_goes_on(mine: Path, number: signal.Signals, workers: int) -> None:
     """As a terminal sends it: to the whole group, workers among them."""
     command = (*words(mine, "slow"), "--workers", workers, "--set", "samples_per_prompt=40", "--set", "batch=1")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
+import threading
+import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,11 +31,50 @@ WRONG: dict[str, Any] = {
 }
 
 
+def print_and_write() -> None:
+    print("printed", flush=True)
+    os.write(1, b"written\n")
+
+
+def leave_a_child() -> None:
+    """A child that holds all that its parent held, its pipe among it."""
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    os._exit(5)
+
+
+def birth(whose: str, folder: Path) -> None:
+    how = os.environ.get("MISBEHAVING_BIRTH", "")
+    if not how.startswith(whose) or not how:
+        return
+    with (folder / "births").open("a") as births:
+        births.write("x")
+    if how == f"{whose}dies":
+        os._exit(3)
+    if how == f"{whose}raises":
+        raise RuntimeError("no GPU in the worker")
+
+
+DEEDS: dict[str, Callable[[], Any]] = {
+    "hangs": lambda: time.sleep(1000),
+    "aborts": os.abort,
+    "reads nowhere": lambda: ctypes.string_at(0),
+    "leaves": lambda: sys.exit(0),
+    "closes files": lambda: os.closerange(3, 50),
+    "leaves a child": leave_a_child,
+    "leaves a thread": lambda: threading.Thread(target=time.sleep, args=(1000,)).start(),
+    "prints": print_and_write,
+    "goes elsewhere": lambda: os.chdir("/"),
+}
+
+
 class Maker:
     light = True
     made: ClassVar[list[weakref.ref[Maker]]] = []
 
     def __init__(self, folder: str = "") -> None:
+        birth("", Path(folder))
         self.info = SamplerInfo("maker", "video", fps=8.0)
         self._once = Path(folder) / "sampler died"
         self.made.append(weakref.ref(self))
@@ -48,6 +91,10 @@ class Maker:
             os._exit(9)
         if text == "raises":
             raise RuntimeError("no such thought")
+        if text == "interrupts":
+            raise KeyboardInterrupt
+        if text in DEEDS:
+            DEEDS[text]()
         return WRONG[text] if text in WRONG else np.full(SHAPE, SHADES.get(text, 100), np.uint8)
 
 
@@ -59,6 +106,7 @@ class Looker:
     asked: ClassVar[list[int]] = []
 
     def __init__(self) -> None:
+        birth("judge ", Path(os.environ["MISBEHAVING"]))
         self.alive_at_birth.append(any(reference() is not None for reference in Maker.made))
 
     def to(self, device: str) -> Looker:

@@ -1,0 +1,69 @@
+"""The life of a worker process: units in, reports out, until the parent says stop or is gone."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+from nova_eval.engines.units import Job
+from nova_eval.engines.worker import Worker
+from nova_eval.errors import NovaEvalError, brief
+
+READY = "ready"
+"""Said when what a unit needs is loaded, before it is done."""
+
+
+class Fault(NamedTuple):
+    """A unit that was not done for a reason nobody foresaw; the worker can do others."""
+
+    reason: str
+
+
+def serve(pipe: Connection, job: Job, parent: int) -> None:
+    """Does not return. What is printed to standard output goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    _die_with(parent)
+    with suppress(OSError):
+        os.dup2(2, 1)
+    with suppress(EOFError, OSError):  # the parent is gone, or the pipe: every finished row is on disk
+        _work(pipe, job)
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)  # a thread that a sampler left behind would keep the process
+
+
+def _work(pipe: Connection, job: Job) -> None:
+    worker: Worker | None = None
+    try:
+        while (unit := pipe.recv()) is not None:
+            answer: Any
+            try:
+                worker = worker or Worker(job)
+                worker.prepare(unit)
+                pipe.send(READY)
+                answer = worker.do(unit)
+            except NovaEvalError as error:
+                answer = error
+            except BaseException as error:
+                answer = Fault(f"the worker failed: {brief(error)}")
+            pipe.send(answer)
+    finally:
+        if worker is not None:
+            worker.close()
+
+
+def _die_with(parent: int) -> None:
+    """Makes this process end at once when its parent is killed, so that no orphan works beside the next run (Linux)."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+        if os.getppid() != parent:  # it was killed before we asked
+            os._exit(1)
