@@ -168,14 +168,28 @@ def read(
     by BT.601 with ``as_bt601``. Frames are turned as the file says and every viewer does, or left ``as_stored``.
     """
     if _is_image(path):
-        pixels, turned = pictures.decode(path, path.name, as_stored=as_stored)
-        return Clip(pixels[None], 0.0, path, turned=turned)
+        return _picture(path, path, as_stored=as_stored)
     kept, scaled = _Kept(folder), {size: _Kept(folder) for size in sizes}
     asked = videos.Asked(kept, scaled, as_bt601=as_bt601, as_stored=as_stored)
     seen = videos.decode(path, path.name, asked)
     return Clip(
         kept.held(), seen.fps, path, {size: frames.held() for size, frames in scaled.items()}, seen.bt601, seen.turned
     )
+
+
+def read_bytes(content: bytes, name: str) -> Clip:
+    """The same of bytes that lie in no file of their own; ``name`` ends as the file would."""
+    path, source = Path(name), io.BytesIO(content)
+    if _shows_image(path):
+        return _picture(source, path)
+    kept = _Kept(None)
+    seen = videos.decode(source, path.name, videos.Asked(kept))
+    return Clip(kept.held(), seen.fps, bt601=seen.bt601, turned=seen.turned)
+
+
+def _picture(source: Path | io.BytesIO, path: Path, *, as_stored: bool = False) -> Clip:
+    pixels, turned = pictures.decode(source, path.name, as_stored=as_stored)
+    return Clip(pixels[None], 0.0, path if source is path else None, turned=turned)
 
 
 def probe(path: Path) -> MediaFacts:
@@ -220,9 +234,13 @@ def encode_image(frame: Frames) -> bytes:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether the file is an image; MediaError when it is neither image nor video, missing or empty."""
-    suffix = path.suffix.lower()
+    """Whether the file is an image; MediaError when it is neither image nor video, or ``check_file`` refuses it."""
     check_file(path)
+    return _shows_image(path)
+
+
+def _shows_image(path: Path) -> bool:
+    suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise MediaError(f"{path.name}: not an image or video by its ending", remedy=f"known endings: {known}")

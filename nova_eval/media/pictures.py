@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nova_eval.errors import MediaError
+from nova_eval.media.limits import Limit
 from nova_eval.media.whole import check_file
 from nova_eval.protocols import Frames
 
@@ -26,11 +29,18 @@ def opened(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
     """The picture, of which no pixel is decoded yet. MediaError for what Pillow refuses while it is open."""
     from PIL import Image, UnidentifiedImageError
 
+    # Pillow's own limit is only a warning up to twice its value, so the product's is looked at as well
+    Image.MAX_IMAGE_PIXELS = Limit.PIXELS.most
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     try:
         if isinstance(source, Path):
             check_file(source)
         with Image.open(source, formats=FORMATS) as image:
+            Limit.PIXELS.hold(name, image.width * image.height)
             yield image
+    except Image.DecompressionBombError as error:
+        count = int(re.findall(r"\d+", str(error))[0])
+        Limit.PIXELS.hold(name, max(count, 2 * Limit.PIXELS.most))
     except UnidentifiedImageError as error:
         why = f"the content is not {', '.join(FORMATS)}"
         raise MediaError(f"{name}: unreadable image ({why})") from error

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nova_eval.errors import MediaError
+from nova_eval.media.limits import Limit, hold_clip
 from nova_eval.media.whole import check_file, container_of, incomplete
 from nova_eval.protocols import Frames
 
@@ -33,6 +34,7 @@ _TURNS: dict[tuple[int, ...], tuple[str, ...]] = {
     (0, 1, 1, 0): ("transpose=cclock_flip",),
     (0, -1, -1, 0): ("transpose=clock_flip",),
 }  # signs of a display matrix's a, b, c, d: FFmpeg's filters
+_PADDING = 1 << 20  # decoders count the pixels of their buffers, which are larger than pictures
 _INVISIBLE = frozenset({"vp8", "mpeg4"})  # codecs with packets that show no frame of their own
 _NO_FRAME = "the video has no frame"
 
@@ -87,7 +89,9 @@ def opened(source: Path | io.BytesIO, name: str) -> Iterator[tuple[Any, Any]]:
         with _open(given, container) as inside:
             if not inside.streams.video:
                 raise MediaError(f"{name}: no video stream")
-            yield inside, inside.streams.video[0]
+            stream = inside.streams.video[0]
+            hold_clip(name, stream.frames if container == "mov" else 1, stream.height, stream.width)
+            yield inside, stream
     except EOFError as error:
         raise MediaError(f"{name}: {_NO_FRAME}") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -109,12 +113,14 @@ def facts(path: Path) -> MediaFacts:
                 height, width = first.height, first.width
                 if any(step.startswith("transpose") for step in _turning(first, path.name)):
                     height, width = width, height
+            Limit.FRAMES.hold(path.name, packets)
         found = MediaFacts(packets - hidden, height or stream.height, width or stream.width, rate(stream))
-        promised = stream.frames
+        promised = _promised(container, stream)
     if not found.frames:
         raise MediaError(f"{path.name}: {_NO_FRAME}")
     if packets < promised:
         raise MediaError(f"{path.name}: the video breaks off after {packets} of {promised} frames")
+    hold_clip(path.name, found.frames, found.height, found.width)
     return found
 
 
@@ -194,9 +200,9 @@ def _pictures(container: Any, stream: Any, name: str) -> Iterator[Any]:
 
     stream.thread_type = "NONE"
     stream.codec_context.thread_count = 1
-    stream.codec_context.options = dict(_STRICT)
+    stream.codec_context.options = {**_STRICT, "max_pixels": str(2 * Limit.PIXELS.most + _PADDING)}
     lengths = _prefix(stream)
-    promised = stream.frames
+    promised = _promised(container, stream)
     packets = shown = hidden = 0
     try:
         for packet in container.demux(stream):
@@ -209,6 +215,7 @@ def _pictures(container: Any, stream: Any, name: str) -> Iterator[Any]:
                 if picture.is_corrupt:
                     raise MediaError(f"{name}: the video is damaged in its frame {shown + 1}")
                 shown += 1
+                hold_clip(name, shown, picture.height, picture.width)
                 yield picture
     except av.error.InvalidDataError as error:
         raise MediaError(f"{name}: the video is damaged after {shown} frames ({_brief(error)})") from error
@@ -218,6 +225,11 @@ def _pictures(container: Any, stream: Any, name: str) -> Iterator[Any]:
         raise MediaError(f"{name}: the video breaks off after {packets} of {promised} frames")
     if shown < packets - hidden and (stream.codec_context.name not in _INVISIBLE or not shown):
         raise MediaError(f"{name}: only {shown} of the video's {packets - hidden} frames can be decoded")
+
+
+def _promised(container: Any, stream: Any) -> int:
+    """How many packets the index of an MP4 or MOV lists, else 0; an AVI counts pauses of its clock as frames."""
+    return int(stream.frames) if "mp4" in container.format.name else 0
 
 
 def _prefix(stream: Any) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nova_eval.errors import MediaError
+from nova_eval.media.limits import Limit
 
 CONTAINERS = ("mov", "matroska", "avi", "gif")
 """FFmpeg's names of the containers that are read: MP4 and MOV, Matroska and WebM, AVI, GIF."""
@@ -48,7 +49,7 @@ def incomplete(file: BinaryIO, container: str) -> str:
 
 
 def check_file(path: Path) -> None:
-    """MediaError for what is missing, is empty, or is no file: a pipe or a device may never end."""
+    """MediaError for what is missing, is empty, is too large, or is no file: a pipe or a device may never end."""
     try:
         status = path.stat()
     except OSError as error:
@@ -57,6 +58,7 @@ def check_file(path: Path) -> None:
         raise MediaError(f"{path.name}: not a file", remedy="give a file, no folder, pipe or device")
     if not status.st_size:
         raise MediaError(f"{path.name}: the file is empty")
+    Limit.FILE.hold(path.name, status.st_size)
 
 
 def _breaks_off(size: int, promised: int) -> str:

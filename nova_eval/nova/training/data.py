@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from collections.abc import Callable, Iterable
@@ -12,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nova_eval.errors import MediaError, PrerequisiteError, UsageError
-from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read
+from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read, read_bytes
 from nova_eval.protocols import AestheticModel, Frames
 from nova_eval.registry import Registry
 
@@ -120,8 +119,8 @@ class TarSource:
         else:
             facts = json.loads(_slice(file, members["json"]))
             text = str(facts.get("caption", facts.get("text", "")))
-        frames, fps = _decode(content, suffix, f"{file.name}:{index}")
-        return TrainingItem(f"{file.name}:{index}", text, frames, fps)
+        clip = read_bytes(content, f"{file.name}:{index}.{suffix}")
+        return TrainingItem(f"{file.name}:{index}", text, clip.frames, clip.fps)
 
 
 _WORLD: Registry[Any] = Registry(
@@ -250,26 +249,3 @@ def _slice(file: Path, where: tuple[int, int]) -> bytes:
     with file.open("rb") as stream:
         stream.seek(where[0])
         return stream.read(where[1])
-
-
-def _decode(content: bytes, suffix: str, name: str) -> tuple[Frames, float]:
-    if f".{suffix}" in IMAGE_SUFFIXES:
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                return np.asarray(image.convert("RGB"))[None], 0.0
-        except (UnidentifiedImageError, OSError, ValueError) as error:
-            raise MediaError(f"{name}: unreadable image") from error
-    import av
-
-    try:
-        with av.open(io.BytesIO(content)) as container:
-            stream = container.streams.video[0]
-            frames = [picture.to_ndarray(format="rgb24") for picture in container.decode(stream)]
-            rate = float(stream.average_rate or 0)
-    except (av.error.FFmpegError, IndexError) as error:
-        raise MediaError(f"{name}: unreadable video") from error
-    if not frames:
-        raise MediaError(f"{name}: the video has no frame")
-    return np.stack(frames), rate

@@ -1,0 +1,43 @@
+"""How much of a stranger's file is taken in: settings in the environment, looked at before memory or disk are spent."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+
+from nova_eval.errors import MediaError, UsageError
+
+
+class Limit(Enum):
+    """What is bounded: the variable that sets it, what it is without one, and what it counts."""
+
+    FILE = ("NOVA_EVAL_MAX_FILE_BYTES", 8 << 30, "bytes in a file")
+    PIXELS = ("NOVA_EVAL_MAX_PIXELS", 1 << 26, "pixels in a picture")
+    FRAMES = ("NOVA_EVAL_MAX_FRAMES", 100_000, "frames in a clip")
+    DECODED = ("NOVA_EVAL_MAX_DECODED_BYTES", 8 << 30, "bytes of decoded frames in a clip")
+
+    @property
+    def most(self) -> int:
+        """The largest value that is taken. UsageError when the variable holds no number."""
+        variable, usual, _ = self.value
+        text = os.environ.get(variable, "").strip()
+        if not text:
+            return usual
+        if not (text.isascii() and text.isdigit() and int(text)):
+            raise UsageError(f"{variable} is {text!r}", remedy="give a whole number above 0")
+        return int(text)
+
+    def hold(self, name: str, count: int) -> None:
+        """MediaError, with the variable to raise, where ``count`` is more than the limit."""
+        if count > self.most:
+            variable, _, what = self.value
+            raise MediaError(
+                f"{name}: {count:,} {what}, more than the {self.most:,} that are taken", remedy=f"raise {variable}"
+            )
+
+
+def hold_clip(name: str, frames: int, height: int, width: int) -> None:
+    """MediaError where a clip of uint8 RGB frames would exceed a limit."""
+    Limit.PIXELS.hold(name, height * width)
+    Limit.FRAMES.hold(name, frames)
+    Limit.DECODED.hold(name, 3 * frames * height * width)
