@@ -43,10 +43,10 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
         os.fsync(stream.fileno())
 
 
-def place(source: Path, target: Path, *, copy: bool = False) -> None:
-    """Makes ``target`` the same bytes as ``source``, by a hard link or else by a copy. May raise OSError."""
+def place(source: Path, target: Path, *, link: bool = False) -> None:
+    """Makes ``target`` a copy of ``source``, or a hard link where that is asked for and can be. May raise OSError."""
     with temporary(target) as other:
-        if copy or not _linked(source.resolve(), other):
+        if not (link and _linked(source.resolve(), other)):
             shutil.copyfile(source, other)
             with other.open("rb+") as stream:
                 os.fsync(stream.fileno())

@@ -104,11 +104,11 @@ class RunStore:
         """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return."""
         return files.write(files.inside(self.folder, name), data, remedy=_REMEDY)
 
-    def adopt(self, name: str, source: Path, *, copy: bool = False) -> Path:
-        """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all: linked where that can be."""
+    def adopt(self, name: str, source: Path, *, link: bool = False) -> Path:
+        """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all; ``link`` as ``files.place``."""
         target = files.inside(self.folder, name)
         with files.writing(target, _REMEDY):
-            files.place(source, target, copy=copy)
+            files.place(source, target, link=link)
         return target
 
     def media_name(self, key: SampleKey, suffix: str) -> str:
@@ -161,6 +161,15 @@ class RunStore:
     def sweep(self) -> None:
         """Removes temporary files that dead processes of this machine left behind."""
         files.sweep(self.folder)
+
+    def lock(self, name: str) -> Path:
+        """The file by which processes agree who does something to this run."""
+        return files.inside(self.folder, f"locks/{name}.lock")
+
+    def extent(self) -> dict[str, int]:
+        """The size of every file of rows: the same while no row is added."""
+        paths = (path for part in ("samples", "scores/*") for path in self.folder.glob(f"{part}/*.jsonl"))
+        return {str(path.relative_to(self.folder)): path.lstat().st_size for path in paths}
 
     # --- rows -------------------------------------------------------------------------------------------------------
 

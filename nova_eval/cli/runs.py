@@ -71,7 +71,7 @@ def import_(
     prefer: tuple[str, ...] = (),
     grid: int = 2,
     tile: int = 0,
-    copy: bool = False,
+    link: bool = False,
     flags: Flags = UNSET,
     json: bool = False,
 ) -> int:
@@ -93,8 +93,8 @@ def import_(
         Samples along a side of a DPG-Bench picture (1: a picture is one sample).
     tile
         Side of a sample within such a picture, in pixels.
-    copy
-        Copy files; otherwise they are hard-linked where that is possible.
+    link
+        Hard-link files where that is possible; otherwise they are copied, and neither side can change the other's.
     json
         Print one JSON object instead of a line.
     """
@@ -109,7 +109,7 @@ def import_(
     called = names or (CUSTOM if options.own_names(spec.variant, config, chosen.prompts) else benchmark)
     source = FolderSampler(folder, prefer, names=called, modality=config.modality, grid=grid, tile=tile)
     opened = opening.open_run(spec, chosen, config, talk, source)
-    outcome = importing.import_folder(opened, source, copy=copy)
+    outcome = importing.import_folder(opened, source, link=link)
     wanted, there = len(opened.wanted), outcome.summary.samples
     if json:
         print_json({"run": opened.name, "folder": str(opened.store.folder), "samples": there, "wanted": wanted})
@@ -120,7 +120,7 @@ def import_(
 
 @app.command
 def export(
-    run: str, folder: Path, /, *, names: str = "official", copy: bool = False, results: Path = Path("results")
+    run: str, folder: Path, /, *, names: str = "official", link: bool = False, results: Path = Path("results")
 ) -> int:
     """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
 
@@ -132,13 +132,13 @@ def export(
         Where to; it must not exist yet, or be empty.
     names
         official, or separate for images one by one where official ones share a picture (DPG-Bench).
-    copy
-        Copy files; otherwise they are hard-linked where that is possible.
+    link
+        Hard-link files where that is possible; otherwise they are copied, and neither side can change the other's.
     """
     from nova_eval.runs import exporting, finding, opening
 
     opened = opening.reopen(finding.find(run, results))
-    done = exporting.export_run(opened, folder, names=names, copy=copy)
+    done = exporting.export_run(opened, folder, names=names, link=link)
     for line in done.lines:
         talk(line)
     return errors.INCOMPLETE if done.damaged else errors.OK

@@ -29,7 +29,7 @@ class Exported(NamedTuple):
     damaged: int
 
 
-def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool = False) -> Exported:
+def export_run(opened: Run, target: Path, *, names: str = "official", link: bool = False) -> Exported:
     """Fills ``target``, a folder that is new or empty. Nothing is written where a name would leave it.
 
     Media keep their bytes, and those whose bytes are not what their row says are left out. Samples that have to share a
@@ -68,11 +68,11 @@ def export_run(opened: Run, target: Path, *, names: str = "official", copy: bool
         del samples[key], called[key]
         alone.pop(key, None)
     try:
-        written = _write_media(opened.store, samples, called, root, chosen, copy=copy)
+        written = _write_media(opened.store, samples, called, root, chosen, link=link)
         for name, data in chosen.beside(opened.suite, written).items():
             files.write(files.inside(root, name), data)
         for key, name in alone.items():
-            files.place(opened.store.media(samples[key]), files.inside(target / _SEPARATE, name), copy=copy)
+            files.place(opened.store.media(samples[key]), files.inside(target / _SEPARATE, name), link=link)
         results = _write_results(opened, {key: root / called[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
@@ -105,7 +105,7 @@ def _write_media(
     root: Path,
     names: Names,
     *,
-    copy: bool,
+    link: bool,
 ) -> list[SampleKey]:
     """The samples that were written; those of a grid that cannot be put together are not."""
     shared = names.side > 1
@@ -117,7 +117,7 @@ def _write_media(
         for name, keys in groups.items():
             first = samples[keys[0]]
             if shared == (first.part is not None):  # the file is what the name means: a grid, or one sample
-                files.place(store.media(first), files.inside(root, name), copy=copy)
+                files.place(store.media(first), files.inside(root, name), link=link)
                 written += keys
             else:
                 data = _grid([samples[key] for key in keys], store, names.side) if shared else _cut(first, store)

@@ -1,4 +1,4 @@
-"""From a folder of finished media to a run: its files are linked or copied into the run and recorded as samples."""
+"""From a folder of finished media to a run: its files are copied (or linked) into the run and recorded as samples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nova_eval.samplers.folder import FolderSampler
 _GRID = "grid"  # the name of a file that holds all samples of a prompt
 
 
-def import_folder(opened: Run, source: FolderSampler, *, copy: bool = False) -> Outcome:
+def import_folder(opened: Run, source: FolderSampler, *, link: bool = False) -> Outcome:
     """Puts every wanted sample that ``source`` holds into the run, and why it does not hold the others.
 
     Calling it again adds what is new. UsageError when a sample is there already with other bytes.
@@ -28,23 +28,24 @@ def import_folder(opened: Run, source: FolderSampler, *, copy: bool = False) -> 
     for line in source.describe(listing, opened.whole):
         opened.say(line)
     digests = {path: file_digest(path) for path in dict.fromkeys(listing.found.values())}
-    standing, failures = opened.store.samples()
-    _check_same(opened, listing, standing, digests)
-    pipeline.begin(opened)
-    new = [key for key in listing.found if key not in standing]
-    writer = opened.store.sample_writer()
-    with progress("importing", len(new), "samples") as bar:
-        for unit in units(new, pipeline.FILES_A_ROW_BATCH):
-            rows = [_imported(opened, listing, key, digests[listing.found[key]], copy) for key in unit]
-            writer.append_samples(rows)
-            bar.advance(len(rows), sum(isinstance(row, Failure) for row in rows))
-    absent = listing.absent("the file was missing when the folder was imported")
-    writer.append_samples(Failure(key, reason) for key, reason in absent.items() if failures.get(key) != reason)
-    writer.close()
-    return pipeline.reduce(opened)
+    with pipeline.driving(opened):
+        standing, failures = opened.store.samples()
+        _check_same(opened, listing, standing, digests)
+        pipeline.begin(opened)
+        new = [key for key in listing.found if key not in standing]
+        writer = opened.store.sample_writer()
+        with progress("importing", len(new), "samples") as bar:
+            for unit in units(new, pipeline.FILES_A_ROW_BATCH):
+                rows = [_imported(opened, listing, key, digests[listing.found[key]], link) for key in unit]
+                writer.append_samples(rows)
+                bar.advance(len(rows), sum(isinstance(row, Failure) for row in rows))
+        absent = listing.absent("the file was missing when the folder was imported")
+        writer.append_samples(Failure(key, reason) for key, reason in absent.items() if failures.get(key) != reason)
+        writer.close()
+        return pipeline.reduce(opened)
 
 
-def _imported(opened: Run, listing: Listing, key: SampleKey, digest: str, copy: bool) -> Sample | Failure:
+def _imported(opened: Run, listing: Listing, key: SampleKey, digest: str, link: bool) -> Sample | Failure:
     row = pipeline.found_row(listing, key, digest)
     if isinstance(row, Failure):
         return row
@@ -54,7 +55,7 @@ def _imported(opened: Run, listing: Listing, key: SampleKey, digest: str, copy: 
         name = str(Path(name).with_name(f"{_GRID}{found.suffix.lower()}"))
     target = opened.store.folder / name
     if not (target.exists() and target.samefile(found)):
-        opened.store.adopt(name, found, copy=copy)
+        opened.store.adopt(name, found, link=link)
     return replace(row, path=name)
 
 

@@ -35,6 +35,12 @@ class Judging:
     unavailable: Mapping[str, str]
     light: bool = True
 
+    def over(self, other: Judging) -> Judging:
+        """These, and of ``other`` the scorers that have no judge here."""
+        plans = {plan.name: plan for plan in (*other.plans, *self.plans)}
+        reasons = {name: why for name, why in {**other.unavailable, **self.unavailable}.items() if name not in plans}
+        return Judging(tuple(plans.values()), reasons, self.light and other.light)
+
 
 def made(judge: str) -> AtHand:
     """Makes the judge, which reads its weight files for their digest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.own import own_suite
-from nova_eval.adapters.selection import select
 from nova_eval.adapters.suite import Suite
 from nova_eval.config import CUSTOM, BenchmarkConfig, RunSpec
 from nova_eval.engines.sampling import info_of
@@ -19,13 +18,13 @@ from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import CorruptStoreError, PrerequisiteError, UsageError
 from nova_eval.identity import digest
 from nova_eval.options import THERE, RunOptions
-from nova_eval.plan import wanted_keys
 from nova_eval.protocols import ForetellsLight, MediaSource, SamplerInfo, is_light
 from nova_eval.records import Prompt
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.finding import earlier
 from nova_eval.runs.judging import Judging, Look, judging, made, named
 from nova_eval.runs.options import validated
+from nova_eval.runs.part import Part, asked, recorded, within
 from nova_eval.runs.run import Run, Say
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.folder import FolderSampler
@@ -131,32 +130,73 @@ def reopen(folder: Path) -> Run:
         raise UsageError(f"{folder} is not a run: it has no manifest.json", remedy="see `nova-eval list runs`")
     try:
         spec = RunSpec.model_validate(manifest["spec"])
-        options = _options(manifest["options"])
+        options = recorded_options(manifest)
         info = SamplerInfo(**manifest["sampler"])
-        plans = tuple(ScorerPlan(name, where, None) for name, where in manifest["scorers"].items())
-        recorded = Judging(plans, manifest["unavailable"])
+        look = recorded_judging(manifest)
     except (OSError, KeyError, TypeError, ValueError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CorruptStoreError(f"{folder}: manifest.json cannot be read ({reason})") from error
     suite = RunStore(folder).prompts()
     config, facts = load_benchmark(spec.benchmark).config, manifest.get("suite", {})
-    return assemble(spec, options, config, suite=suite, suite_facts=facts, info=info, look=recorded, folder=folder)
+    part = recorded_part(manifest, suite, config)
+    return assemble(
+        spec, options, config, suite=suite, suite_facts=facts, info=info, look=look, part=part, folder=folder
+    )
 
 
 def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], say: Say = lambda text: None) -> Run:
-    """A run as its manifest tells it, with the judges at hand now: needs neither its sampler nor official files."""
+    """A run as its manifest tells it, with the judges at hand now: needs neither its sampler nor official files.
+
+    Of a changed limit, dimensions or samples a prompt, only what the run has is looked at: scoring makes no samples.
+    """
     old = reopen(folder)
+    options = change(old.options)
+    part = Part(old.prompts, old.wanted)
+    if _choice(options) != _choice(old.options):
+        limit = None if options.limit == old.options.limit else options.limit
+        part = within(part, old.suite, old.config, replace(options, limit=limit))
+        if not part.wanted:
+            raise UsageError(f"{old.name} has no sample that serves {', '.join(options.metrics)}")
     return assemble(
         old.spec,
-        change(old.options),
+        options,
         old.config,
         suite=old.suite,
         suite_facts=old.suite_facts,
         info=old.info,
         look=made,
+        part=part,
         folder=folder,
         say=say,
     )
+
+
+def recorded_part(manifest: Mapping[str, Any], suite: Sequence[Prompt], config: BenchmarkConfig) -> Part:
+    """The part of the suite that the run's record is of. CorruptStoreError where the manifest does not tell."""
+    try:
+        if "part" in manifest:
+            return recorded(suite, manifest["part"])
+        return asked(suite, config, recorded_options(manifest))
+    except (KeyError, TypeError, IndexError, UsageError) as error:
+        raise CorruptStoreError(f"manifest.json does not say what was asked for ({error})") from error
+
+
+def recorded_options(manifest: Mapping[str, Any]) -> RunOptions:
+    """From ``RunOptions.record``."""
+    record = manifest["options"]
+    shard = record["shard"]
+    return validated(RunOptions, {**record, "shard": shard and "{}/{}".format(*shard)})
+
+
+def recorded_judging(manifest: Mapping[str, Any]) -> Judging:
+    """The scorers of the record."""
+    judges = manifest.get("judges", {})
+    plans = tuple(ScorerPlan(name, where, judges.get(name)) for name, where in manifest["scorers"].items())
+    return Judging(plans, manifest["unavailable"])
+
+
+def _choice(options: RunOptions) -> tuple[object, ...]:
+    return options.limit, tuple(options.metrics), options.samples_per_prompt
 
 
 def assemble(
@@ -172,19 +212,20 @@ def assemble(
     source: object = None,
     whole: Sequence[Prompt] | None = None,
     scored: Mapping[str, str] | None = None,
+    part: Part | None = None,
     light: bool = True,
     say: Say = lambda text: None,
 ) -> Run:
     """The one place that makes a run.
 
-    ``look`` says which judges are at hand, or is the answer of an earlier look; ``scored`` is as ``judging`` takes it.
-    ``source`` is the sampler where there is one: a MediaSource makes the run one of external media. ``light`` is what
-    the sampler says of itself. ``whole`` is what official names count, by default ``suite``.
+    ``part`` is what ``options`` ask for unless it is given. ``look`` says which judges are at hand, or is the answer of
+    an earlier look; ``scored`` is as ``judging`` takes it. ``source`` is the sampler where there is one: a MediaSource
+    makes the run one of external media. ``light`` is what the sampler says of itself. ``whole`` is what official
+    names count, by default ``suite``.
     """
     benchmark = load_benchmark(spec.benchmark)
     whole = tuple(suite if whole is None else whole)
-    prompts = select(_serving(suite, options.metrics), options.limit)
-    wanted = tuple(wanted_keys(prompts, config, options))
+    prompts, wanted = asked(suite, config, options) if part is None else part
     if not isinstance(look, Judging):
         names = {name for _, name in benchmark.pairs(prompts, wanted)}
         scorers = [scorer for scorer in benchmark.scorers(options.scoring) if scorer.name in names]
@@ -208,14 +249,6 @@ def assemble(
     )
 
 
-def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
-    """The prompts that serve one of ``metrics`` (all without any), with only those tags."""
-    if not metrics:
-        return list(prompts)
-    kept = ((prompt, tuple(tag for tag in prompt.tags if tag in metrics)) for prompt in prompts)
-    return [replace(prompt, tags=tags) for prompt, tags in kept if tags]
-
-
 def _counted(options: RunOptions, source: object, suite: Suite) -> RunOptions:
     if options.samples_per_prompt != THERE:
         return options
@@ -229,12 +262,6 @@ def _facts(suite: Suite) -> dict[str, Any]:
         "prompts": len(suite.prompts),
         "notes": list(suite.notes),
     }
-
-
-def _options(record: Mapping[str, Any]) -> RunOptions:
-    """From ``RunOptions.record``."""
-    shard = record["shard"]
-    return validated(RunOptions, {**record, "shard": shard and "{}/{}".format(*shard)})
 
 
 def _folder(spec: RunSpec, options: RunOptions, info: SamplerInfo, identity: str) -> Path:

@@ -6,11 +6,12 @@ Each looks at what is on disk first and does only what is missing, so calling it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nova_eval import environment, files, media
+from nova_eval import environment, files, locks, media
 from nova_eval.adapters import BENCHMARKS
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
@@ -21,6 +22,8 @@ from nova_eval.progress import progress
 from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.runs.external import ExternalMedia
+from nova_eval.runs.opening import recorded_judging, recorded_options, recorded_part
+from nova_eval.runs.part import Part, asked, union
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome, summarise
 from nova_eval.samplers import SAMPLERS
@@ -28,17 +31,29 @@ from nova_eval.store import suite_file_digest
 from nova_eval.weights.catalogue import family
 
 FILES_A_ROW_BATCH = 32
+_REDUCED_AGAIN = 5  # at most, where others write rows meanwhile
 
 
 def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
-    """Samples what is missing, scores what is missing, and reduces everything there is."""
-    begin(opened)
-    with engine_for(opened) as engine:
-        if sampling:
-            sample(opened, engine)
-        if scoring:
-            score(opened, engine)
-    return reduce(opened)
+    """Samples what is missing, scores what is missing, and reduces everything there is.
+
+    PrerequisiteError where another process is at work on the same part of the run.
+    """
+    with driving(opened):
+        begin(opened)
+        with engine_for(opened) as engine:
+            if sampling:
+                sample(opened, engine)
+            if scoring:
+                score(opened, engine)
+        return reduce(opened)
+
+
+def driving(opened: Run) -> AbstractContextManager[None]:
+    """Held while a process works on its shard of a run, so that no second one does."""
+    part, parts = opened.options.part
+    shard = f"shard {part}/{parts} of " if parts > 1 else ""
+    return locks.claimed(opened.store.lock(f"shard-{part}-of-{parts}"), f"{shard}{opened.name}")
 
 
 def engine_for(opened: Run) -> LocalEngine:
@@ -66,18 +81,23 @@ def _all_own(opened: Run) -> bool:
 def begin(opened: Run) -> None:
     """Writes suite and manifest of a new run; of an old one removes what killed processes left half-written.
 
-    A suite on disk that is not the run's is written anew, and that is said.
+    A suite on disk that is not the run's is written anew, and that is said. The record grows by what is asked for.
     """
-    if opened.store.manifest() is None:
-        opened.store.write_prompts(opened.suite)
-        opened.store.write_manifest(_manifest(opened, status="started", started=_now()))
-        return
-    opened.store.sweep()
-    try:
-        opened.store.prompts()
-    except CorruptStoreError as error:
-        opened.say(f"written anew: {error.problem}")
-        opened.store.write_prompts(opened.suite, anew=True)
+    with locks.waiting(opened.store.lock("record")):
+        manifest = opened.store.manifest()
+        if manifest is None:
+            opened.store.write_prompts(opened.suite)
+            opened.store.write_manifest(_manifest(opened, status="started", started=_now()))
+            return
+        opened.store.sweep()
+        try:
+            opened.store.prompts()
+        except CorruptStoreError as error:
+            opened.say(f"written anew: {error.problem}")
+            opened.store.write_prompts(opened.suite, anew=True)
+        whole = _whole(opened, manifest)
+        if (whole.prompts, whole.wanted) != recorded_part(manifest, opened.suite, opened.config):
+            opened.store.write_manifest(_manifest(whole, status="started", started=manifest.get("started", _now())))
 
 
 def sample(opened: Run, engine: LocalEngine) -> None:
@@ -114,18 +134,50 @@ def score(opened: Run, engine: LocalEngine) -> None:
 
 
 def reduce(opened: Run) -> Outcome:
-    """Metrics, coverage and latency of the wanted samples; replaces the manifest and everything under ``tables/``."""
-    outcome = summarise(opened)
-    coverage = outcome.summary.coverage
+    """Metrics, coverage and latency of the wanted samples.
+
+    Replaces the manifest and everything under ``tables/``, which are of all that was ever asked of the run, by the rows
+    on disk: under a lock, so that the last one knows of all rows; and once more where rows came meanwhile.
+    """
+    with locks.waiting(opened.store.lock("record")):
+        for _ in range(_REDUCED_AGAIN):
+            before = opened.store.extent()
+            outcome = _reduced(opened)
+            if opened.store.extent() == before:
+                break
+    return outcome
+
+
+def _reduced(opened: Run) -> Outcome:
     old = opened.store.manifest() or {}
+    whole = _whole(opened, old) if old else opened
+    outcome = summarise(opened)
+    record = outcome if whole is opened else summarise(whole)
+    coverage = record.summary.coverage
     state = {"started": old.get("started", _now()), "coverage": {**asdict(coverage), "fraction": coverage.fraction}}
     if coverage.unscored:
-        opened.store.write_manifest(_manifest(opened, status="started", **state))
+        opened.store.write_manifest(_manifest(whole, status="started", **state))
     else:
         finished = old.get("finished") or _now()
-        opened.store.write_manifest(_manifest(opened, status="complete", finished=finished, **state))
-    _write_tables(opened, outcome)
+        opened.store.write_manifest(_manifest(whole, status="complete", finished=finished, **state))
+    _write_tables(whole, record)
     return outcome
+
+
+def _whole(opened: Run, manifest: Mapping[str, Any]) -> Run:
+    """The run that the record is of: what was asked for now and before. ``opened`` itself where that is all."""
+    old, new = recorded_part(manifest, opened.suite, opened.config), Part(opened.prompts, opened.wanted)
+    both = union(opened.suite, old, new)
+    if both.record() == new.record():
+        return opened
+    before = recorded_judging(manifest)
+    if both.record() == old.record():  # a look at a part: what is known of the whole stays
+        options, judging = recorded_options(manifest), before.over(opened.judging)
+    else:
+        larger = len(new.wanted) >= len(old.wanted)
+        options = opened.options if larger else recorded_options(manifest)
+        judging = opened.judging.over(before)
+    return replace(opened, options=options, prompts=both.prompts, wanted=both.wanted, judging=judging, external=None)
 
 
 def unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
@@ -198,7 +250,8 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "run": opened.name,
         "model": opened.model,
         "spec": opened.spec.model_dump(mode="json"),
-        "options": opened.options.record(),
+        "options": replace(opened.options, shard=None).record(),
+        **_part_record(opened),
         "sampler": asdict(opened.info),
         "suite": {**opened.suite_facts, "file": suite_file_digest(opened.suite)},
         "benchmark": {"name": opened.benchmark.name, "version": opened.benchmark.version},
@@ -208,6 +261,12 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "environment": environment.capture(),
         "device": ", ".join(accelerators) or environment.cpu_name(),
     }
+
+
+def _part_record(opened: Run) -> dict[str, Any]:
+    """Which samples the record is of, where the options alone do not say it."""
+    part = Part(opened.prompts, opened.wanted).record()
+    return {} if asked(opened.suite, opened.config, opened.options).record() == part else {"part": part}
 
 
 def _write_tables(opened: Run, outcome: Outcome) -> None:

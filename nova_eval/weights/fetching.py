@@ -207,7 +207,7 @@ def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer]
         download(address, part, trusted=bool(pinned(row)[0]) and not member, seen=seen)
     elif Path(address).is_file():
         discard(part)  # what another source left there is not this one's beginning
-        files.place(Path(address), part, copy=True)
+        files.place(Path(address), part)
     else:
         raise Unreachable(f"{address} does not exist")
     if member:

@@ -79,9 +79,16 @@ def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_is_not(
     assert (tmp_path / "deep/table").read_bytes() == b"whole"
 
 
-@pytest.mark.parametrize("copy", [True, False])
-def test_a_placed_file_is_a_link_or_a_copy_and_replaces_what_was_there(tmp_path: Path, copy: bool) -> None:
+@pytest.mark.parametrize("link", [True, False])
+def test_a_placed_file_is_a_link_or_a_copy_and_replaces_what_was_there(tmp_path: Path, link: bool) -> None:
     source, target = files.write(tmp_path / "source", b"bytes"), files.write(tmp_path / "out/target", b"old")
-    files.place(source, target, copy=copy)
+    files.place(source, target, link=link)
     assert target.read_bytes() == b"bytes"
-    assert target.samefile(source) != copy
+    assert target.samefile(source) == link
+
+
+def test_a_file_is_copied_unless_a_link_is_asked_for(tmp_path: Path) -> None:
+    source = files.write(tmp_path / "source", b"bytes")
+    files.place(source, tmp_path / "target")
+    (tmp_path / "target").write_bytes(b"broken")
+    assert source.read_bytes() == b"bytes"

@@ -62,9 +62,9 @@ def exported(sampled: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     return {benchmark: root / benchmark for benchmark in sampled}
 
 
-def brought_in(benchmark: str, folder: Path, results: Path, *, copy: bool = False, **flags: Any) -> Run:
+def brought_in(benchmark: str, folder: Path, results: Path, *, link: bool = False, **flags: Any) -> Run:
     asked = opened(benchmark, results, sampler="imported:again", scoring="official", **flags)
-    import_folder(asked, FolderSampler(folder, names=benchmark), copy=copy)
+    import_folder(asked, FolderSampler(folder, names=benchmark), link=link)
     return asked
 
 
@@ -119,8 +119,8 @@ class TestThereAndBack:
     def test_files_are_linked_or_copied_as_asked(
         self, benchmark: str, exported: dict[str, Path], tmp_path: Path
     ) -> None:
-        linked = brought_in(benchmark, exported[benchmark], tmp_path / "linked")
-        copied = brought_in(benchmark, exported[benchmark], tmp_path / "copied", copy=True)
+        linked = brought_in(benchmark, exported[benchmark], tmp_path / "linked", link=True)
+        copied = brought_in(benchmark, exported[benchmark], tmp_path / "copied")
         sources = {path.stat().st_ino for path in exported[benchmark].rglob("*") if path.is_file()}
         for asked, shared in ((linked, True), (copied, False)):
             files = [path for path in (asked.store.folder / "media").rglob("*") if path.is_file()]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nova_eval import locks
 from nova_eval.errors import CorruptStoreError
+from nova_eval.runs import pipeline
 from nova_eval.runs.exporting import export_run
 from nova_eval.runs.opening import open_run, reopen, reopen_to_score
-from nova_eval.runs.options import resolve
-from nova_eval.runs.pipeline import run
+from nova_eval.runs.options import changed, resolve
+from nova_eval.runs.pipeline import begin, run
 from nova_eval.runs.run import Run
-from nova_eval.runs.summary import summarise
+from nova_eval.runs.summary import Outcome, summarise
 
 Lines = list[dict[str, Any]]
 
@@ -137,3 +140,86 @@ def test_a_manifest_that_somebody_changed_is_refused(folder: Path, change: Calla
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CorruptStoreError, match=r"manifest\.json: changed since it was written"):
         reopen(folder)
+
+
+def table_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "tables").iterdir()}
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return manifest
+
+
+SCORED = ({"limit": 1}, {"metrics": ("colors",)}, {"limit": 1, "metrics": ("colors",)}, {"samples_per_prompt": 1})
+
+
+class TestViews:
+    @pytest.mark.parametrize("asked", SCORED)
+    def test_a_look_at_a_part_leaves_the_record_of_the_whole(self, folder: Path, asked: dict[str, Any]) -> None:
+        run(reopen_to_score(folder, lambda options: options), sampling=False)  # under its new address
+        before, record = table_of(folder), manifest_of(folder)
+        looked = run(reopen_to_score(folder, lambda options: changed(options, asked)), sampling=False)
+        assert looked.summary.coverage.unscored == 0
+        assert looked.summary.samples <= 4
+        assert table_of(folder) == before
+        assert manifest_of(folder)["coverage"] == record["coverage"]
+        assert manifest_of(folder)["options"] == record["options"]
+        assert summarise(reopen(folder)).summary.prompts == 4
+
+    @pytest.mark.parametrize("smaller", [{"limit": 2}, {"limit": 1, "metrics": ("colors",)}])
+    def test_a_smaller_run_after_a_larger_one_keeps_the_union(self, tmp_path: Path, smaller: dict[str, Any]) -> None:
+        first = opened(tmp_path, limit=6)
+        run(first)
+        samples = set(first.wanted)
+        second = opened(tmp_path, **smaller)
+        assert run(second).summary.samples == len(second.wanted)
+        whole = reopen(second.store.folder)
+        assert set(whole.wanted) == samples | set(second.wanted)
+        assert summarise(whole).summary.coverage.fraction == 1
+        assert manifest_of(second.store.folder)["status"] == "complete"
+
+    def test_parts_of_other_dimensions_add_up(self, tmp_path: Path) -> None:
+        parts = [opened(tmp_path, limit=2, metrics=(name,)) for name in ("colors", "counting", "position")]
+        for part in parts:
+            assert run(part).summary.coverage.fraction == 1
+        whole = reopen(parts[0].store.folder)
+        assert set(whole.wanted) == {key for part in parts for key in part.wanted}
+        assert summarise(whole).summary.coverage.fraction == 1
+        assert summarise(whole).summary.prompts == 6
+
+    def test_a_larger_run_that_has_only_begun_is_not_complete(self, tmp_path: Path) -> None:
+        run(opened(tmp_path, limit=2))
+        larger = opened(tmp_path, limit=5)
+        begin(larger)
+        assert manifest_of(larger.store.folder)["status"] == "started"
+        assert len(reopen(larger.store.folder).wanted) == 5
+
+
+def test_the_last_reduce_knows_every_row_whoever_was_slower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first shard reads its rows, and is slow; the other ends in between. Locks or not."""
+    slow, quick = opened(tmp_path, shard="1/2"), opened(tmp_path, shard="2/2")
+    real, ended = pipeline.summarise, threading.Event()
+    summarised: list[str] = []
+
+    def summarise_slowly(asked: Run) -> Outcome:
+        found = real(asked)
+        if asked.options.shard == "1/2" and not summarised:
+            summarised.append("1/2")
+            ended.wait(60)
+        return found
+
+    monkeypatch.setattr(pipeline, "summarise", summarise_slowly)
+    monkeypatch.setattr(locks, "_taken", lambda number: None)  # a file system without locks
+    thread = threading.Thread(target=run, args=(slow,))
+    thread.start()
+    while not summarised:
+        thread.join(0.01)
+    run(quick)
+    ended.set()
+    thread.join(60)
+    assert manifest_of(slow.store.folder)["coverage"]["fraction"] == 1
+    before = table_of(slow.store.folder)
+    monkeypatch.undo()
+    run(opened(tmp_path))
+    assert table_of(slow.store.folder) == before
