@@ -26,7 +26,7 @@ class OwnNames:
     endings: Collection[str]
     pattern: ClassVar[str] = "as the prompts' file says, '{prompt}-{index}' or '{id}-{index}'"
     side: ClassVar[int] = 1
-    folder: ClassVar[str] = ""
+    folder: ClassVar[str] = "media"
 
     @property
     def read_officially(self) -> Collection[str]:

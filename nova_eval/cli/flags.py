@@ -84,12 +84,16 @@ def reopen(name: str, flags: RunFlags) -> Run | None:
 def finish(opened: Run, outcome: Outcome, *, json: bool) -> int:
     """Prints the result. Incomplete is exit code 3; a shard answers for its own part only."""
     from nova_eval.cli import show
+    from nova_eval.report.clips import FEW
+    from nova_eval.runs.pipeline import clips_of
 
     talk(f"run folder: {opened.store.folder}")
+    clips = clips_of(opened, outcome) if opened.own and len(opened.wanted) <= FEW else None
     if json:
-        print_json({**show.as_json(outcome.summary), "folder": str(opened.store.folder)})
+        told = {**show.as_json(outcome.summary), "folder": str(opened.store.folder)}
+        print_json(told | ({} if clips is None else {"clips": show.plain_rows(clips)}))
     else:
-        print(show.one_run(outcome.summary), end="")
+        print(show.one_run(outcome.summary, clips), end="")
     if not outcome.summary.coverage.wanted:
         talk("nothing was wanted: no score of no sample")
         return errors.INCOMPLETE

@@ -119,9 +119,7 @@ def import_(
 
 
 @app.command
-def export(
-    run: str, folder: Path, /, *, names: str = "official", link: bool = False, results: Path = Path("results")
-) -> int:
+def export(run: str, folder: Path, /, *, names: str = "", link: bool = False, results: Path = Path("results")) -> int:
     """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
 
     Parameters
@@ -131,7 +129,8 @@ def export(
     folder
         Where to; it must not exist yet, or be empty.
     names
-        official, or separate for images one by one where official ones share a picture (DPG-Bench).
+        official (the default), separate for images one by one where official ones share a picture (DPG-Bench), or
+        custom (the default of own prompts): their own, with a table prompts.json.
     link
         Hard-link files where that is possible; otherwise they are copied, and neither side can change the other's.
     """

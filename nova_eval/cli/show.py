@@ -26,9 +26,15 @@ from nova_eval.runs.summary import summarise
 _WIDTH_WITHOUT_TERMINAL = 120
 
 
-def one_run(summary: RunSummary) -> str:
+def one_run(summary: RunSummary, *further: Table | None) -> str:
     """What ``run`` prints of it."""
-    return "\n".join(_on_terminal(page) for page in run_pages(summary))
+    return "\n".join(_on_terminal(page) for page in (*run_pages(summary), *further) if page is not None)
+
+
+def plain_rows(table: Table) -> list[dict[str, str | int | float | None]]:
+    """A table's data, an object a row."""
+    columns, rows = table.select("data")
+    return [{c.key: _plain(cell.datum) for c, cell in zip(columns, row.cells, strict=True)} for row in rows]
 
 
 def as_json(summary: RunSummary) -> dict[str, Any]:
@@ -64,9 +70,7 @@ def preset(name: str, folders: Sequence[Path], *, format: str, as_json: bool) ->
     """A table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
     page = paper_page(name, [summarise(reopen(folder)).summary for folder in folders])
     if as_json:
-        columns, rows = page.select("data")
-        objects = [{c.key: _plain(cell.datum) for c, cell in zip(columns, row.cells, strict=True)} for row in rows]
-        return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        return json.dumps(plain_rows(page), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     return _on_terminal(page) if format == "terminal" else render(page, format)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,15 +11,19 @@ import numpy as np
 
 from nova_eval import files, media
 from nova_eval.adapters.names import Names, case_collisions, check_distinct, part_of_grid
+from nova_eval.adapters.own_names import OwnNames
+from nova_eval.adapters.prompt_files import TABLES
 from nova_eval.adapters.results import OfficialResults
+from nova_eval.config import CUSTOM
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.progress import progress
 from nova_eval.protocols import Frames
-from nova_eval.records import Sample, SampleKey, Score
+from nova_eval.records import Prompt, Sample, SampleKey, Score
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
 from nova_eval.store import RunStore
 
+_OFFICIAL = "official"
 _SEPARATE = "separate"  # the names of images that share no picture, and the folder that holds them beside grids
 
 
@@ -29,15 +34,16 @@ class Exported(NamedTuple):
     damaged: int
 
 
-def export_run(opened: Run, target: Path, *, names: str = "official", link: bool = False) -> Exported:
+def export_run(opened: Run, target: Path, *, names: str = "", link: bool = False) -> Exported:
     """Fills ``target``, a folder that is new or empty. Nothing is written where a name would leave it.
 
     Media keep their bytes, and those whose bytes are not what their row says are left out. Samples that have to share a
     picture (DPG-Bench's grids) are put together without loss, and stand beside as they are, so that an import finds the
-    same bytes. Result files are of official scoring alone.
+    same bytes. Result files are of official scoring alone. ``names``, when empty, are official ones; media of own
+    prompts keep their own, and a table says whose they are.
     """
-    official = opened.benchmark.names()
-    choices = {"official": official} | ({_SEPARATE: opened.benchmark.names(side=1)} if official.side > 1 else {})
+    choices = _choices(opened)
+    names = names or next(iter(choices))
     if names not in choices:
         raise unknown(f"names of {opened.spec.benchmark}", names, choices)
     chosen = choices[names]
@@ -69,14 +75,16 @@ def export_run(opened: Run, target: Path, *, names: str = "official", link: bool
         alone.pop(key, None)
     try:
         written = _write_media(opened.store, samples, called, root, chosen, link=link)
-        for name, data in chosen.beside(opened.suite, written).items():
+        further = chosen.beside(opened.suite, written)
+        further |= _table(opened.suite, {key: called[key] for key in written}) if names == CUSTOM else {}
+        for name, data in further.items():
             files.write(files.inside(root, name), data)
         for key, name in alone.items():
             files.place(opened.store.media(samples[key]), files.inside(target / _SEPARATE, name), link=link)
         results = _write_results(opened, {key: root / called[key] for key in written}, target)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
-    unread = sorted({_ending(Path(samples[key].path)) for key in written} - set(chosen.read_officially))
+    unread = sorted({_ending(Path(samples[key].path)) for key in written} - set(choices[_OFFICIAL].read_officially))
     foreign = [f"the official scripts do not read {', '.join(unread)}"] if unread else []
     alike = case_collisions({called[key] for key in written})
     if alike:
@@ -91,6 +99,23 @@ def export_run(opened: Run, target: Path, *, names: str = "official", link: bool
     if apart := len(samples) - len(written):
         lines.append(f"{apart} samples are in {_SEPARATE}/ only: a grid takes four images of one size")
     return Exported([*lines, *foreign, *results], len(damaged))
+
+
+def _choices(opened: Run) -> dict[str, Names]:
+    """The names that media of a run may be given, the usual ones first."""
+    official = opened.benchmark.names()
+    return {
+        **({CUSTOM: OwnNames(())} if opened.spec.variant == CUSTOM else {}),
+        _OFFICIAL: official,
+        **({_SEPARATE: opened.benchmark.names(side=1)} if official.side > 1 else {}),
+    }
+
+
+def _table(prompts: Sequence[Prompt], called: Mapping[SampleKey, str]) -> dict[str, bytes]:
+    """The prompt of each file, as VBench's --prompt_file has it."""
+    texts = {prompt.id: prompt.text for prompt in prompts}
+    table = {name: texts[key.prompt_id] for key, name in called.items()}
+    return {TABLES[0]: json.dumps(table, ensure_ascii=False, indent=1).encode()}
 
 
 def _ending(path: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova_eval import environment, files, locks, media
 from nova_eval.adapters import BENCHMARKS
@@ -29,6 +29,9 @@ from nova_eval.runs.summary import Outcome, summarise
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import suite_file_digest
 from nova_eval.weights.catalogue import family
+
+if TYPE_CHECKING:
+    from nova_eval.report.grid import Table
 
 FILES_A_ROW_BATCH = 32
 _REDUCED_AGAIN = 5  # at most, where others write rows meanwhile
@@ -272,12 +275,22 @@ def _part_record(opened: Run) -> dict[str, Any]:
 def _write_tables(opened: Run, outcome: Outcome) -> None:
     from nova_eval.report.baselines import load_published
     from nova_eval.report.export import write_latency, write_tables
+    from nova_eval.report.formats import to_csv
     from nova_eval.report.parquet import write_scores
 
     published = load_published(opened.spec.benchmark)
     write_tables(outcome.summary, published, files.inside(opened.store.folder, "tables"))
     write_latency(outcome.summary, published, files.inside(opened.store.folder, "logs"))
     write_scores(opened.store, outcome.rows, outcome.samples, opened.prompts)
+    if opened.own:
+        opened.store.write("tables/samples.csv", to_csv(clips_of(opened, outcome)).encode())
+
+
+def clips_of(opened: Run, outcome: Outcome) -> Table:
+    """What each wanted sample scored."""
+    from nova_eval.report.clips import clip_table
+
+    return clip_table(opened.config, opened.prompts, opened.wanted, outcome.samples, outcome.counted)
 
 
 def _grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:

@@ -17,10 +17,14 @@ from nova_eval.runs.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A summary and what it was made from. ``share_unscored`` counts the pairs that this shard has yet to decide."""
+    """A summary and what it was made from: all rows, and of those ``counted`` what the metrics are of.
+
+    ``share_unscored`` counts the pairs that this shard has yet to decide.
+    """
 
     summary: RunSummary
     rows: tuple[Score, ...]
+    counted: tuple[Score, ...]
     samples: dict[SampleKey, Sample]
     share_unscored: int
 
@@ -30,6 +34,7 @@ def summarise(opened: Run) -> Outcome:
     samples, absent = opened.samples()
     rows = _wanted_rows(opened, samples, absent)
     scoring = opened.options.scoring
+    counted = opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)
     metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)
     if opened.options.metrics:
         metrics = [metric for metric in metrics if metric.name in opened.options.metrics]
@@ -48,12 +53,12 @@ def summarise(opened: Run) -> Outcome:
         prompts=len(opened.prompts),
         samples=len(there),
         metrics=tuple(metrics),
-        coverage=coverage_of(opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)),
+        coverage=coverage_of(counted),
         latency=_latency(opened, there),
         notes=(*([variant.note] if variant.note else []), *own_notes, *_long_clips(opened, there)),
     )
     own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
-    return Outcome(summary, tuple(rows), samples, coverage_of(own).unscored)
+    return Outcome(summary, tuple(rows), tuple(counted), samples, coverage_of(own).unscored)
 
 
 def _of_own(opened: Run, metric: Metric) -> Metric:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from nova_eval.adapters.own_names import FILES
 from nova_eval.adapters.results import OfficialResults
-from nova_eval.records import Score
+from nova_eval.records import Prompt, Score
 
 _EXTRA_KEYS: Mapping[str, tuple[str, ...]] = {
     "background_consistency": ("video_sim", "cnt_per_video"),
@@ -54,7 +55,7 @@ def result_files(results: OfficialResults) -> dict[str, str]:
         {
             "prompt_en": prompt.text,
             "dimension": list(prompt.tags),
-            **({"auxiliary_info": dict(prompt.reference)} if prompt.reference else {}),
+            **({"auxiliary_info": asked} if (asked := _asked(prompt)) else {}),
             "video_list": videos[prompt.id],
         }
         for prompt in results.prompts
@@ -64,3 +65,7 @@ def result_files(results: OfficialResults) -> dict[str, str]:
         f"{results.model}_eval_results.json": json.dumps(scores, indent=4),
         f"{results.model}_full_info.json": json.dumps(suite, indent=4),
     }
+
+
+def _asked(prompt: Prompt) -> dict[str, Any]:
+    return {key: value for key, value in prompt.reference.items() if key != FILES}

@@ -57,6 +57,7 @@ def test_every_option_can_be_given_on_the_command_line() -> None:
         "workers": ("2", 2),
         "device": ("cpu", "cpu"),
         "batch": ("4", 4),
+        "unit_timeout": ("60", 60.0),
         "offline": ("", True),
         "mirror": ("copies", Path("copies")),
     }
