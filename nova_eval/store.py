@@ -257,11 +257,11 @@ class ShardWriter:
         if not data:
             return
         with files.writing(self._folder, _REMEDY):
-            stream = self._stream or self._open()
-            self._stream = stream
+            stream, self._stream = self._stream or self._open(), None  # after a torn line comes none: the next file
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+            self._stream = stream
 
     def _open(self) -> IO[bytes]:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -86,6 +86,17 @@ def test_shards_add_up_to_the_whole(undisturbed: dict[str, Any], tmp_path: Path,
     assert facts(only_run(tmp_path)) == undisturbed
 
 
+def test_a_shard_makes_and_scores_its_own_part_alone(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    made: list[set[Path]] = []
+    for shard in ("1/3", "2/3", "3/3"):
+        done = nova_eval("sample", *SMALL[1:], "--results", tmp_path / shard[0], "--shard", shard, "--workers", 1)
+        assert done.returncode in (0, 3), done.stderr
+        run = only_run(tmp_path / shard[0])
+        made.append({path.relative_to(run) for path in run.glob("media/**/*.mp4")})
+    assert all(made)
+    assert sum(map(len, made)) == len(set().union(*made)) == len(undisturbed["media"])
+
+
 def test_two_processes_and_a_shuffled_order_change_nothing(undisturbed: dict[str, Any], tmp_path: Path) -> None:
     done = nova_eval(*SMALL, "--results", tmp_path, "--workers", 2, "--set", "order=shuffled:3", "--set", "batch=3")
     assert done.returncode == 0, done.stderr
