@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from hashlib import sha256
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import MappingProxyType
+from types import CodeType, MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt, unknown
@@ -56,6 +57,21 @@ class Registry(Generic[T]):
         """Whether ``name`` is of this package, and nobody else's code."""
         return name in self._targets
 
+    def code(self, name: str) -> str:
+        """sha256 (hex) of the file that holds what is behind ``name``; "" where that is of this package, or not here.
+
+        Files that it imports are not looked at.
+        """
+        if self.is_own(name):
+            return ""
+        try:
+            found: Any = sys.modules.get(getattr(self.get(name), "__module__", ""))
+            if isinstance(loader := getattr(found, "__loader__", None), _AsItIs):
+                return loader.digest
+            return sha256(Path(found.__file__).read_bytes()).hexdigest()
+        except (NovaEvalError, OSError, AttributeError, TypeError):
+            return ""
+
     def make(self, name: str, settings: Mapping[str, Any] = MappingProxyType({})) -> Any:
         """What the class behind ``name`` makes of ``settings``; meanwhile standard output is standard error.
 
@@ -82,7 +98,8 @@ class Registry(Generic[T]):
         module_name = f"nova_eval_plugin_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
         module: Any = sys.modules.get(module_name)
         if module is None:
-            spec = importlib.util.spec_from_file_location(module_name, path)
+            loader = _AsItIs(module_name, str(path.resolve()))
+            spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
             if spec is None or spec.loader is None:
                 raise UsageError(f"{str(path)!r} is not a Python file", remedy="give path/to/file.py:Class")
             module = importlib.util.module_from_spec(spec)
@@ -99,6 +116,18 @@ class Registry(Generic[T]):
             public = [entry for entry in vars(module) if not entry.startswith("_")]
             raise unknown(f"name in {path.name}", attribute, public)
         return cast(T, getattr(module, attribute))
+
+
+class _AsItIs(SourceFileLoader):
+    """Loads a file as it is now, never what was compiled of it before, and knows the sha256 (hex) of what it loaded."""
+
+    digest = ""
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_data(self.path)
+        self.digest = sha256(source).hexdigest()
+        code: CodeType = self.source_to_code(source, self.path)
+        return code
 
 
 @contextmanager

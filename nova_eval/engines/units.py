@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nova_eval.config import RunSpec
+from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt, Sample, SampleKey
 
 
@@ -21,7 +22,11 @@ class ScorerPlan:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker process must know; picklable."""
+    """What a worker process must know; picklable.
+
+    ``info`` and ``code`` are those of the sampler that the run was named after; a worker refuses others. Nothing is
+    known of them where they are ``None`` and "".
+    """
 
     folder: Path
     spec: RunSpec
@@ -29,6 +34,8 @@ class Job:
     prompts: Mapping[str, Prompt]
     scorers: tuple[ScorerPlan, ...]
     device: str
+    info: SamplerInfo | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

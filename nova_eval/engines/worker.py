@@ -18,8 +18,8 @@ from nova_eval.engines.questions import outcomes_of, wanted_size
 from nova_eval.engines.sampling import frame_rate, frames_of
 from nova_eval.engines.units import Job, SampleUnit, ScorerPlan, Unit, UnitReport, Work
 from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt
-from nova_eval.identity import sample_seed
-from nova_eval.judges import JUDGES
+from nova_eval.identity import canonical_json, sample_seed
+from nova_eval.judges import JUDGES, filed_under
 from nova_eval.media.videos import Size
 from nova_eval.protocols import Frames, Item, Movable, Sampler, Scorer
 from nova_eval.records import Failure, Sample, SampleKey, Score
@@ -112,6 +112,10 @@ class Worker:
     def _load_sampler(self) -> Sampler:
         name, settings = self._job.spec.sampler.name, self._job.spec.sampler.settings
         loaded: Sampler = SAMPLERS.make(name, settings)
+        if self._job.code not in ("", SAMPLERS.code(name)):
+            raise _exchanged(f"the code of sampler {name!r}")
+        if self._job.info is not None and canonical_json(loaded.info) != canonical_json(self._job.info):
+            raise _exchanged(f"sampler {name!r} (its weights or what it says of itself)")
         if isinstance(loaded, Movable):
             with _moving(f"sampler {name!r}", self._job.device):
                 loaded.to(self._job.device)
@@ -198,6 +202,9 @@ class Worker:
             return None
         if name not in self._judges:
             judge = JUDGES.make(name)
+            letters = filed_under(name, judge.digest)
+            if any(plan.judge == name and not plan.folder.endswith(f"-{letters}") for plan in self._job.scorers):
+                raise _exchanged(f"judge {name!r}")
             with _moving(f"judge {name!r}", self._job.device):
                 self._judges[name] = judge.to(self._job.device)
         return self._judges[name]
@@ -215,6 +222,12 @@ class Worker:
             return
         self._sampler = None
         _free()
+
+
+def _exchanged(what: str) -> PrerequisiteError:
+    return PrerequisiteError(
+        f"{what} changed while the run was at work", remedy="run again: what is made from now on is kept apart"
+    )
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from nova_eval.protocols import Judge
 from nova_eval.registry import Registry
 
@@ -34,3 +36,9 @@ JUDGES: Registry[type[Judge]] = Registry(
         "clipscore_vit_b32": "nova_eval.judges.clip:CLIPScoreViTB32",
     },
 )
+
+
+def filed_under(judge: str, digest: str) -> str:
+    """The letters that name the folder of what a judge says: of its digest, and of its code where that is not ours."""
+    code = JUDGES.code(judge)
+    return sha256(f"{digest}\n{code}".encode()).hexdigest()[:8] if code else digest[:8]

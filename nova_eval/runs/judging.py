@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
-from nova_eval.judges import JUDGES
+from nova_eval.judges import JUDGES, filed_under
 from nova_eval.protocols import Scorer, is_light
 from nova_eval.weights import catalogue as weights
 
@@ -45,7 +45,7 @@ class Judging:
 def made(judge: str) -> AtHand:
     """Makes the judge, which reads its weight files for their digest."""
     judge_made = JUDGES.make(judge)
-    return AtHand(judge_made.digest, is_light(judge_made))
+    return AtHand(filed_under(judge, judge_made.digest), is_light(judge_made))
 
 
 def named(judge: str) -> AtHand:

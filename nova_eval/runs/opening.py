@@ -57,7 +57,8 @@ def open_run(
         say(note)
     # A sampler's settings count as its info states them, defaults included.
     asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
-    identity = digest({"spec": asked, "sampler": info, "suite": suite.digest})
+    code = {"code": code} if (code := SAMPLERS.code(spec.sampler.name)) else {}  # other code makes other samples
+    identity = digest({"spec": asked, "sampler": info, "suite": suite.digest, **code})
     return assemble(
         spec,
         options,

@@ -68,6 +68,8 @@ def engine_for(opened: Run) -> LocalEngine:
         prompts={prompt.id: prompt for prompt in opened.prompts},
         scorers=opened.judging.plans,
         device="cpu",
+        info=opened.info,
+        code=SAMPLERS.code(opened.spec.sampler.name),
     )
     workers = devices(opened)
     here = len(workers) == 1 and opened.light and _all_own(opened)

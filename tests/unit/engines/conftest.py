@@ -11,12 +11,13 @@ from misbehaving import LOOKER, MAKER
 
 from nova_eval.config import RunSpec, SamplerSpec
 from nova_eval.engines.units import Job, ScorerPlan, ScoreUnit
+from nova_eval.judges import filed_under
 from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.store import RunStore
 
 PLANS = (
     ScorerPlan("temporal_flickering", "temporal_flickering@1-pixels", None),
-    ScorerPlan("aesthetic_quality", "aesthetic_quality@1-looker", LOOKER),
+    ScorerPlan("aesthetic_quality", f"aesthetic_quality@1-{filed_under(LOOKER, 'looker')}", LOOKER),
 )
 
 
