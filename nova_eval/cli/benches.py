@@ -7,7 +7,15 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from nova_eval import errors
-from nova_eval.checks.bench.options import GenEvalBench, JudgesBench, SamplerBench, StoreBench, SweepBench, VqaBench
+from nova_eval.checks.bench.options import (
+    FolderBench,
+    GenEvalBench,
+    JudgesBench,
+    SamplerBench,
+    StoreBench,
+    SweepBench,
+    VqaBench,
+)
 from nova_eval.cli.apps import bench_app
 from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, talk
 from nova_eval.packages import needed_by
@@ -21,6 +29,14 @@ def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
     from nova_eval.checks.bench import store
 
     return _print(store.measure(asked), store.lines, json=json)
+
+
+@bench_app.command(name="folder")
+def bench_folder(*, asked: FolderBench = FolderBench(), json: bool = False) -> int:
+    """What looking at a large folder of finished clips costs, the first time and when it is known already."""
+    from nova_eval.checks.bench import folder
+
+    return _print(folder.measure(asked), folder.lines, json=json)
 
 
 @bench_app.command(name="sampler")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from nova_eval.identity import file_digest
 from nova_eval.protocols import Listing, MediaSource
 from nova_eval.records import Prompt, Sample, SampleKey
+from nova_eval.samplers.looks import Looks
 from nova_eval.store import RunStore
 
 
 class ExternalMedia:
-    """Files that somebody else made, looked at once a command."""
+    """Files that somebody else made, looked at once for as long as they stay as they are."""
 
     def __init__(self, source: MediaSource, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> None:
         self._source, self._prompts, self._wanted = source, prompts, wanted
+        self.looks: Looks = getattr(source, "looks", None) or Looks()
 
     @cached_property
     def listing(self) -> Listing:
@@ -24,7 +25,8 @@ class ExternalMedia:
     @cached_property
     def digests(self) -> dict[SampleKey, str]:
         """sha256 of each file that was found: a file that changed since the last run is another sample."""
-        by_path = {path: file_digest(path) for path in dict.fromkeys(self.listing.found.values())}
+        by_path = {path: self.looks.digest(path) for path in dict.fromkeys(self.listing.found.values())}
+        self.looks.keep()
         return {key: by_path[path] for key, path in self.listing.found.items()}
 
     @cached_property

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from nova_eval.errors import UsageError
-from nova_eval.identity import file_digest
 from nova_eval.plan import units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
@@ -27,7 +26,7 @@ def import_folder(opened: Run, source: FolderSampler, *, link: bool = False) -> 
     listing = source.locate(opened.whole, opened.wanted)
     for line in source.describe(listing, opened.whole):
         opened.say(line)
-    digests = {path: file_digest(path) for path in dict.fromkeys(listing.found.values())}
+    digests = {path: source.looks.digest(path) for path in dict.fromkeys(listing.found.values())}
     with pipeline.driving(opened):
         standing, failures = opened.store.samples()
         _check_same(opened, listing, standing, digests)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +14,12 @@ from nova_eval.adapters.own_names import OwnNames
 from nova_eval.config import CUSTOM
 from nova_eval.environment import cpu_count
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
-from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, pictures, probe
+from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, pictures
 from nova_eval.media.videos import first_frame_problem
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
 from nova_eval.samplers.folder_listing import describe, first
+from nova_eval.samplers.looks import Looks
 
 _USUAL_NAMES = "vbench"
 _SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
@@ -79,7 +79,7 @@ class FolderSampler:
         }
         settings |= {name: value for name, value in changed.items() if value}
         self.info = SamplerInfo(name=self.folder.name or "folder", modality=self._modality, settings=settings)
-        self._looked_at: dict[tuple[Path, int, int], str] = {}
+        self.looks = Looks.of(self.folder)
 
     def locate(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], *, decode: bool = True) -> Listing:
         """Every wanted sample is in exactly one of ``found``, ``missing``, ``unreadable`` and ``wrong_size``.
@@ -149,7 +149,7 @@ class FolderSampler:
         """The file to take where several claim one sample: any of equal bytes, else the preferred one."""
         one = paths[0]
         for other in paths[1:]:
-            if not _same_bytes(self.folder / one, self.folder / other):
+            if not self._same_bytes(self.folder / one, self.folder / other):
                 break
         else:
             return one
@@ -162,6 +162,12 @@ class FolderSampler:
             remedy="keep one of them, or name the sub-folder to take with --set sampler.prefer=NAME",
         )
 
+    def _same_bytes(self, one: Path, other: Path) -> bool:
+        try:
+            return one.stat().st_size == other.stat().st_size and self.looks.digest(one) == self.looks.digest(other)
+        except OSError:
+            return False
+
     def _problems(self, names: Iterable[str]) -> dict[str, str]:
         """Why files cannot be read, "" for those that can."""
         distinct = list(dict.fromkeys(names))
@@ -169,16 +175,9 @@ class FolderSampler:
             return dict(zip(distinct, threads.map(self._problem, distinct), strict=True))
 
     def _problem(self, name: str) -> str:
-        path = self.folder / name
-        try:
-            status = path.stat()
-        except OSError as error:
-            return f"{path.name}: {error.strerror}"
-        state = (path, status.st_size, status.st_mtime_ns)
-        if state not in self._looked_at:
-            look = pictures.problem if self._modality == "image" else first_frame_problem
-            self._looked_at[state] = look(path)
-        return self._looked_at[state]
+        return self.looks.problem(
+            self.folder / name, pictures.problem if self._modality == "image" else first_frame_problem
+        )
 
     def _parts(
         self, names: Mapping[SampleKey, str], assigned: Assignment
@@ -187,7 +186,11 @@ class FolderSampler:
 
         The official code cuts every picture at one size, so a grid of another size than most is none.
         """
-        grids = {name: probe(self.folder / name) for name in dict.fromkeys(names.values()) if name in assigned.grids}
+        grids = {
+            name: self.looks.facts(self.folder / name)
+            for name in dict.fromkeys(names.values())
+            if name in assigned.grids
+        }
         if not grids:
             return {}, {}
         sizes = {name: (facts.width, facts.height) for name, facts in grids.items()}
@@ -249,13 +252,6 @@ class FolderSampler:
 
     def _is_media(self, path: str) -> bool:
         return PurePosixPath(path).suffix.lower() in _SUFFIXES[self._modality]
-
-
-def _same_bytes(first: Path, second: Path) -> bool:
-    try:
-        return filecmp.cmp(first, second, shallow=False)
-    except OSError:
-        return False
 
 
 def _files(folder: Path) -> list[str]:

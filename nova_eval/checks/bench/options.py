@@ -27,6 +27,15 @@ class StoreBench:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class FolderBench:
+    """How large the folder is that is looked at."""
+
+    clips: int = 6220
+    "Clips of 9 frames; 6220 are a model's on VBench with the official number of samples."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class SamplerBench:
     """What NOVA samples in the measurement, and on what."""
 
