@@ -171,7 +171,7 @@ def read(
         return _picture(path, path, as_stored=as_stored)
     kept, scaled = _Kept(folder), {size: _Kept(folder) for size in sizes}
     asked = videos.Asked(kept, scaled, as_bt601=as_bt601, as_stored=as_stored)
-    seen = videos.decode(path, path.name, asked)
+    seen = _animated(path, asked) if path.suffix.lower() == ".gif" else videos.decode(path, path.name, asked)
     return Clip(
         kept.held(), seen.fps, path, {size: frames.held() for size, frames in scaled.items()}, seen.bt601, seen.turned
     )
@@ -185,6 +185,18 @@ def read_bytes(content: bytes, name: str) -> Clip:
     kept = _Kept(None)
     seen = videos.decode(source, path.name, videos.Asked(kept))
     return Clip(kept.held(), seen.fps, bt601=seen.bt601, turned=seen.turned)
+
+
+def _animated(path: Path, asked: videos.Asked) -> videos.Seen:
+    """A GIF as VBench reads it, with Pillow; its facts are FFmpeg's."""
+    facts, count = videos.facts(path), 0
+    for count, frame in enumerate(pictures.animation(path, path.name), 1):  # noqa: B007
+        asked.keep(frame)
+        for size, keep in asked.scaled.items():
+            keep(*videos.scaled_from_rgb(frame[None], *size))
+    if count != facts.frames:
+        raise MediaError(f"{path.name}: only {count} of the video's {facts.frames} frames can be decoded")
+    return videos.Seen(facts.fps, bt601=True, turned=False)
 
 
 def _picture(source: Path | io.BytesIO, path: Path, *, as_stored: bool = False) -> Clip:

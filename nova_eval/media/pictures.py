@@ -20,13 +20,18 @@ from nova_eval.protocols import Frames
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 """Pillow's names of the formats that are read: none that starts another program."""
 
+_DEEP = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _ORIENTATION = 0x0112  # the EXIF tag
 _SWAPPED = range(5, 9)  # its values that exchange the sides
 
 
 @contextmanager
-def opened(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
-    """The picture, of which no pixel is decoded yet. MediaError for what Pillow refuses while it is open."""
+def opened(source: Path | io.BytesIO, name: str, formats: tuple[str, ...] = FORMATS) -> Iterator[Any]:
+    """The picture, of which no pixel is decoded yet.
+
+    MediaError for what Pillow refuses while it is open, and for gray of more than 8 bits: the official readers, Pillow
+    and OpenCV, make different pictures of it. Other deep pictures lose their low bytes in both.
+    """
     from PIL import Image, UnidentifiedImageError
 
     # Pillow's own limit is only a warning up to twice its value, so the product's is looked at as well
@@ -35,14 +40,19 @@ def opened(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
     try:
         if isinstance(source, Path):
             check_file(source)
-        with Image.open(source, formats=FORMATS) as image:
+        with Image.open(source, formats=formats) as image:
             Limit.PIXELS.hold(name, image.width * image.height)
+            if image.mode in _DEEP:
+                raise MediaError(
+                    f"{name}: unreadable image (gray levels of more than 8 bits, which Pillow cuts off at 255)",
+                    remedy="save it with 8 bits a channel",
+                )
             yield image
     except Image.DecompressionBombError as error:
         count = int(re.findall(r"\d+", str(error))[0])
         Limit.PIXELS.hold(name, max(count, 2 * Limit.PIXELS.most))
     except UnidentifiedImageError as error:
-        why = f"the content is not {', '.join(FORMATS)}"
+        why = f"the content is not {', '.join(formats)}"
         raise MediaError(f"{name}: unreadable image ({why})") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         brief = " ".join(str(error).split())[:160] or type(error).__name__
@@ -62,6 +72,15 @@ def decode(source: Path | io.BytesIO, name: str, *, as_stored: bool) -> tuple[Fr
             image.load()
             image = ImageOps.exif_transpose(image)  # noqa: PLW2901  (the picture as it is shown)
         return np.asarray(image.convert("RGB")), turned
+
+
+def animation(source: Path | io.BytesIO, name: str) -> Iterator[Frames]:
+    """The (H, W, 3) frames of a GIF as Pillow converts each to RGB: what shows through keeps the color beneath."""
+    from PIL import ImageSequence
+
+    with opened(source, name, ("GIF",)) as image:
+        for frame in ImageSequence.Iterator(image):
+            yield np.asarray(frame.convert("RGB"))
 
 
 def size(path: Path) -> tuple[int, int]:

@@ -24,6 +24,8 @@ _BT601 = frozenset({0, 2, 5, 6})  # of ISO 23091-2's matrices: RGB, not said, BT
 # Opening a container decodes a frame to guess what it holds, which costs as much as the frame that is looked at.
 _NO_GUESSING = [{"skip_frame": "all"}] * 4
 _STRICT = {"err_detect": "+crccheck+bitstream+buffer+explode"}
+# The official readers convert the colors of interlaced frames like those of others; FFmpeg's scaler does so no longer.
+_AS_PROGRESSIVE = ("setfield=prog",)
 _TURNS: dict[tuple[int, ...], tuple[str, ...]] = {
     (1, 0, 0, 1): (),
     (0, 1, -1, 0): ("transpose=clock",),
@@ -140,9 +142,9 @@ def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Seen:
     with opened(source, name) as (container, stream):
         for coded in _pictures(container, stream, name):
             bt601 = bt601 and (asked.as_bt601 or coded.colorspace in _BT601)
-            steps = () if asked.as_stored else _turning(coded, name)
-            turned = turned or bool(steps)
-            picture = upright(coded, steps)
+            turning = () if asked.as_stored else _turning(coded, name)
+            turned = turned or bool(turning)
+            picture = upright(coded, (*_AS_PROGRESSIVE, *turning) if coded.interlaced_frame else turning)
             asked.keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
             for size, scaler in scalers.items():
                 asked.scaled[size](scaler(picture))

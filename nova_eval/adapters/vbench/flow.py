@@ -23,6 +23,9 @@ OFFICIAL_UNDEFINED_FLOW_IS_STILL = True
 OFFICIAL_FRAMES_ARE_NOT_TURNED = True
 """OpenCV 4.11 ignores the orientation that a video declares. Corrected: frames lie as every viewer shows them."""
 
+HIGHEST_RATE = 1000.0
+"""Frames a second above which a rate is a mistake of the file."""
+
 _PAIRS_AT_ONCE = 4  # bounds memory; a judge's answer for one pair does not depend on the others
 
 
@@ -74,6 +77,8 @@ def dynamic_degree(
 
     Pairs are looked at until the answer is known, or all of them with ``every_pair``.
     """
+    if not 0 < item.clip.fps <= HIGHEST_RATE:
+        return unscored(item, "dynamic_degree", f"the clip states {item.clip.fps:g} frames a second")
     frames = range(0, len(item.clip), stride(item.clip.fps))
     need = dynamic_need(len(frames))
     if not short_clips_need_no_motion:
