@@ -132,7 +132,8 @@ def _ids(prompts: Sequence[Prompt], media: Sequence[str]) -> dict[str, str]:
 def _owner(path: str, texts: Texts, ids: Mapping[str, str]) -> tuple[str, int] | None:
     """The prompt and number that a name states: ``x``, ``x-3``, ``x_3``, ``x/3`` or ``x/samples/3``."""
     stem = PurePosixPath(path).with_suffix("").as_posix()
-    for said in dict.fromkeys((PurePosixPath(stem).name, stem, stem.replace("/samples/", "/"))):
+    inside = PurePosixPath(stem.replace("/samples/", "/"))
+    for said in dict.fromkeys((inside.name, stem, "/".join(inside.parts[-2:]))):
         if (owner := _of(said, texts, ids)) is not None:
             return owner, 0
         match = _NUMBERED.fullmatch(said)
