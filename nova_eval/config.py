@@ -68,7 +68,7 @@ class Dimension(_Frozen):
     """One dimension of a benchmark: the normalisation range, the weight within its group, the role of its judge.
 
     ``needs`` is what a prompt has to bring to be judged on it: ``"text"``, ``"named"`` (it says that it is of this
-    dimension) or a key of its reference.
+    dimension) or a key of its reference. ``of_own`` is what a reader has to know of it for prompts of his own.
     """
 
     label: str = ""
@@ -79,6 +79,7 @@ class Dimension(_Frozen):
     role: str = ""
     higher_is_better: bool = True
     needs: tuple[str, ...] = ()
+    of_own: str = ""
 
 
 class Protocol(_Frozen):
@@ -188,6 +189,12 @@ class BenchmarkConfig(_Frozen):
         if name not in self.judges:
             raise unknown(f"set of judges of {self.name}", name, self.judges)
         return self.judges[name]
+
+    def note_of(self, variant: str, judges: str = "") -> str:
+        """What a table says of a variant's numbers; under other judges, what the variant that they are for says."""
+        own = self.variants[variant]
+        meant = (v.note for v in self.variants.values() if v.judges == judges and v.note)
+        return own.note or (next(meant, "") if judges not in ("", own.judges) else "")
 
     def label(self, metric: str) -> str:
         """What a table calls a metric."""

@@ -150,7 +150,9 @@ def _notes(config: BenchmarkConfig, entries: Sequence[Entry], prompts: Sequence[
     by_name = [entry for entry in entries if entry.files and entry.where == entry.files[0] and entry.text]
     if by_name:
         yield f"{len(by_name)} of {len(prompts)} prompts are file names, such as {by_name[0].text!r}"
-    for dimension in config.dimensions:
+    for dimension, facts in config.dimensions.items():
+        if facts.of_own and any(dimension in prompt.tags for prompt in prompts):
+            yield f"{config.label(dimension)} {facts.of_own}"
         lacking = sum(dimension in (e.tags or ()) and dimension not in _serves(config, e) for e in entries)
         if lacking:
             yield f"{lacking} prompts name {dimension} and do not bring what it needs"

@@ -40,7 +40,7 @@ def summarise(opened: Run) -> Outcome:
         metrics = [metric for metric in metrics if metric.name in opened.options.metrics]
     if opened.own:
         metrics = [_of_own(opened, metric) for metric in metrics]
-    variant = opened.config.variants[opened.spec.variant]
+    note = opened.config.note_of(opened.spec.variant, opened.options.judges)
     own_notes = opened.suite_facts.get("notes", ()) if opened.own else ()
     there = [samples[key] for key in opened.wanted if key in samples]
     summary = RunSummary(
@@ -55,7 +55,7 @@ def summarise(opened: Run) -> Outcome:
         metrics=tuple(metrics),
         coverage=coverage_of(counted),
         latency=_latency(opened, there),
-        notes=(*([variant.note] if variant.note else []), *own_notes, *_long_clips(opened, there)),
+        notes=(*([note] if note else []), *own_notes, *_long_clips(opened, there)),
     )
     own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
     return Outcome(summary, tuple(rows), tuple(counted), samples, coverage_of(own).unscored)
