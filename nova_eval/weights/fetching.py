@@ -104,8 +104,11 @@ def fetch(
         except NovaEvalError as error:
             return error
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch") as pool:
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch")
+    try:
         results = list(pool.map(one, wanted))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever is interrupted does not wait for files on their way
     failed = [(row, result) for row, result in zip(wanted, results, strict=True) if isinstance(result, NovaEvalError)]
     if len(failed) == 1:
         raise failed[0][1]
@@ -154,6 +157,7 @@ def _fetched(row: WeightFile, offline: bool, mirror: str, progress: Callable[[Tr
                 remedy=f"python -m nova_eval weights fetch {row.name}",
             )
         folder.mkdir(parents=True, exist_ok=True)
+        files.sweep(folder)
         with FileLock(folder / f".{row.file}.lock"):  # another process may be at it, and then be done
             return _present(row) or _from_somewhere(row, folder, mirror, progress)
     except OSError as error:

@@ -6,12 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 from runs import nova_eval
+
+from nova_eval.weights import catalogue
 
 MINE = """
 import os, sys, time
@@ -151,4 +156,36 @@ def test_a_command_that_is_interrupted_while_it_starts_says_so(mine: Path) -> No
     process.send_signal(signal.SIGINT)
     output, error = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")
+    assert "interrupted" in error
+
+
+def test_a_download_that_drips_is_interrupted_at_once(tmp_path: Path) -> None:
+    """Nobody waits for a file on its way; what is here of it is kept."""
+    name = next(name for name, row in catalogue.entries().items() if "#" not in "".join(row.urls))
+    asked = threading.Event()
+
+    class Drip(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(10**9))
+            self.end_headers()
+            asked.set()
+            with suppress(OSError):
+                for _ in range(600):
+                    self.wfile.write(b"x")
+                    time.sleep(0.1)
+
+        def log_message(self, *words: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    mirror = {"NOVA_EVAL_CACHE": str(tmp_path), "NOVA_EVAL_WEIGHTS_URL": f"http://127.0.0.1:{server.server_port}"}
+    process = start("weights", "fetch", name, env={**os.environ, **mirror})
+    assert asked.wait(60)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    server.shutdown()
+    assert process.returncode == 130
     assert "interrupted" in error
