@@ -21,6 +21,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 """Pillow's names of the formats that are read: none that starts another program."""
 
 _DEEP = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+_JPEGS = frozenset({"JPEG", "MPO"})
+_HUFFMAN = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressive coding
 _ORIENTATION = 0x0112  # the EXIF tag
 _SWAPPED = range(5, 9)  # its values that exchange the sides
 
@@ -67,11 +69,52 @@ def decode(source: Path | io.BytesIO, name: str, *, as_stored: bool) -> tuple[Fr
     from PIL import ImageOps
 
     with opened(source, name) as image:
+        if image.format in _JPEGS:
+            _check_jpeg(source.read_bytes() if isinstance(source, Path) else source.getvalue(), name)
         turned = not as_stored and orientation(image) != 1
         if turned:
             image.load()
             image = ImageOps.exif_transpose(image)  # noqa: PLW2901  (the picture as it is shown)
         return np.asarray(image.convert("RGB")), turned
+
+
+def _check_jpeg(data: bytes, name: str) -> None:
+    """MediaError for a JPEG whose pixels are damaged, of which libjpeg warns and Pillow says nothing.
+
+    FFmpeg's decoder, which stops at an error when asked to, looks at it once more where it knows the coding.
+    """
+    import av
+
+    if _coding(data) not in _HUFFMAN:
+        return
+    whole = False
+    try:
+        with av.open(io.BytesIO(data), format="jpeg_pipe") as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"
+            stream.codec_context.options = {"err_detect": "+bitstream+buffer+explode"}
+            first = next(container.decode(stream), None)
+            whole = first is not None and not first.is_corrupt
+    except (av.error.PatchWelcomeError, av.error.DecoderNotFoundError):
+        return
+    except (av.error.FFmpegError, EOFError, IndexError):
+        pass
+    if not whole:
+        raise MediaError(f"{name}: unreadable image (its pixels are damaged)")
+
+
+def _coding(data: bytes) -> int:
+    """The marker of a JPEG's frame (ISO 10918-1, table B.1), 0 where there is none."""
+    place = 2
+    while data[place : place + 1] == b"\xff":
+        marker = data[place + 1]
+        if marker == 0xFF:
+            place += 1
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return marker
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return 0
 
 
 def animation(source: Path | io.BytesIO, name: str) -> Iterator[Frames]:

@@ -136,6 +136,51 @@ class TestPictures:
         assert problem(path)
 
 
+class TestJpeg:
+    """Pillow says nothing where libjpeg warns of damage; what it decodes without a warning stays as it is."""
+
+    @pytest.mark.parametrize("progressive", [False, True])
+    def test_damaged_pixels_are_a_reason(self, progressive: bool, tmp_path: Path) -> None:
+        coarse = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+        path = tmp_path / "picture.jpg"
+        Image.fromarray(coarse).save(path, quality=95, progressive=progressive)
+        data = path.read_bytes()
+        seen = 0
+        for hole in range(20):
+            place = 700 + (len(data) - 1100) * hole // 20
+            filling = np.random.default_rng(hole).bytes(300)
+            path.write_bytes(data[:place] + filling + data[place + 300 :])
+            try:
+                media.read(path)
+            except MediaError as error:
+                seen += "unreadable image" in str(error)
+        assert seen >= 18
+
+    @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+    @pytest.mark.parametrize("quality", [1, 75, 95])
+    @pytest.mark.parametrize("settings", [{}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1}])
+    @pytest.mark.parametrize("size", [(1, 1), (17, 33), (64, 48)])
+    def test_whole_ones_are_read(
+        self, mode: str, quality: int, settings: dict[str, Any], size: tuple[int, int], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "picture.jpg"
+        noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        exif = Image.Exif()
+        exif[0x010F] = "maker"
+        Image.fromarray(noise).convert(mode).save(
+            path, quality=quality, exif=exif, icc_profile=bytes(70000), **settings
+        )
+        path.write_bytes(path.read_bytes() + b"behind")
+        with Image.open(path) as image:
+            assert np.array_equal(media.read(path).frames[0], np.asarray(image.convert("RGB")))
+
+    def test_the_first_picture_of_several_is_read(self, tmp_path: Path) -> None:
+        noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8))
+        path = tmp_path / "picture.jpg"
+        noise.save(path, format="MPO", save_all=True, append_images=[noise])
+        assert media.read(path).frames.shape == (1, 16, 24, 3)
+
+
 @pytest.mark.parametrize("rate", [0.0, -3.0, float("nan"), float("inf"), 90000.0])
 def test_a_rate_that_cannot_be_is_a_reason_where_it_counts(rate: float) -> None:
     clip = media.Clip(np.zeros((9, 16, 16, 3), np.uint8), rate)
