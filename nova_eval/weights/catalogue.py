@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from nova_eval.errors import PrerequisiteError, unknown
 from nova_eval.identity import file_digest
 
 FOLDER_VARIABLE = "NOVA_EVAL_WEIGHTS"
+_FIRST = "first fetch"
+_LOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class WeightFile:
 
     ``sha256`` is the publisher's checksum: 64 digits, or the prefix that the published file name carries, or "".
     ``bytes`` is approximate. ``wrapping`` is what ``load_state_dict`` takes. ``instead_of`` names the file whose place
-    it can take.
+    it can take. ``holds`` are some of its tensors with their shapes (of a configuration: its keys), by which it is
+    known.
     """
 
     name: str
@@ -42,6 +45,7 @@ class WeightFile:
     used_by: tuple[str, ...]
     sha256: str = ""
     instead_of: str = ""
+    holds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +56,9 @@ def entries() -> dict[str, WeightFile]:
 
 
 def _entry(name: str, row: dict[str, Any]) -> WeightFile:
-    return WeightFile(name=name, **{**row, "urls": tuple(row["urls"]), "used_by": tuple(row["used_by"])})
+    lists = {"urls": tuple(row["urls"]), "used_by": tuple(row["used_by"])}
+    holds = {key: tuple(shape) for key, shape in row.get("holds", {}).items()}
+    return WeightFile(name=name, **{**row, **lists, "holds": holds})
 
 
 def entry(name: str) -> WeightFile:
@@ -107,32 +113,60 @@ def locate_first(names: Iterable[str]) -> Path:
 
 
 def digest(path: Path) -> str:
-    """sha256 (hex) of a file's bytes, remembered beside it for as long as its size and time of change stay."""
+    """sha256 (hex) of a file's bytes, remembered beside it for as long as its size and times of change stay."""
+    return _digest(path, *_stamp(path))
+
+
+def check_bytes(path: Path) -> None:
+    """Reads all of ``path``, once a process. PrerequisiteError when its bytes are not those remembered, or pinned.
+
+    A disk that loses a bit changes neither a file's size nor its times.
+    """
+    found, known = _read(path, *_stamp(path)), digest(path)
+    problem = f"sha256 was {known[:12]}… and is {found[:12]}…, size and time are unchanged" if found != known else ""
+    if path.parent == cache_folder():
+        row = next((row for row in entries().values() if row.file == path.name), None)
+        problem = problem or (mismatch(row, found) if row else "")
+    if problem:
+        raise PrerequisiteError(
+            f"{path}: its bytes have changed ({problem})", remedy="remove it, then python -m nova_eval weights fetch"
+        )
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Size, time of the last change of the contents, and of the file's entry, which no program sets back."""
     status = path.stat()
-    return _digest(path, status.st_size, status.st_mtime_ns)
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @lru_cache(maxsize=256)
-def _digest(path: Path, size: int, modified: int) -> str:
-    note = path.with_name(f".{path.name}.sha256.json")
+def _digest(path: Path, size: int, modified: int, changed: int) -> str:
     try:
-        remembered = json.loads(note.read_text(encoding="utf-8"))
-        if (remembered["bytes"], remembered["modified"]) == (size, modified):
+        remembered = json.loads(_note(path).read_text(encoding="utf-8"))
+        if (remembered["bytes"], remembered["modified"], remembered["changed"]) == (size, modified, changed):
             return str(remembered["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing remembered, or nothing that can be read
-    found = file_digest(path)
+    found = _read(path, size, modified, changed)
     remember(path, found)
     return found
 
 
+@lru_cache(maxsize=256)
+def _read(path: Path, _size: int, _modified: int, _changed: int) -> str:
+    return file_digest(path)
+
+
 def remember(path: Path, sha256: str) -> None:
     """Notes the digest of ``path`` beside it. A folder that cannot be written is left as it is."""
-    status = path.stat()
-    note = path.with_name(f".{path.name}.sha256.json")
-    row = {"sha256": sha256, "bytes": status.st_size, "modified": status.st_mtime_ns}
+    size, modified, changed = _stamp(path)
+    row = {"sha256": sha256, "bytes": size, "modified": modified, "changed": changed}
     with suppress(PrerequisiteError):
-        files.write(note, json.dumps(row))
+        files.write(_note(path), json.dumps(row))
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256.json")
 
 
 # --- pins: which bytes a file must have -----------------------------------------------------------------------------
@@ -144,11 +178,22 @@ def lock_path() -> Path:
 
 
 def locked() -> dict[str, dict[str, Any]]:
-    """``{name: {"sha256", "bytes", "url"}}``; nothing while there is no file, or none that can be read."""
+    """``{name: {"sha256", "bytes", "url"}}``; nothing while there is no file.
+
+    PrerequisiteError for a file that cannot be read: without it any bytes would pass for those fetched first.
+    """
+    path = lock_path()
     try:
-        rows: dict[str, dict[str, Any]] = json.loads(lock_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        rows: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        if not all(len(row["sha256"]) == 64 and isinstance(row["bytes"], int) for row in rows.values()):
+            raise ValueError("a row without checksum or size")
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise PrerequisiteError(
+            f"{path} cannot be read: it says which weights were fetched first",
+            remedy="restore it, or remove it to pin what is fetched next",
+        ) from error
     return rows
 
 
@@ -157,7 +202,7 @@ def pinned(entry: WeightFile) -> tuple[str, str]:
     if entry.sha256:
         return entry.sha256, "publisher"
     sha256 = str(locked().get(entry.name, {}).get("sha256", ""))
-    return sha256, "first fetch" if sha256 else ""
+    return sha256, _FIRST if sha256 else ""
 
 
 def mismatch(entry: WeightFile, sha256: str) -> str:
@@ -166,18 +211,23 @@ def mismatch(entry: WeightFile, sha256: str) -> str:
     if sha256.startswith(expected):
         return ""
     short = f"{expected[:12]}…" if len(expected) > 12 else expected
-    return f"sha256 {sha256[:12]}… is not the pinned {short} ({source})"
+    where = f"; if its publisher changed it, remove {entry.name!r} from {lock_path()}" if source == _FIRST else ""
+    return f"sha256 {sha256[:12]}… is not the pinned {short} ({source}{where})"
 
 
 def pin(entry: WeightFile, sha256: str, size: int, url: str) -> None:
     """Writes down what was fetched. An entry that is there already stays as it is."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     path = lock_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(".lock.json.lock")):
-        rows = locked()
-        if entry.name in rows:
-            return
-        rows[entry.name] = {"sha256": sha256, "bytes": size, "url": url}
-        files.write(path, json.dumps(dict(sorted(rows.items())), indent=2) + "\n")
+    lock = path.with_name(".lock.json.lock")
+    try:
+        with FileLock(lock, timeout=_LOCK_SECONDS):
+            rows = locked()
+            if entry.name in rows:
+                return
+            rows[entry.name] = {"sha256": sha256, "bytes": size, "url": url}
+            files.write(path, json.dumps(dict(sorted(rows.items())), indent=2) + "\n")
+    except Timeout as error:
+        raise PrerequisiteError(f"another process holds {lock}", remedy="end it and fetch again") from error

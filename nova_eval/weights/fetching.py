@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -29,11 +30,14 @@ from nova_eval.weights.catalogue import (
     pinned,
     remember,
 )
+from nova_eval.weights.opening import most_bytes, not_weights, problem_of
 
 MIRROR_VARIABLE = "NOVA_EVAL_WEIGHTS_URL"
 HUB_VARIABLE = "HF_ENDPOINT"  # another address of the Hugging Face hub, as its own tools have it
 _HUB = "https://huggingface.co"
 _AT_ONCE = 4
+_WHOLE = 64  # digits of a checksum that needs no other proof
+_PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +146,6 @@ def listing(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({}))
 
 
 def _fetched(row: WeightFile, offline: bool, mirror: str, progress: Callable[[Transfer], None]) -> Path:
-    from filelock import FileLock
-
     folder = cache_folder()
     try:
         present = _present(row)
@@ -158,10 +160,33 @@ def _fetched(row: WeightFile, offline: bool, mirror: str, progress: Callable[[Tr
             )
         folder.mkdir(parents=True, exist_ok=True)
         files.sweep(folder)
-        with FileLock(folder / f".{row.file}.lock"):  # another process may be at it, and then be done
+        with _alone(folder / f".{row.file}.lock", folder / f".{row.file}.part"):  # another may be at it, and then done
             return _present(row) or _from_somewhere(row, folder, mirror, progress)
     except OSError as error:
         raise PrerequisiteError(f"cannot write {folder} ({error.strerror or error})", remedy=ROOM_REMEDY) from error
+
+
+@contextmanager
+def _alone(lock: Path, part: Path) -> Iterator[None]:
+    """Waits for whoever else fetches the file, for as long as bytes arrive. Locks of dead processes are free."""
+    from filelock import FileLock, Timeout
+
+    held, before = FileLock(lock, timeout=_PATIENCE_SECONDS), -1
+    while True:
+        try:
+            held.acquire()
+            break
+        except Timeout as error:
+            here = part.stat().st_size if part.is_file() else 0
+            if here == before:
+                raise PrerequisiteError(
+                    f"another process holds {lock} and brings nothing", remedy="end it and fetch again"
+                ) from error
+            before = here
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def _present(row: WeightFile) -> Path | None:
@@ -207,23 +232,27 @@ def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer]
     def seen(here: int, total: int) -> None:
         progress(Transfer(row.name, "fetching", here, total))
 
+    limit = most_bytes(row, in_archive=bool(member))
     if "://" in address:
-        download(address, part, trusted=bool(pinned(row)[0]) and not member, seen=seen)
+        download(address, part, trusted=bool(pinned(row)[0]) and not member, limit=limit, seen=seen)
     elif Path(address).is_file():
         discard(part)  # what another source left there is not this one's beginning
         files.place(Path(address), part)
     else:
         raise Unreachable(f"{address} does not exist")
     if member:
-        _unzip(part, member, address)
+        _unzip(part, member, address, most_bytes(row))
     return _accepted(row, part, folder / row.file, address, progress)
 
 
-def _unzip(part: Path, member: str, address: str) -> None:
-    """Puts ``member`` of the archive in the archive's place."""
+def _unzip(part: Path, member: str, address: str, most: int) -> None:
+    """Puts ``member`` of the archive, of at most ``most`` bytes, in the archive's place."""
     try:
-        with zipfile.ZipFile(part) as archive, archive.open(member) as source, files.whole(part) as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+        with zipfile.ZipFile(part) as archive:
+            if archive.getinfo(member).file_size > most:  # what is unpacked never exceeds what is stated here
+                raise zipfile.BadZipFile(f"{member} is too large")
+            with archive.open(member) as source, files.whole(part) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
     except (zipfile.BadZipFile, KeyError) as error:
         discard(part)
         raise Unreachable(f"{address} is not an archive that holds {member}; nothing was kept") from error
@@ -231,7 +260,9 @@ def _unzip(part: Path, member: str, address: str) -> None:
 
 def _accepted(row: WeightFile, part: Path, path: Path, address: str, progress: Callable[[Transfer], None]) -> Path:
     sha256, size = file_digest(part), part.stat().st_size
-    problem = mismatch(row, sha256) or _not_weights(part)
+    problem = mismatch(row, sha256) or not_weights(part)
+    if not problem and len(pinned(row)[0]) < _WHOLE:
+        problem = problem_of(row, part)
     if problem:
         discard(part)
         raise Unreachable(f"{address}: {problem}; nothing was kept")
@@ -241,17 +272,3 @@ def _accepted(row: WeightFile, part: Path, path: Path, address: str, progress: C
     remember(path, sha256)
     progress(Transfer(row.name, "done", size, size))
     return path
-
-
-def _not_weights(part: Path) -> str:
-    """A page that a server or a proxy sent in the file's place is not weights, nor is half of an archive.
-
-    Servers that do not announce a length end a whole file and a broken connection in the same way.
-    """
-    with part.open("rb") as stream:
-        beginning = stream.read(512).lstrip().lower()
-    if beginning.startswith(b"pk\x03\x04") and not zipfile.is_zipfile(part):
-        return "the archive is cut off"
-    if not beginning:
-        return "the file is empty"
-    return "the answer is a web page" if beginning.startswith((b"<!doctype html", b"<html")) else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.weights.catalogue import check_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -107,6 +108,7 @@ def _renamed(
 def _read(path: Path, wrapping: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise PrerequisiteError(f"no weights at {path}")
+    check_bytes(path)
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 

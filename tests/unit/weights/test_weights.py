@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import pickle
+import re
 import shutil
 import warnings
 import zipfile
@@ -97,7 +99,7 @@ def catalogue_of(monkeypatch: pytest.MonkeyPatch, server: Server, **changes: Any
         "bytes": len(BODY),
         "licence": "MIT",
         "origin": "nobody/nothing",
-        "wrapping": "plain",
+        "wrapping": "file",
         "used_by": ("a_judge",),
     }
     table = {"tiny": weights.WeightFile(name="tiny", **{**facts, **changes})}
@@ -425,7 +427,7 @@ class TestADownloadIsWholeOrAbsent:
     ) -> None:
         row = catalogue_of(monkeypatch, server)["tiny"]
         table = {
-            name: weights.WeightFile(name, f"{name}.pth", (f"{server.address}/{name}",), 1, "MIT", "o", "plain", ())
+            name: weights.WeightFile(name, f"{name}.pth", (f"{server.address}/{name}",), 1, "MIT", "o", "file", ())
             for name in ("a", "b", "c")
         } | {"tiny": row}
         monkeypatch.setattr(catalogue, "entries", lambda: table)
@@ -457,6 +459,217 @@ class TestADownloadIsWholeOrAbsent:
         with pytest.raises(PrerequisiteError, match=r"not an archive that holds models/tiny\.pth"):
             weights.fetch(["tiny"])
         assert left_over(cache) == []
+
+
+ANSWERS = {
+    "an error as JSON": b'{"error": "rate limited, try again"}',
+    "an error as text": b"403 Forbidden\n",
+    "a pointer instead of the file": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5000\n",
+    "noise": bytes(range(256)) * 20,
+}
+
+
+class TestAFirstFetchIsProven:
+    """Nothing is pinned before it has opened as what it should be."""
+
+    def entry_of(self, monkeypatch: pytest.MonkeyPatch, server: Server, **changes: Any) -> weights.WeightFile:
+        facts = {"wrapping": "in:state_dict", "bytes": 5000, "holds": {"a.weight": (2, 3)}}
+        return catalogue_of(monkeypatch, server, **(facts | changes))["tiny"]
+
+    def saved(self, tmp_path: Path, content: Any) -> bytes:
+        torch = pytest.importorskip("torch")
+        torch.save(content, tmp_path / "saved")
+        return (tmp_path / "saved").read_bytes()
+
+    def good(self, tmp_path: Path) -> bytes:
+        torch = pytest.importorskip("torch")
+        return self.saved(tmp_path, {"state_dict": {"a.weight": torch.ones(2, 3), "b": torch.ones(900)}})
+
+    @pytest.mark.parametrize("answer", ANSWERS)
+    def test_what_does_not_open_is_neither_kept_nor_pinned(
+        self, answer: str, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.entry_of(monkeypatch, server)
+        server.files["tiny.pth"] = ANSWERS[answer]
+        with pytest.raises(PrerequisiteError, match="nothing was kept") as caught:
+            weights.fetch(["tiny"])
+        assert "\n" not in str(caught.value)
+        assert left_over(cache) == []
+        server.files["tiny.pth"] = self.good(tmp_path)  # the server is well again
+        weights.fetch(["tiny"])
+        assert weights.verify(["tiny"])[0].problem == ""
+        assert catalogue.locked()["tiny"]["sha256"] == hashlib.sha256(server.files["tiny.pth"]).hexdigest()
+
+    @pytest.mark.parametrize(
+        ("state", "problem"),
+        [
+            ({"a.weight": (3, 3)}, r"'a\.weight' is \(3, 3\), not \(2, 3\)"),
+            ({"c": (2, 3)}, r"holds no 'a\.weight'"),
+            ({}, "holds no weights"),
+            (None, "holds no 'state_dict'"),
+        ],
+    )
+    def test_another_network_s_weights_are_refused(
+        self, state: Any, problem: str, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        torch = pytest.importorskip("torch")
+        self.entry_of(monkeypatch, server, bytes=1500)
+        content = {} if state is None else {"state_dict": {name: torch.ones(shape) for name, shape in state.items()}}
+        server.files["tiny.pth"] = self.saved(tmp_path, content)
+        with pytest.raises(PrerequisiteError, match=problem):
+            weights.fetch(["tiny"])
+        assert left_over(cache) == []
+
+    @pytest.mark.parametrize("sha256", ["", "prefix"])
+    def test_a_checksum_s_beginning_is_no_proof(
+        self, sha256: str, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        body = self.saved(tmp_path, {"state_dict": {}})
+        self.entry_of(monkeypatch, server, bytes=len(body), sha256=sha256 and hashlib.sha256(body).hexdigest()[:8])
+        server.files["tiny.pth"] = body
+        with pytest.raises(PrerequisiteError, match="holds no weights"):
+            weights.fetch(["tiny"])
+
+    @pytest.mark.parametrize("announce", [True, False])
+    @pytest.mark.parametrize("size", [10, 40_000, 3 << 20])
+    def test_a_size_far_from_the_expected_is_refused(
+        self, size: int, announce: bool, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, bytes=200_000 if size < 1 << 20 else len(BODY))
+        server.files["tiny.pth"], server.announce = b"w" * size, announce
+        with pytest.raises(PrerequisiteError, match=r"far from the expected|at most .* are expected"):
+            weights.fetch(["tiny"])
+        assert left_over(cache) == []
+
+    @pytest.mark.parametrize(
+        ("file", "body", "problem"),
+        [
+            ("c.json", b'{"error": "rate limited"}', "holds no 'layers'"),
+            ("c.json", b"[1]", "not a mapping"),
+            ("c.json", b"{", "cannot be read"),
+            ("c.yaml", b"error: rate limited\n", "holds no 'layers'"),
+            ("c.yaml", b"a: [", "cannot be read"),
+            ("c.yaml", b"!!python/object/apply:os.getcwd []", "cannot be read"),
+        ],
+    )
+    def test_a_configuration_must_say_what_is_read_in_it(
+        self, file: str, body: bytes, problem: str, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = f"{server.address}/{file}"
+        catalogue_of(monkeypatch, server, file=file, urls=(url,), bytes=40, wrapping="file", holds={"layers": ()})
+        server.files[file] = body
+        with pytest.raises(PrerequisiteError, match=problem):
+            weights.fetch(["tiny"])
+        server.files[file] = b'{"layers": 3}'
+        assert weights.fetch(["tiny"]) == [cache / file]
+
+    def test_a_member_larger_than_expected_is_not_unpacked(
+        self, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, urls=(f"{server.address}/all.zip#tiny.pth",), bytes=10_000)
+        with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("tiny.pth", bytes(50 << 20))
+        server.files["all.zip"] = (tmp_path / "all.zip").read_bytes()
+        with pytest.raises(PrerequisiteError, match=r"not an archive that holds tiny\.pth"):
+            weights.fetch(["tiny"])
+        assert left_over(cache) == []
+
+    def test_the_remedy_for_a_pin_of_the_first_fetch_names_the_lock(
+        self, one: weights.WeightFile, server: Server, cache: Path
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        (cache / "tiny.pth").write_bytes(BODY[::-1])
+        server.files["tiny.pth"] = BODY[::-1]
+        remedy = f"remove 'tiny' from {cache / 'lock.json'}"
+        assert remedy in weights.verify(["tiny"])[0].problem
+        with pytest.raises(PrerequisiteError, match=re.escape(remedy)):
+            weights.fetch(["tiny"])
+        (cache / "lock.json").write_text("{}")
+        weights.fetch(["tiny"])
+        assert weights.verify(["tiny"])[0].problem == ""
+
+    @pytest.mark.parametrize("damage", ["{torn", "[]", '{"tiny": 3}', '{"tiny": {"sha256": "00", "bytes": 3}}'])
+    def test_a_damaged_lock_does_not_let_any_bytes_pass(
+        self, damage: str, one: weights.WeightFile, server: Server, cache: Path
+    ) -> None:
+        server.files["tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        (cache / "lock.json").write_text(damage)
+        (cache / "tiny.pth").write_bytes(BODY[::-1])
+        with pytest.raises(PrerequisiteError, match=r"lock\.json cannot be read"):
+            weights.verify(["tiny"])
+        assert (cache / "lock.json").read_text() == damage
+
+    def test_a_process_that_holds_the_lock_and_does_nothing_is_named(
+        self, one: weights.WeightFile, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from filelock import FileLock
+
+        monkeypatch.setattr(fetching, "_PATIENCE_SECONDS", 0.05)
+        server.files["tiny.pth"] = BODY
+        cache.mkdir()
+        with FileLock(cache / ".tiny.pth.lock"), pytest.raises(PrerequisiteError, match=r"holds .*\.tiny\.pth\.lock"):
+            weights.fetch(["tiny"])
+        assert weights.fetch(["tiny"]) == [cache / "tiny.pth"]  # the lock's file stays and is free
+
+
+def rot(path: Path, *, show: bool) -> None:
+    """One bit, as a disk loses it: size and times stay (``show``: but for the entry's, which a program cannot set)."""
+    status, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    if not show:
+        note = path.with_name(f".{path.name}.sha256.json")
+        row = json.loads(note.read_text())
+        note.write_text(json.dumps(row | {"changed": path.stat().st_ctime_ns}))
+
+
+class TestALostBitIsSeen:
+    @pytest.fixture
+    def path(self, server: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        torch = pytest.importorskip("torch")
+        torch.save({"a": torch.arange(2000.0)}, tmp_path / "saved")
+        body = (tmp_path / "saved").read_bytes()
+        catalogue_of(monkeypatch, server, wrapping="plain", bytes=len(body))
+        server.files["tiny.pth"] = body
+        [path] = weights.fetch(["tiny"])
+        assert weights.load_state_dict(path)["a"][5] == 5
+        return path
+
+    def test_by_the_digest_that_names_scores_and_by_fetch(self, path: Path, server: Server) -> None:
+        before = weights.digest(path)
+        rot(path, show=True)
+        assert weights.digest(path) != before
+        with pytest.raises(PrerequisiteError, match="offline"):
+            weights.fetch(["tiny"], offline=True)
+        weights.fetch(["tiny"])
+        assert weights.digest(path) == before
+
+    def test_by_whoever_loads_the_weights(self, path: Path) -> None:
+        rot(path, show=False)
+        catalogue._digest.cache_clear()
+        with pytest.raises(PrerequisiteError, match=r"its bytes have changed .*size and time are unchanged"):
+            weights.load_state_dict(path)
+        assert "is not the pinned" in weights.verify(["tiny"])[0].problem
+
+    def test_by_the_pin_where_nothing_else_is_remembered(self, path: Path) -> None:
+        rot(path, show=True)
+        with pytest.raises(PrerequisiteError, match="is not the pinned"):
+            weights.load_state_dict(path)
+
+    def test_in_a_folder_of_the_user_s_too(self, path: Path, tmp_path: Path) -> None:
+        own = shutil.copy(path, tmp_path / "own.pth")
+        weights.load_state_dict(own)
+        rot(own, show=False)
+        with pytest.raises(PrerequisiteError, match="its bytes have changed"):
+            weights.load_state_dict(own)
+
+    def test_a_file_is_read_once_a_process(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        weights.load_state_dict(path)
+        monkeypatch.setattr(catalogue, "file_digest", lambda path: pytest.fail("read again"))
+        weights.load_state_dict(path)
 
 
 class TestOtherSources:
