@@ -5,22 +5,32 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event, Thread
 from typing import Any
 
 from nova_eval.errors import PrerequisiteError
 
 Seen = Callable[[int, int], None]  # bytes here, bytes in all (0: unknown)
 
-ATTEMPTS = 4  # in a row that bring nothing new
+ATTEMPTS = 4  # in a row that bring little new, or all too slowly
 FIRST_WAIT_SECONDS = 0.5  # doubled after every such attempt
 TIMEOUT_SECONDS = 30.0
+SLOWEST, SLOW_SECONDS = 1024, 60.0  # bytes a second over such a stretch
+_LITTLE = 1 << 16
+_SCHEMES = ("http", "https")
 _CHUNK = 1 << 18
 _ROOM = 64 << 20  # left free on the disk
+
+
+class TooSlow(TimeoutError):
+    """A server that drips."""
 
 
 class Unreachable(PrerequisiteError):
@@ -33,9 +43,11 @@ def download(url: str, part: Path, *, trusted: bool, limit: int = 0, seen: Seen 
     No more is read once there are more than ``limit`` bytes (0: any number): a checksum then tells that they are wrong.
 
     Bytes are only joined when the server says that its file has not changed, or when a checksum will tell
-    (``trusted``). Broken connections and busy servers are tried again. Raises Unreachable, and PrerequisiteError for
-    a full or read-only disk; what has arrived stays in ``part``.
+    (``trusted``). Broken connections and busy or dripping servers are tried again, ATTEMPTS times. Raises Unreachable,
+    and PrerequisiteError for a full or read-only disk; what has arrived stays in ``part``.
     """
+    if url.partition(":")[0].lower() not in _SCHEMES:
+        raise Unreachable(f"cannot download {url} (it is no http or https address)")
     failures = 0
     while True:
         before = _size(part)
@@ -47,7 +59,8 @@ def download(url: str, part: Path, *, trusted: bool, limit: int = 0, seen: Seen 
             problem, passing = _reason(error, part)
             if isinstance(problem, PrerequisiteError):
                 raise problem from error
-            failures = 0 if _size(part) > before else failures + 1
+            moving = _size(part) - before > _LITTLE and not isinstance(error, TooSlow)
+            failures = 0 if moving else failures + 1
             if not passing or failures >= ATTEMPTS:
                 raise Unreachable(f"cannot download {url} ({problem})") from error
         time.sleep(FIRST_WAIT_SECONDS * 2 ** max(0, failures - 1))
@@ -66,37 +79,144 @@ def discard_note(part: Path) -> None:
 
 def _attempt(url: str, part: Path, trusted: bool, limit: int, seen: Seen) -> None:
     from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
+    from urllib.request import Request
 
     start, headers = _resumption(url, part, trusted)
+    arriving = _arriving(Request(url, headers={"User-Agent": "nova_eval", "Accept-Encoding": "identity", **headers}))
     try:
-        answer: Any = urlopen(Request(url, headers={"User-Agent": "nova_eval", **headers}), timeout=TIMEOUT_SECONDS)
+        response = next(arriving)
     except HTTPError as error:
         if error.code == 416:  # the range begins beyond the file: what is here is not its beginning
             discard(part)
             raise ConnectionError("the server's file is shorter than what was here") from error
         raise
-    with answer as response:
-        if response.status != 206 or _first_byte(response.headers.get("Content-Range", "")) != start:
-            start = 0
-        announced = response.headers.get("Content-Length", "")
-        total = start + int(announced) if announced.isdigit() else 0
+    with closing(arriving):
+        start, total = _extent(url, part, start, response)
         _check_room(part, (min(total, limit) if limit else total) - start)
         _remember(url, part, response.headers)
         here = start
+        pace = _Pace(here)
         with part.open("r+b" if start else "wb") as stream:
             stream.seek(start)
             stream.truncate()
-            while chunk := response.read(_CHUNK):
+            for chunk in arriving:
                 stream.write(chunk)
                 here += len(chunk)
                 seen(here, total)
+                pace.check(here)
                 if 0 < limit < here:
                     return
             stream.flush()
             os.fsync(stream.fileno())
     if total and here < total:
         raise ConnectionError(f"the connection ended after {here:,} of {total:,} bytes")
+    if total and here > total:
+        discard(part)
+        raise ConnectionError(f"{here:,} bytes came, {total:,} were announced")
+
+
+def _extent(url: str, part: Path, start: int, response: Any) -> tuple[int, int]:
+    """Where what arrives begins, and the size of the file (0: unknown). Other bytes than were asked for are refused."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Unreachable(f"{url} answers in the encoding {encoding!r}, which was not asked for")
+    announced = response.headers.get("Content-Length", "")
+    length = int(announced) if announced.isdecimal() else 0
+    if response.status == 200:
+        return 0, length
+    if response.status != 206:
+        raise Unreachable(f"{url} answers with status {response.status}")
+    first, total = _range(response.headers.get("Content-Range", ""))
+    known = _noted(url, part)
+    if first not in (0, start) or (first and known and _validator(response.headers) not in ("", known)):
+        discard(part)
+        raise ConnectionError("the server sent another part, or another version, than was asked for")
+    return first, total or (first + length if length else 0)
+
+
+def _arriving(request: Any) -> Generator[Any, None, None]:
+    """The answer, then its bytes as they come. TimeoutError when nothing comes for TIMEOUT_SECONDS.
+
+    A thread of its own reads them: a server that sends its head, or the size of a chunk, letter by letter would never
+    let a socket's own time limit pass.
+    """
+    arrived: Queue[Any] = Queue(8)
+    left = Event()
+
+    def put(item: Any) -> None:
+        while not left.is_set():
+            with suppress(Full):
+                arrived.put(item, timeout=1)
+                return
+
+    def read() -> None:
+        try:
+            with _opener().open(request, timeout=TIMEOUT_SECONDS) as response:
+                put(response)
+                announced = response.headers.get("Content-Length", "")
+                rest = int(announced) if announced.isdecimal() else _CHUNK
+                while not left.is_set() and rest and (chunk := response.read1(min(_CHUNK, rest))):
+                    rest -= len(chunk) if announced.isdecimal() else 0
+                    put(chunk)
+            put(None)
+        except Exception as error:
+            put(error)
+
+    Thread(target=read, name="download", daemon=True).start()
+    try:
+        while True:
+            try:
+                item = arrived.get(timeout=TIMEOUT_SECONDS)
+            except Empty as error:
+                raise TimeoutError(f"nothing came for {TIMEOUT_SECONDS:g} s") from error
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        left.set()
+
+
+def _opener() -> Any:
+    """Opens http and https addresses and no other, nor lets a server lead to any other."""
+    from urllib import request
+    from urllib.parse import urlsplit
+
+    class Redirect(request.HTTPRedirectHandler):
+        def redirect_request(  # noqa: PLR0917  (urllib's own signature)
+            self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+        ) -> Any:
+            scheme = urlsplit(newurl).scheme
+            if scheme not in _SCHEMES or (scheme == "http" and urlsplit(req.full_url).scheme == "https"):
+                raise Unreachable(f"{req.full_url} leads to a {scheme}: address, which is not followed")
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler,
+        request.HTTPHandler,
+        request.HTTPSHandler,
+        request.HTTPDefaultErrorHandler,
+        request.HTTPErrorProcessor,
+        Redirect,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+class _Pace:
+    """Bytes over time. TooSlow when a stretch of SLOW_SECONDS brought fewer than SLOWEST bytes a second."""
+
+    def __init__(self, here: int) -> None:
+        self.since, self.before = time.monotonic(), here
+
+    def check(self, here: int) -> None:
+        now = time.monotonic()
+        if now - self.since >= SLOW_SECONDS:
+            if here - self.before < SLOWEST * (now - self.since):
+                raise TooSlow(f"fewer than {SLOWEST:,} bytes a second for {SLOW_SECONDS:g} s")
+            self.since, self.before = now, here
 
 
 def _resumption(url: str, part: Path, trusted: bool) -> tuple[int, dict[str, str]]:
@@ -104,11 +224,7 @@ def _resumption(url: str, part: Path, trusted: bool) -> tuple[int, dict[str, str
     size = _size(part)
     if not size:
         return 0, {}
-    try:
-        note: Mapping[str, str] = json.loads(_note(part).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        note = {}
-    validator = note.get("validator", "") if note.get("url") == url else ""
+    validator = _noted(url, part)
     if not validator and not trusted:
         return 0, {}
     condition = {"If-Range": validator} if validator else {}
@@ -116,9 +232,21 @@ def _resumption(url: str, part: Path, trusted: bool) -> tuple[int, dict[str, str
 
 
 def _remember(url: str, part: Path, headers: Any) -> None:
+    _note(part).write_text(json.dumps({"url": url, "validator": _validator(headers)}), encoding="utf-8")
+
+
+def _noted(url: str, part: Path) -> str:
+    """By what the version of the partial download is known, or ""."""
+    try:
+        note = json.loads(_note(part).read_text(encoding="utf-8"))
+        return str(note["validator"]) if note["url"] == url else ""
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _validator(headers: Any) -> str:
     tag = headers.get("ETag", "")
-    validator = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
-    _note(part).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
+    return str(tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", ""))
 
 
 def _note(part: Path) -> Path:
@@ -129,10 +257,12 @@ def _size(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
 
-def _first_byte(content_range: str) -> int:
-    unit, _, span = content_range.partition(" ")
-    first = span.partition("-")[0]
-    return int(first) if unit == "bytes" and first.isdigit() else -1
+def _range(content_range: str) -> tuple[int, int]:
+    """First byte and whole size of ``bytes 5-9/10``; (−1, 0) where there is none, size 0 where it is not said."""
+    match = re.fullmatch(r"\s*bytes\s+(\d+)-(\d+)/(\d+|\*)\s*", content_range)
+    if match is None or int(match[2]) < int(match[1]):
+        return -1, 0
+    return int(match[1]), int(match[3]) if match[3] != "*" else 0
 
 
 def _check_room(part: Path, needed: int) -> None:
@@ -151,7 +281,8 @@ def _reason(error: Exception, part: Path) -> tuple[PrerequisiteError | str, bool
     if isinstance(error, HTTPError):
         with suppress(Exception):
             error.close()
-        return f"HTTP {error.code}", error.code in (408, 416, 429) or error.code >= 500
+        said = f": {error.reason}" if 300 <= error.code < 400 else ""
+        return f"HTTP {error.code}{said}", error.code in (408, 416, 429) or error.code >= 500
     if isinstance(error, URLError | HTTPException | TimeoutError | ConnectionError):
         return str(getattr(error, "reason", "") or error) or type(error).__name__, True
     if isinstance(error, OSError):

@@ -230,6 +230,9 @@ def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer]
     part = folder / f".{row.file}.part"
 
     def seen(here: int, total: int) -> None:
+        if total > limit:
+            discard(part)
+            raise Unreachable(f"{address}: {total:,} bytes are announced, at most {limit:,} are expected")
         progress(Transfer(row.name, "fetching", here, total))
 
     limit = most_bytes(row, in_archive=bool(member))
