@@ -65,17 +65,22 @@ def own_suite(config: BenchmarkConfig, path: Path, variant: str, load: Load) -> 
 
 def why_not(config: BenchmarkConfig, dimension: str, prompts: Sequence[Prompt]) -> str:
     """Why no prompt of one's own serves a dimension."""
-    words = {TEXT: "a text", NAMED: f"the word that it is of the dimension {dimension!r}"}
+    needs = config.dimensions[dimension].needs
     lacking = [
-        words.get(need, f"{need!r} in its reference")
-        for need in config.dimensions[dimension].needs
-        if need == NAMED or not any(_brings(need, prompt.text, prompt.reference) for prompt in prompts)
+        "a text" if need == TEXT else f"{need!r} in its reference"
+        for need in needs
+        if need != NAMED and not any(_brings(need, prompt.text, prompt.reference) for prompt in prompts)
     ]
-    return f"no prompt brings {' and '.join(lacking)}" if lacking else "no prompt of this run serves it"
+    if lacking:
+        return f"no prompt brings {' and '.join(lacking)}"
+    return f"no prompt says that it is of {dimension}" if NAMED in needs else "no prompt of this run serves it"
 
 
 def _entries(config: BenchmarkConfig, path: Path) -> list[Entry]:
     entries = read_entries(path, VIDEO_SUFFIXES if config.modality == "video" else IMAGE_SUFFIXES)
+    said = path.stem.removesuffix("_val").removesuffix("_train")  # T2I-CompBench's files are called so
+    if path.suffix.lower() == ".txt" and said in config.dimensions and NAMED in config.dimensions[said].needs:
+        entries = [replace(entry, tags=(said,)) for entry in entries]
     for entry in entries:
         for tag in entry.tags or ():
             if tag not in config.dimensions:

@@ -9,7 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,6 +25,7 @@ _TEXT = ("prompt_en", "prompt", "text", "caption")
 _FILE = ("file", "file_name", "filename", "video_path", "image_path")
 _TAGS = ("dimension", "dimensions", "category", "tag", "tags")
 _REFERENCE = ("auxiliary_info", "reference")
+_QUESTION = frozenset({"proposition_id", "tuple", "question_natural_language"})
 _LEAST_WORDS = 3  # a name of fewer words, such as "take 3" or "0001", says nothing of what was asked for
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMBERED = re.compile(r"(.*?)[-_]([0-9]+)", re.DOTALL)
@@ -55,7 +56,7 @@ def read_entries(path: Path, endings: Collection[str]) -> list[Entry]:
     """
     if path.is_dir():
         return _of_folder(path, endings)
-    readers = {".txt": _lines, ".csv": _table, ".json": _json, ".jsonl": _json_lines}
+    readers = {".txt": _lines, ".csv": _csv, ".json": _json, ".jsonl": _json_lines}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise UsageError(
@@ -113,6 +114,21 @@ def _lines(text: str, name: str) -> Iterator[Entry]:
             if stripped[0] in "[{" and number == 1:
                 raise UsageError(f"{name} looks like JSON and is read as text", remedy="name it .json or .jsonl")
             yield Entry(f"{name}, line {number}", sayable(line, f"{name}, line {number}"))
+
+
+def _csv(text: str, name: str) -> Iterable[Entry]:
+    """A prompt a row; of DPG-Bench's table, whose rows are questions, a prompt an item."""
+    entries = list(_table(text, name))
+    if not entries or not all(entry.reference.keys() >= _QUESTION for entry in entries):
+        return entries
+    items: dict[str, Entry] = {}
+    for entry in entries:
+        row = {"dependency": "0", **entry.reference}
+        first = items.setdefault(
+            entry.text, replace(entry, reference={"item": row.get("item_id", ""), "questions": []})
+        )
+        first.reference["questions"].append({key: row[key] for key in (*sorted(_QUESTION), "dependency")})
+    return items.values()
 
 
 def _table(text: str, name: str) -> Iterator[Entry]:
@@ -264,8 +280,6 @@ def _of_media(path: Path, folder: Path) -> Entry:
 
 def _united(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Media of one text are samples of one prompt; media without a text are each their own."""
-    from dataclasses import replace
-
     first: dict[str, Entry] = {}
     for place, entry in enumerate(entries):
         key = entry.text or f"\0{place}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.dpg_bench.questions import own_questions
 from nova_eval.adapters.own import own_suite, which
 from nova_eval.adapters.own_names import OwnNames
 from nova_eval.adapters.prompt_files import LONGEST_TEXT, read_entries, spoken
@@ -138,6 +139,35 @@ def test_prompts_serve_what_they_bring_enough_for(tmp_path: Path) -> None:
     asked = {"proposition_id": 1, "dependency": "0", "tuple": "entity - whole (dog)"}
     row = {"prompt": "a dog", "questions": [{**asked, "question_natural_language": "Is there a dog?"}]}
     assert "overall" in suite_of(write(tmp_path / "q.json", [row]), "dpg_bench").prompts[0].tags
+
+
+def test_a_file_of_a_category_says_what_its_prompts_are(tmp_path: Path) -> None:
+    for name, tags in (("color_val.txt", ("color",)), ("numeracy.txt", ("numeracy",)), ("mine.txt", ("non_spatial",))):
+        assert suite_of(write(tmp_path / name, "a red dog\n"), "t2i_compbench").prompts[0].tags == tags
+    assert len(suite_of(write(tmp_path / "color.txt", "a red dog\n")).prompts[0].tags) == 10
+
+
+def test_dpgs_table_of_questions_is_a_prompt_an_item(tmp_path: Path) -> None:
+    head = "item_id,text,proposition_id,dependency,tuple,question_natural_language\n"
+    rows = 'one,a dog,1,0,entity - whole (dog),Is there a dog?\none,a dog,2,1,"attribute (dog, red)",Is it red?\n'
+    rows += "two,a cat,1,,entity - whole (cat),Is there a cat?\n"
+    suite = suite_of(write(tmp_path / "d.csv", head + rows), "dpg_bench")
+    assert [(prompt.text, prompt.reference["item"]) for prompt in suite.prompts] == [("a dog", "one"), ("a cat", "two")]
+    asked = [own_questions(prompt) or () for prompt in suite.prompts]
+    assert [[(question.id, question.parents) for question in one] for one in asked] == [
+        [(1, (0,)), (2, (1,))],
+        [(1, (0,))],
+    ]
+
+
+def test_folders_of_genevals_form_bring_their_own_metadata(tmp_path: Path) -> None:
+    row = {"tag": "counting", "include": [{"class": "dog", "count": 2}], "prompt": "two dogs at sea"}
+    write(tmp_path / "c" / "00000" / "metadata.jsonl", row)
+    for name in ("0.png", "1.png"):
+        write(tmp_path / "c" / "00000" / "samples" / name, "media")
+    (prompt,) = suite_of(tmp_path / "c", "geneval").prompts
+    assert (prompt.text, prompt.tags) == ("two dogs at sea", ("counting",))
+    assert prompt.reference == {"include": row["include"], "files": ["00000/samples/0.png", "00000/samples/1.png"]}
 
 
 def test_one_knows_a_part_of_a_suite_from_prompts_of_ones_own(tmp_path: Path) -> None:
