@@ -1,6 +1,8 @@
 """Files that appear whole or not at all: written under a temporary name in their folder, synced, then put in place.
 
-A temporary file is called ``.<16 digits>.<writer>.tmp``, so that ``sweep`` finds what a killed process left behind.
+What is in place survives a loss of power: the folder that holds it is synced too, and so are folders made for it.
+A temporary file is called ``.<16 digits>.<numbering of processes>.<writer>.tmp``, so that ``sweep`` finds what a killed
+process left behind.
 Names that strangers wrote stay inside their folder (``inside``), and only regular files are read (``read``).
 """
 
@@ -58,14 +60,43 @@ def temporary(path: Path) -> Iterator[Path]:
 
     Nothing is left when the block raises. Whoever writes under the name syncs. OSError when it cannot be done.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     name = sha256(f"{path.name} {get_ident()}".encode()).hexdigest()[:16]  # of one length, whatever the file is called
-    other = path.with_name(f".{name}.{writer()}.tmp")
+    other = path.with_name(f".{name}.{_space()}.{writer()}.tmp")
     try:
         yield other
         os.replace(other, path)
+        sync_folder(path.parent)
     finally:
         other.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Makes ``path`` and the folders above it that are missing, durable on return. May raise OSError."""
+    missing = []
+    folder = path
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True)
+        sync_folder(new.parent)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable, where its file system can. May raise OSError."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(number)
 
 
 def relative(name: str) -> str:
@@ -119,8 +150,10 @@ def writing(path: Path, remedy: str = "") -> Iterator[None]:
 def sweep(folder: Path) -> None:
     """Removes temporary files under ``folder`` that dead processes of this machine left behind."""
     for path in folder.glob("**/.*.tmp"):
-        host, _, pid = path.name.removesuffix(".tmp").rsplit(".", 1)[-1].rpartition("-")
-        if host == _host() and pid.isdigit() and not _alive(int(pid)):
+        *_, space, who = path.name.removesuffix(".tmp").rsplit(".", 2)
+        host, _, pid = who.rpartition("-")
+        ours = not space.startswith("n") or space == _space()  # containers of one host number their processes apart
+        if ours and host == _host() and pid.isdigit() and not _alive(int(pid)):
             path.unlink(missing_ok=True)
 
 
@@ -135,6 +168,14 @@ def _linked(source: Path, target: Path) -> bool:
     except OSError:  # another disk, or a file system without links
         return False
     return True
+
+
+def _space() -> str:
+    """Which numbering of processes this one is in: ``n`` and digits."""
+    try:
+        return "n" + "".join(filter(str.isdigit, os.readlink("/proc/self/ns/pid")))
+    except OSError:
+        return "n"
 
 
 def _host() -> str:

@@ -32,6 +32,7 @@ SCHEMA = 1
 _CHECK = ',"crc":"'  # the last field of every line; the checksum covers all bytes before it
 MOST = 1 << 28  # bytes of a manifest or a suite
 _LONGEST_ROW = 1 << 24
+_MOST_ROWS = 1 << 32
 _REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
 
 
@@ -166,6 +167,16 @@ class RunStore:
         """The file by which processes agree who does something to this run."""
         return files.inside(self.folder, f"locks/{name}.lock")
 
+    def shards(self) -> Iterator[tuple[Path, list[bytes], list[int]]]:
+        """Every file of rows, its whole lines, and the numbers of those that are none. For looking at damage only."""
+        for part in ("samples", "scores/*"):
+            for path in sorted(self.folder.glob(f"{part}/*.jsonl")):
+                lines = files.read(files.inside(self.folder, str(path.relative_to(self.folder))), _MOST_ROWS).split(
+                    b"\n"
+                )
+                broken = [number for number, line in enumerate(lines[:-1], 1) if not _is_row(line, path, number)]
+                yield path, [line for number, line in enumerate(lines[:-1], 1) if number not in set(broken)], broken
+
     def extent(self) -> dict[str, int]:
         """The size of every file of rows: the same while no row is added."""
         paths = (path for part in ("samples", "scores/*") for path in self.folder.glob(f"{part}/*.jsonl"))
@@ -264,11 +275,13 @@ class ShardWriter:
             self._stream = stream
 
     def _open(self) -> IO[bytes]:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._folder)
         for attempt in count():  # a process number may come back: never append to somebody else's torn line
             name = files.writer() + (f"-{attempt}" if attempt else "") + ".jsonl"
             try:
-                return (self._folder / name).open("xb")
+                stream = (self._folder / name).open("xb")
+                files.sync_folder(self._folder)
+                return stream
             except FileExistsError:
                 continue
         raise AssertionError("unreachable")
@@ -304,6 +317,20 @@ def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise _broken(path, number)
     return row
+
+
+def _is_row(line: bytes, path: Path, number: int) -> bool:
+    try:
+        row = _row(line + b"\n", path, number)
+        with _clear_row(path, number):
+            key = _key(row["key"])
+            if path.parent.name == "samples" and "failed" not in row:
+                _sample(row, key)
+            elif path.parent.name != "samples":
+                Score(**{**{name: value for name, value in row.items() if name != "of"}, "key": key})
+    except CorruptStoreError:
+        return False
+    return True
 
 
 def _broken(path: Path, number: int) -> CorruptStoreError:

@@ -1,4 +1,4 @@
-"""Verbs on runs: run, sample, score, import, export, plan, table, list."""
+"""Verbs on runs: run, sample, score, import, export, verify, plan, table, list."""
 
 from __future__ import annotations
 
@@ -141,6 +141,33 @@ def export(run: str, folder: Path, /, *, names: str = "", link: bool = False, re
     for line in done.lines:
         talk(line)
     return errors.INCOMPLETE if done.damaged else errors.OK
+
+
+@app.command
+def verify(run: str, /, *, fix: bool = False, results: Path = Path("results"), json: bool = False) -> int:
+    """Read everything that a run holds, and say what is not as it was written: exit code 0 when nothing is left.
+
+    Media are read in full and compared with the digests of their rows.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a name from `list runs`.
+    fix
+        Mend what can be: damaged files are moved aside, suite and tables are written anew; `run` makes the rest anew.
+    json
+        Print a list of findings instead of lines.
+    """
+    from nova_eval.runs import finding, verifying
+
+    found = list(verifying.verify(finding.find(run, results), fix=fix))
+    if json:
+        print_json([one._asdict() for one in found])
+    else:
+        for one in found:
+            print(f"{one.what}; {f'mended: {one.mended}' if one.mended else one.remedy}")
+        print(f"{len(found)} faults, {sum(bool(one.mended) for one in found)} mended" if found else "whole")
+    return errors.OK if all(one.mended for one in found) else errors.PREREQUISITE
 
 
 @app.command

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_eval import environment, files, locks, media
@@ -274,15 +275,22 @@ def _part_record(opened: Run) -> dict[str, Any]:
     return {} if asked(opened.suite, opened.config, opened.options).record() == part else {"part": part}
 
 
+def write_text_tables(opened: Run, outcome: Outcome, folder: Path) -> tuple[Path, ...]:
+    """The tables of an outcome as md, csv and tex."""
+    from nova_eval.report.baselines import load_published
+    from nova_eval.report.export import write_tables
+
+    return write_tables(outcome.summary, load_published(opened.spec.benchmark), folder)
+
+
 def _write_tables(opened: Run, outcome: Outcome) -> None:
     from nova_eval.report.baselines import load_published
-    from nova_eval.report.export import write_latency, write_tables
+    from nova_eval.report.export import write_latency
     from nova_eval.report.formats import to_csv
     from nova_eval.report.parquet import write_scores
 
-    published = load_published(opened.spec.benchmark)
-    write_tables(outcome.summary, published, files.inside(opened.store.folder, "tables"))
-    write_latency(outcome.summary, published, files.inside(opened.store.folder, "logs"))
+    write_text_tables(opened, outcome, files.inside(opened.store.folder, "tables"))
+    write_latency(outcome.summary, load_published(opened.spec.benchmark), files.inside(opened.store.folder, "logs"))
     write_scores(opened.store, outcome.rows, outcome.samples, opened.prompts)
     if opened.own:
         opened.store.write("tables/samples.csv", to_csv(clips_of(opened, outcome)).encode())

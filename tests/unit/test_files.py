@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from nova_eval import files
 from nova_eval.errors import PrerequisiteError
+from nova_eval.records import Failure, SampleKey
+from nova_eval.store import RunStore
 
 
 def test_bytes_and_text_land_in_folders_that_were_missing(tmp_path: Path) -> None:
@@ -51,7 +54,53 @@ def test_what_is_in_place_was_synced_first(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "fsync", lambda handle: (order.append("sync"), sync(handle)))
     monkeypatch.setattr(os, "replace", lambda *names: (order.append("replace"), put(*names)))
     files.write(tmp_path / "table", b"new")
-    assert order == ["sync", "replace"]
+    assert order == ["sync", "replace", "sync"]  # the bytes, and then the name
+
+
+def test_every_folder_that_was_made_or_filled_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").resolve())
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    files.write(tmp_path / "a/b/table", b"new")
+    source = files.write(tmp_path / "source", b"bytes")
+    files.place(source, tmp_path / "c/linked", link=True)
+    store = RunStore(tmp_path / "run")
+    writer = store.sample_writer()
+    writer.append_samples([Failure(SampleKey("a/0", 0), "none")])
+    writer.close()
+    filled = {tmp_path, *(tmp_path / name for name in ("a", "a/b", "c", "run", "run/samples"))}
+    assert filled <= set(synced)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_folders_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    sync = os.fsync
+
+    def files_only(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").resolve().is_dir():
+            raise OSError(number, os.strerror(number))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    assert files.write(tmp_path / "a/table", b"new").read_bytes() == b"new"
+
+
+def test_a_living_writer_in_a_container_of_the_same_name_is_left_alone(tmp_path: Path) -> None:
+    with files.whole(tmp_path / "table") as stream:
+        (ours,) = tmp_path.iterdir()
+        _, digits, space, who = ours.name.removesuffix(".tmp").split(".")
+        theirs = tmp_path / f".{digits}.{space}1.{who.rpartition('-')[0]}-999999999.tmp"
+        theirs.write_bytes(b"half")
+        files.sweep(tmp_path)
+        assert theirs.exists()
+        stream.write(b"whole")
 
 
 def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path) -> None:

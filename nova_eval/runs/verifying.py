@@ -1,0 +1,174 @@
+"""Whether a run's folder is what it says: every file is read, and what can be mended is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from nova_eval import files
+from nova_eval.config import RunSpec
+from nova_eval.errors import CorruptStoreError, MediaError, NovaEvalError
+from nova_eval.identity import suite_digest
+from nova_eval.records import Sample, SampleKey
+from nova_eval.runs import opening, pipeline
+from nova_eval.runs.run import Run
+from nova_eval.runs.summary import summarise
+from nova_eval.store import RunStore
+
+_REMEDY = "--fix"
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it should be. ``mended`` says what was done; without it, ``remedy`` what can be."""
+
+    what: str
+    mended: str = ""
+    remedy: str = ""
+
+
+def verify(folder: Path, *, fix: bool = False) -> Iterator[Finding]:
+    """Reads manifest, suite, rows, media and tables of a run.
+
+    Nothing is changed unless ``fix``. Then rows that are none are moved aside (``*.jsonl.broken``), media whose bytes
+    are in no row are moved aside too (``*.damaged``), so that ``run`` makes them anew, and suite and tables are written
+    anew from what they are made of. A manifest that cannot be read is told, and then nothing else is known.
+    """
+    store = RunStore(folder)
+    try:
+        manifest = store.manifest()
+    except CorruptStoreError as error:
+        yield Finding(error.problem, remedy=error.remedy)
+        return
+    if manifest is None:
+        yield Finding(f"{folder} has no manifest.json: it is no run", remedy="call the run's own `run` command again")
+        return
+    yield from _suite(store, fix)
+    broken = list(_rows(store, fix))
+    yield from broken
+    try:
+        opened = opening.reopen(folder)
+        rows = store.sample_rows()[0]
+    except NovaEvalError as error:
+        yield Finding(f"scores and tables were not looked at: {error.problem}", remedy=error.remedy)
+        return
+    yield from _media(opened, rows, fix)
+    if all(finding.mended for finding in broken):  # else they are of rows that cannot be read
+        yield from _scores(opened)
+        yield from _tables(opened, fix)
+
+
+def _suite(store: RunStore, fix: bool) -> Iterator[Finding]:
+    try:
+        store.prompts()
+        return
+    except CorruptStoreError as error:
+        problem, remedy = error.problem, error.remedy
+    manifest = store.manifest() or {}
+    try:
+        spec = RunSpec.model_validate(manifest["spec"])
+        suite, _ = opening.suites(spec, opening.recorded_options(manifest))
+    except (NovaEvalError, KeyError, TypeError, ValueError):
+        yield Finding(problem, remedy=remedy)
+        return
+    if suite_digest(suite.prompts) != manifest.get("suite", {}).get("digest"):
+        yield Finding(problem, remedy=remedy)
+    elif fix:
+        store.write_prompts(suite.prompts, anew=True)
+        yield Finding(problem, mended="written anew from the benchmark's own prompts")
+    else:
+        yield Finding(problem, remedy=_REMEDY)
+
+
+def _rows(store: RunStore, fix: bool) -> Iterator[Finding]:
+    for path, whole, broken in store.shards():
+        if not broken:
+            continue
+        what = f"{path}: {len(broken)} lines are not whole rows, the first is line {broken[0]}"
+        if fix:
+            aside = _aside(path, "broken")
+            files.write(path, b"".join(line + b"\n" for line in whole))
+            yield Finding(what, mended=f"kept {len(whole)} rows; all is in {aside.name}; `run` makes the rest anew")
+        else:
+            yield Finding(what, remedy=_REMEDY)
+
+
+def _media(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iterator[Finding]:
+    """What no row is of: bytes that changed, files that are gone, files that no row names."""
+    store = opened.store
+    named: dict[str, list[Sample]] = {}
+    for sample in (sample for samples in rows.values() for sample in samples):
+        named.setdefault(sample.path, []).append(sample)
+    for name, samples in sorted(named.items()):
+        reasons = [_wrong(store, sample) for sample in samples]
+        if "" in reasons:
+            continue
+        try:
+            path = store.media(samples[0])
+        except MediaError as error:
+            yield Finding(error.problem, remedy="`run` makes it anew, or bring the file back")
+            continue
+        ours = not name.startswith("/")
+        if fix and ours:
+            yield Finding(reasons[0], mended=f"moved to {_aside(path, 'damaged').name}; `run` makes it anew")
+        else:
+            yield Finding(reasons[0], remedy=_REMEDY if ours else "bring the file back as it was, or run again")
+    there = {str(path.relative_to(store.folder)) for path in store.folder.glob("media/**/*") if not path.is_dir()}
+    spare = sorted(name for name in there - named.keys() if Path(name).suffix not in (".damaged", ".tmp"))
+    if spare:
+        yield Finding(f"{len(spare)} files are in no row, such as {spare[0]}", remedy="nothing reads them; remove them")
+
+
+def _wrong(store: RunStore, sample: Sample) -> str:
+    try:
+        store.whole_media(sample)
+    except MediaError as error:
+        return error.problem
+    return ""
+
+
+def _scores(opened: Run) -> Iterator[Finding]:
+    """Folders of scores that the record names and that are not there."""
+    for plan in opened.judging.plans:
+        if not files.inside(opened.store.folder, f"scores/{plan.folder}").is_dir() and opened.samples()[0]:
+            yield Finding(f"{plan.name}: scores/{plan.folder} is not there", remedy="call `score RUN`")
+
+
+def _tables(opened: Run, fix: bool) -> Iterator[Finding]:
+    """Tables and coverage against what the rows on disk say now."""
+    outcome = summarise(opened)
+    elsewhere = any(sample.path.startswith("/") for sample in outcome.samples.values())
+    if elsewhere and outcome.summary.coverage.unscored:  # why files are missing there is known to their sampler alone
+        return
+    folder = files.inside(opened.store.folder, "tables")
+    with TemporaryDirectory() as made:
+        names = pipeline.write_text_tables(opened, outcome, Path(made))
+        stale = [path.name for path in names if _bytes(folder / path.name) != path.read_bytes()]
+    told = (opened.store.manifest() or {}).get("coverage", {}).get("fraction")
+    if told not in (None, outcome.summary.coverage.fraction):
+        stale.append("manifest.json")
+    if not stale:
+        return
+    what = f"{', '.join(stale)}: not what the rows say"
+    if fix:
+        with pipeline.driving(opened):
+            pipeline.reduce(opened)
+        yield Finding(what, mended="written anew from the rows")
+    else:
+        yield Finding(what, remedy=_REMEDY)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return files.read(path, 1 << 28)
+    except OSError:
+        return b""
+
+
+def _aside(path: Path, ending: str) -> Path:
+    """Moves a file beside itself under a name that nothing reads."""
+    aside = path.with_name(f"{path.name}.{ending}")
+    path.rename(aside)
+    files.sync_folder(path.parent)
+    return aside
