@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 OK, GATE_FAILED, USAGE, INCOMPLETE, PREREQUISITE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
@@ -67,6 +69,15 @@ def brief(error: BaseException) -> str:
         text = ""
     name = "" if isinstance(error, NovaEvalError) else one_line(type(error).__name__)
     return ": ".join(part for part in (name, text) if part)[:300]
+
+
+def printable(text: str) -> str:
+    """Text of any number of lines, or JSON, with escapes of JSON in place of what no terminal should obey.
+
+    That is every control character but tab and line feed, marks that turn the direction of writing, and halves of
+    characters. In JSON, where they stand in texts alone, it is the same value.
+    """
+    return _NOT_SHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def one_line(text: str) -> str:

@@ -21,7 +21,12 @@ def canonical_json(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """sha256 (hex) of the canonical JSON of ``value``."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return hashlib.sha256(encoded(canonical_json(value))).hexdigest()
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8, in which names of files that are none (Latin-1 ones) keep their bytes apart; ``json.loads`` reads it."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def suite_digest(prompts: Iterable[Prompt]) -> str:

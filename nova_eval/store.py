@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from nova_eval import files
 from nova_eval.errors import CorruptStoreError, MediaError, UsageError, brief
-from nova_eval.identity import canonical_json, digest, file_digest, suite_digest
+from nova_eval.identity import canonical_json, digest, encoded, file_digest, suite_digest
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 
 SCHEMA = 1
@@ -51,7 +51,7 @@ class RunStore:
         if not path.exists():
             return None
         try:
-            manifest = json.loads(files.read(path, MOST).decode())
+            manifest = json.loads(files.read(path, MOST))
         except (ValueError, OSError, RecursionError) as error:
             raise CorruptStoreError(
                 f"{path}: not a manifest ({error})", remedy="restore it or use another --results"
@@ -71,7 +71,7 @@ class RunStore:
         """Replaces the manifest as a whole. Its ``check`` is the digest of all else that it says."""
         told = json.loads(json.dumps({"schema": SCHEMA, **manifest}, default=str))
         text = json.dumps({**told, "check": digest(told)}, indent=2, sort_keys=True, ensure_ascii=False)
-        self.write("manifest.json", (text + "\n").encode())
+        self.write("manifest.json", encoded(text + "\n"))
 
     def write_prompts(self, prompts: Sequence[Prompt], *, anew: bool = False) -> None:
         """Writes the suite once, or ``anew``; a suite already there is left alone otherwise."""
@@ -289,7 +289,7 @@ class ShardWriter:
 
 def _line(row: Mapping[str, Any]) -> bytes:
     body = canonical_json(row)[:-1]
-    return f'{body}{_CHECK}{zlib.crc32(body.encode()):08x}"}}\n'.encode()
+    return encoded(f'{body}{_CHECK}{zlib.crc32(encoded(body)):08x}"}}\n')
 
 
 def _rows(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:

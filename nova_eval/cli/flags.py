@@ -101,8 +101,13 @@ def finish(opened: Run, outcome: Outcome, *, json: bool) -> int:
 
 
 def print_json(value: Any) -> None:
-    print(jsonlib.dumps(value, ensure_ascii=False, indent=2, allow_nan=False, default=str))
+    put(jsonlib.dumps(value, ensure_ascii=False, indent=2, allow_nan=False, default=str))
+
+
+def put(text: str, end: str = "\n") -> None:
+    """Data, on standard output."""
+    print(errors.printable(text), end=end)
 
 
 def talk(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(errors.printable(text), file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import app
-from nova_eval.cli.flags import UNSET, Flags, finish, open_run, print_json, reopen, talk
+from nova_eval.cli.flags import UNSET, Flags, finish, open_run, print_json, put, reopen, talk
 
 Format = Literal["terminal", "md", "csv", "tex", "html"]
 
@@ -114,7 +114,7 @@ def import_(
     if json:
         print_json({"run": opened.name, "folder": str(opened.store.folder), "samples": there, "wanted": wanted})
     else:
-        print(f"{there} of {wanted} samples in {opened.store.folder}")
+        put(f"{there} of {wanted} samples in {opened.store.folder}")
     return errors.OK if there == wanted else errors.INCOMPLETE
 
 
@@ -165,8 +165,8 @@ def verify(run: str, /, *, fix: bool = False, results: Path = Path("results"), j
         print_json([one._asdict() for one in found])
     else:
         for one in found:
-            print(f"{one.what}; {f'mended: {one.mended}' if one.mended else one.remedy}")
-        print(f"{len(found)} faults, {sum(bool(one.mended) for one in found)} mended" if found else "whole")
+            put(f"{one.what}; {f'mended: {one.mended}' if one.mended else one.remedy}")
+        put(f"{len(found)} faults, {sum(bool(one.mended) for one in found)} mended" if found else "whole")
     return errors.OK if all(one.mended for one in found) else errors.PREREQUISITE
 
 
@@ -192,7 +192,7 @@ def plan(
     if json:
         print_json(found)
     else:
-        print("\n".join(lines(found)))
+        put("\n".join(lines(found)))
     return errors.OK
 
 
@@ -233,9 +233,11 @@ def table(
         raise errors.UsageError("no run to print", remedy="name one; see `nova-eval list runs`")
     folders = [finding.find(name, results) for name in runs]
     if preset is not None:
-        print(show.preset(preset, folders, format=format, as_json=json), end="")
+        shown = print if format == "terminal" and not json else put
+        shown(show.preset(preset, folders, format=format, as_json=json), end="")
         return errors.OK
-    print(
+    shown = print if format == "terminal" and not json else put
+    shown(
         show.tables(
             folders,
             format=format,
@@ -271,5 +273,5 @@ def list_(
         print_json(rows)
     else:
         for row in rows:
-            print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+            put("  ".join(str(value) for value in row.values() if value not in ("", None)))
     return errors.OK

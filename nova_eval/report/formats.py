@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-from nova_eval.errors import unknown
+from nova_eval.errors import printable, unknown
 from nova_eval.report.grid import Cell, Column, Datum, Table
 from nova_eval.report.html import to_html
 
@@ -42,7 +42,10 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """RFC 4180 quoting, line feeds: a header of column keys, numbers with every digit, missing cells empty."""
+    """RFC 4180 quoting, line feeds: a header of column keys, numbers with every digit, missing cells empty.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     columns, rows = table.select("data")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -115,7 +118,17 @@ def _markdown(text: str) -> str:
 def _datum(datum: Datum) -> str:
     if datum is None:
         return ""
-    return f"{datum:f}" if isinstance(datum, Decimal) else str(datum)
+    if not isinstance(datum, str):
+        return f"{datum:f}" if isinstance(datum, Decimal) else str(datum)
+    datum = printable(datum)
+    formula = datum.startswith(_FORMULA) and not _NUMBER.fullmatch(datum)
+    return f"'{datum}" if formula else datum
+
+
+_FORMULA = ("=", "+", "-", "@", "\t")
+"""What a spreadsheet would take for the beginning of one."""
+
+_NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
 _LATEX = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 
+from nova_eval.errors import printable
 from nova_eval.identity import canonical_json
 from nova_eval.records import Prompt, Sample, SampleKey, Score
 from nova_eval.store import RunStore
@@ -34,7 +35,7 @@ def write_scores(
             "reason": pd.Series([row.reason for row in ordered], dtype="string"),
             "detail": pd.Series([canonical_json(row.detail) for row in ordered], dtype="string"),
             "seed": pd.Series([sample.seed if sample else None for sample in found], dtype="UInt64"),
-            "path": pd.Series([sample.path if sample else None for sample in found], dtype="string"),
+            "path": pd.Series([printable(sample.path) if sample else None for sample in found], dtype="string"),
             "digest": pd.Series([sample.digest if sample else None for sample in found], dtype="string"),
         }
     )

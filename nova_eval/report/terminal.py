@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nova_eval.errors import printable
 from nova_eval.report.grid import Cell, Column, Row, Table
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def render_terminal(table: Table, width: int, *, color: bool = False) -> str:
         emoji=False,
         legacy_windows=False,
     )
+    table = _printable(table)
     console.print(Text(table.title, style="bold"))
     for part in _parts(_page(table, color), width):
         console.print()
@@ -54,6 +56,14 @@ def render_terminal(table: Table, width: int, *, color: bool = False) -> str:
         console.print(Text(note, style="dim"))
     lines = stream.getvalue().replace(_PAD, " ").rstrip().splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _printable(table: Table) -> Table:
+    rows = (replace(row, cells=tuple(replace(c, text=printable(c.text)) for c in row.cells)) for row in table.rows)
+    columns = (replace(column, title=printable(column.title)) for column in table.columns)
+    notes = tuple(printable(note) for note in table.footnotes)
+    title = printable(table.title)
+    return replace(table, title=title, columns=tuple(columns), rows=tuple(rows), footnotes=notes)
 
 
 def _page(table: Table, color: bool) -> Table:
