@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 from nova_eval.protocols import Listing, MediaSource
 from nova_eval.records import Prompt, Sample, SampleKey
@@ -17,6 +18,9 @@ class ExternalMedia:
     def __init__(self, source: MediaSource, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> None:
         self._source, self._prompts, self._wanted = source, prompts, wanted
         self.looks: Looks = getattr(source, "looks", None) or Looks()
+        self._read: tuple[list[tuple[Path, int]], tuple[dict[SampleKey, list[Sample]], dict[SampleKey, str]]] | None = (
+            None
+        )
 
     @cached_property
     def listing(self) -> Listing:
@@ -36,7 +40,7 @@ class ExternalMedia:
 
     def samples(self, store: RunStore) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
         """The recorded samples whose files are as they were, and why others that are wanted do not stand."""
-        rows, failures = store.sample_rows()
+        rows, failures = self._rows(store)
         listing = self.listing
         standing = {
             key: row
@@ -45,3 +49,10 @@ class ExternalMedia:
             if row.digest == found and row.path == str(listing.found[key]) and row.part == listing.parts.get(key)
         }
         return standing, {**failures, **listing.absent()}
+
+    def _rows(self, store: RunStore) -> tuple[dict[SampleKey, list[Sample]], dict[SampleKey, str]]:
+        """``store.sample_rows``, read again only when a shard has grown: what is written there stays."""
+        shards = [(path, path.stat().st_size) for path in sorted((store.folder / "samples").glob("*.jsonl"))]
+        if self._read is None or self._read[0] != shards:
+            self._read = shards, store.sample_rows()
+        return self._read[1]

@@ -43,7 +43,9 @@ class Judging:
 
 
 def made(judge: str) -> AtHand:
-    """Makes the judge, which reads its weight files for their digest."""
+    """Makes the judge, which reads its weight files for their digest; imports nothing where one is missing."""
+    for row in weights.missing(judge):
+        weights.locate(row.name)
     judge_made = JUDGES.make(judge)
     return AtHand(filed_under(judge, judge_made.digest), is_light(judge_made))
 

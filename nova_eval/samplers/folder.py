@@ -170,14 +170,15 @@ class FolderSampler:
 
     def _problems(self, names: Iterable[str]) -> dict[str, str]:
         """Why files cannot be read, "" for those that can."""
+        find = pictures.problem if self._modality == "image" else first_frame_problem
         distinct = list(dict.fromkeys(names))
+        known = {name: self.looks.known_problem(self.folder / name) for name in distinct}
+        new = [name for name, problem in known.items() if problem is None]
         with ThreadPoolExecutor(min(8, cpu_count())) as threads:  # decoding releases the interpreter lock
-            return dict(zip(distinct, threads.map(self._problem, distinct), strict=True))
-
-    def _problem(self, name: str) -> str:
-        return self.looks.problem(
-            self.folder / name, pictures.problem if self._modality == "image" else first_frame_problem
-        )
+            found = dict(
+                zip(new, threads.map(lambda name: self.looks.problem(self.folder / name, find), new), strict=True)
+            )
+        return {name: found.get(name) or known[name] or "" for name in distinct}
 
     def _parts(
         self, names: Mapping[SampleKey, str], assigned: Assignment

@@ -78,6 +78,13 @@ class Looks:
             look.problem = self._made(path, look, find)
         return look.problem
 
+    def known_problem(self, path: Path) -> str | None:
+        """As ``problem`` where that is known already."""
+        try:
+            return self._look(path).problem
+        except OSError:
+            return None
+
     def facts(self, path: Path) -> MediaFacts:
         """As ``probe``; MediaError too."""
         try:
