@@ -27,6 +27,7 @@ def import_folder(opened: Run, source: FolderSampler, *, link: bool = False) -> 
     for line in source.describe(listing, opened.whole):
         opened.say(line)
     digests = {path: source.looks.digest(path) for path in dict.fromkeys(listing.found.values())}
+    source.looks.keep()
     with pipeline.driving(opened):
         standing, failures = opened.store.samples()
         _check_same(opened, listing, standing, digests)

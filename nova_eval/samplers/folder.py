@@ -19,6 +19,7 @@ from nova_eval.media.videos import first_frame_problem
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
 from nova_eval.samplers.folder_listing import describe, first
+from nova_eval.samplers.imported import shown_as_it_is
 from nova_eval.samplers.looks import Looks
 
 _USUAL_NAMES = "vbench"
@@ -59,6 +60,8 @@ class FolderSampler:
             raise UsageError(f"the folder {given} does not exist", remedy=remedy)
         if not given.is_dir():
             raise UsageError(f"{given} is a file", remedy=remedy)
+        if not shown_as_it_is(str(given.resolve())):
+            raise UsageError(f"the name of the folder {str(given)!r} cannot be written down", remedy="rename it")
         if grid < 1 or tile < 0:
             raise UsageError(f"grid {grid} or tile {tile} is too small", remedy="grid is 1 or more, tile 0 or more")
         self.folder = given.resolve()
@@ -102,7 +105,7 @@ class FolderSampler:
                 missing.append(key)
                 continue
             try:
-                names[key] = self._only(assigned.files[key])
+                names[key] = _written(self._only(assigned.files[key]))
             except MediaError as error:
                 unreadable[key] = str(error)
 
@@ -253,6 +256,15 @@ class FolderSampler:
 
     def _is_media(self, path: str) -> bool:
         return PurePosixPath(path).suffix.lower() in _SUFFIXES[self._modality]
+
+
+def _written(name: str) -> str:
+    """MediaError for a name that no row can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise MediaError(f"{PurePosixPath(name).name}: the name of its folder is no text") from error
+    return name
 
 
 def _files(folder: Path) -> list[str]:

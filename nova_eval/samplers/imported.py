@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NoReturn
+from unicodedata import category
 
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
+
+_UNSHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, halves of a letter, ends of lines and paragraphs
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # change the direction of what follows
+
+
+def shown_as_it_is(name: str) -> bool:
+    """Whether a name can stand in a row, a table and a terminal without changing them."""
+    return not any(category(letter) in _UNSHOWN or letter in _TURNING for letter in name)
 
 
 class ImportedSampler:
@@ -16,7 +25,7 @@ class ImportedSampler:
     light = True
 
     def __init__(self, model: str, modality: str = "video") -> None:
-        if not any(letter.isalnum() for letter in model) or not model.isprintable():
+        if not any(letter.isalnum() for letter in model) or not shown_as_it_is(model):
             raise UsageError(
                 f"{model!r} cannot name a model", remedy="give a name of one line with a letter or a digit"
             )

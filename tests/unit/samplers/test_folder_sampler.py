@@ -223,6 +223,23 @@ class TestFoldersThatCannotBeMeant:
         with pytest.raises(UsageError, match="file is a file"):
             FolderSampler(tmp_path / "file")
 
+    @pytest.mark.parametrize("name", ["caf\udce9", "a\nb", "a\x1b[31m"])
+    def test_a_folder_whose_name_no_row_can_hold(self, tmp_path, name):
+        (tmp_path / name).mkdir()
+        with pytest.raises(UsageError, match=r"cannot be written down; rename it") as caught:
+            FolderSampler(tmp_path / name)
+        str(caught.value).encode()
+
+    @pytest.mark.parametrize("name", ["可灵 1.6", "Screenshots 3\u202fPM", "👩\u200d🎨", "a\u00a0b", "éé"])
+    def test_names_of_all_languages_are_kept(self, tmp_path, name):
+        (tmp_path / name).mkdir()
+        assert FolderSampler(tmp_path / name).info.name == name
+
+    def test_files_below_a_name_that_is_no_text_are_unreadable(self, complete, videos):
+        (complete / "caf\udce9").mkdir()
+        (complete / "a cat-0.mp4").rename(complete / "caf\udce9" / "a cat-0.mp4")
+        assert locate(complete).unreadable == {WANTED[0]: "a cat-0.mp4: the name of its folder is no text"}
+
     def test_empty_and_without_videos(self, tmp_path):
         with pytest.raises(UsageError, match="is empty"):
             locate(tmp_path)
