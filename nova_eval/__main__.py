@@ -20,8 +20,11 @@ _INTERRUPTED = "interrupted; what is finished is kept, the same command goes on"
 def main() -> None:
     """Entry point of the command line."""
     code = _code()
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        os._exit(code)  # a plugin's thread would keep the process for ever; all that was said is out
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if any(not thread.daemon for thread in others) or _struck():
+        # A plugin's thread would keep the process for ever, and Python ends by the signal itself when that struck in
+        # code made of text, whoever caught it. All that was said is out.
+        os._exit(code)
     sys.exit(code)
 
 
@@ -33,18 +36,18 @@ def _code() -> int:
 
             code = app(result_action="return_value", exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else OK
-    except KeyboardInterrupt:
-        return _failed(_INTERRUPTED, INTERRUPTED)
-    except NovaEvalError as error:
-        return _failed(str(error), error.exit_code)
-    except SystemExit as error:
-        return _failed(f"code that is not the product's own ended the command ({brief(error)})", PREREQUISITE)
     except BaseException as error:
-        return _of_others(error)
+        return _reported(error)
 
 
-def _of_others(error: BaseException) -> int:
-    """The exit code for what neither the product nor Python itself gives a meaning."""
+def _reported(error: BaseException) -> int:
+    """The exit code of what ended the command, after a line that says it."""
+    if isinstance(error, KeyboardInterrupt) or _struck():
+        return _failed(_INTERRUPTED, INTERRUPTED)
+    if isinstance(error, NovaEvalError):
+        return _failed(str(error), error.exit_code)
+    if isinstance(error, SystemExit):
+        return _failed(f"code that is not the product's own ended the command ({brief(error)})", PREREQUISITE)
     from cyclopts import CycloptsError
 
     if isinstance(error, CycloptsError):
@@ -60,28 +63,34 @@ def _failed(text: str, code: int) -> int:
     return code
 
 
+def _struck() -> bool:
+    """Whether Ctrl-C or SIGTERM came."""
+    return signal.getsignal(signal.SIGINT) is _end_at_once
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    for either in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(either, _end_at_once)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    with suppress(OSError):
+        os.write(2, f"nova-eval: {_INTERRUPTED}\n".encode())
+    os._exit(INTERRUPTED)
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Ctrl-C and SIGTERM raise KeyboardInterrupt in the block; a second one ends the process at once."""
-
-    def first(number: int, frame: FrameType | None) -> None:
-        for other in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(other, second)
-        raise KeyboardInterrupt
-
-    def second(number: int, frame: FrameType | None) -> None:
-        with suppress(OSError):
-            os.write(2, f"nova-eval: {_INTERRUPTED}\n".encode())
-        os._exit(INTERRUPTED)
-
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is not second:  # it stays until the process has ended
+        if not _struck():  # what ends at once stays until the process has ended
             for number, handler in before.items():
                 signal.signal(number, handler)
 

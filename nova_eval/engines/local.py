@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -193,6 +193,7 @@ def _killed(worker: _Process) -> bool:
 @contextmanager
 def _signals_later() -> Iterator[None]:
     """Ctrl-C and SIGTERM come after the block; a process started in it has them blocked until it unblocks them."""
+    resource_tracker.ensure_running()  # it would unblock them when it is started with the first process
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
