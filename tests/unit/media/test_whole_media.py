@@ -177,12 +177,8 @@ class TestOneFile:
             frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
             container.mux([*stream.encode(frame), *stream.encode(None)])
         path = tmp_path / f"clip{FORMS[form][0]}"
-        data = buffer.getvalue().replace(b"Zxrich", b"Z\xfcrich")
-        path.write_bytes(data)
-        if form == "avi":
-            assert len(media.read(path)) == media.probe(path).frames == 1
-        else:
-            assert "checksum" in refused(path, data)  # the changed byte is damage to a container that has checksums
+        path.write_bytes(buffer.getvalue().replace(b"Zxrich", b"Z\xfcrich"))
+        assert len(media.read(path)) == media.probe(path).frames == 1
 
     @pytest.mark.parametrize("name", ["a:b.mp4", "http:x.mp4", "concat:a|b.mp4", "100%d.mp4", "ü 日本.mp4"])
     def test_a_name_is_no_address(
