@@ -29,7 +29,9 @@ _BASE = f"name a checkpoint that has them: --set sampler.base=FOLDER, a hub id, 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The folder of every part. ``revision`` is the commit of the hub that they are of ("" for local folders)."""
+    """The folder of every part. ``revision`` and ``base_revision`` are the commits of the hub that the checkpoint and
+    its base are of ("" for local folders).
+    """
 
     name: str
     transformer: Path
@@ -38,6 +40,7 @@ class Parts:
     tokenizer: Path
     scheduler: Path
     revision: str = ""
+    base_revision: str = ""
 
     @classmethod
     def within(cls, folder: Path) -> Parts:
@@ -68,9 +71,10 @@ def locate(
         if lacking:
             raise PrerequisiteError(f"base {str(base)!r} is no whole checkpoint: {', '.join(lacking)} missing")
         folders = {**{part: whole.folders[part] for part in missing}, **found.folders}
+        return Parts(found.name, **folders, revision=found.revision, base_revision=whole.revision)
     else:
         folders = dict(found.folders)
-    return Parts(found.name, **folders, revision=found.revision)
+    return Parts(found.name, **folders, revision=found.revision, base_revision="")
 
 
 def locate_transformer(path_or_id: str | Path) -> Path:

@@ -93,6 +93,8 @@ class DiffusersSampler:
         if video and fps is not None and "frame_rate" in accepted:
             self._call.setdefault("frame_rate", fps)
         shown = {"model": self.folder.name if Path(model).is_dir() else str(model), "dtype": dtype, **self._call}
+        if self.folder.parent.name == "snapshots":  # of the hub, by commit
+            shown["revision"] = self.folder.name
         self.info = SamplerInfo(
             name="diffusers",
             modality="video" if video else "image",

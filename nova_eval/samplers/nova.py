@@ -63,12 +63,13 @@ class NovaSampler(Plan, Loading):
         asked = {name: value for name, value in vars(plan).items() if _BEYOND.get(name, ...) != value}
         video = plan.latent_frames > 1
         drawn = device.partition(":")[0] if self.draw_on_device else "cpu"
+        commits = {name: commit for name in ("revision", "base_revision") if (commit := getattr(parts, name))}
         info = SamplerInfo(
             name=parts.name or "nova",
             modality="video" if video else "image",
             checkpoint=checkpoints.checkpoint_digest(parts),
             fps=self.fps if video else 0.0,
-            settings={**asked, "dtype": dtype, "vae_dtype": self.vae_dtype, "draws": drawn},
+            settings={**asked, "dtype": dtype, "vae_dtype": self.vae_dtype, "draws": drawn, **commits},
         )
         # A small model on a CPU: a process a core, each on one thread, makes the same bits however many there are.
         light = device == "cpu" and checkpoints.weight_bytes(parts) < _SMALL_BYTES

@@ -152,6 +152,40 @@ class TestATransformerAlone:
         assert all(torch.equal(started[name], tensor) for name, tensor in known.state_dict().items())
 
 
+class TestTheHub:
+    COMMITS = ("a" * 40, "b" * 40)
+
+    @pytest.fixture(autouse=True)
+    def hub(self, image_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was downloaded of two revisions of owner/model."""
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        model = tmp_path / "hub" / "models--owner--model"
+        for commit, name in zip(self.COMMITS, ("main", "v2"), strict=True):
+            shutil.copytree(image_checkpoint, model / "snapshots" / commit)
+            (model / "refs").mkdir(exist_ok=True)
+            (model / "refs" / name).write_text(commit)
+
+    @pytest.mark.parametrize(("revision", "commit"), [("", 0), ("v2", 1), ("b" * 40, 1)])
+    def test_the_commit_that_was_used_is_in_the_record(self, revision: str, commit: int) -> None:
+        info = NovaSampler("owner/model", revision=revision, offline=True, **QUICK).info
+        assert (info.name, info.settings["revision"]) == ("model", self.COMMITS[commit])
+
+    def test_a_base_s_commit_too(self, out: Path) -> None:
+        info = NovaSampler(out / "checkpoints" / "checkpoint-900", base="owner/model", offline=True, **QUICK).info
+        assert info.settings["base_revision"] == self.COMMITS[0]
+        assert "revision" not in info.settings
+
+    def test_a_revision_that_is_not_here_is_named(self) -> None:
+        with pytest.raises(PrerequisiteError, match="at 'v3' is not in the local hub cache"):
+            locate("owner/model", revision="v3", offline=True)
+
+    def test_a_folder_has_no_revision(self, image_checkpoint: Path) -> None:
+        with pytest.raises(UsageError, match="a local folder, which has no revision"):
+            locate(image_checkpoint, revision="main")
+
+
 class TestItsName:
     @pytest.mark.parametrize(
         ("folder", "name"),
