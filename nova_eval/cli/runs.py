@@ -230,7 +230,7 @@ def table(
     from nova_eval.runs import finding
 
     if not runs and preset is None:
-        raise errors.UsageError("no run to print", remedy="name one; see `nova-eval list runs`")
+        raise errors.UsageError("no run was named", remedy="name one; see `nova-eval list runs`")
     folders = [finding.find(name, results) for name in runs]
     if preset is not None:
         shown = print if format == "terminal" and not json else put

@@ -151,7 +151,7 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
     Of a changed limit, dimensions or samples a prompt, only what the run has is looked at: scoring makes no samples.
     """
     old = reopen(folder)
-    options = change(old.options)
+    options = change(replace(old.options, shard=None))  # of all shards, unless one is asked for
     part = Part(old.prompts, old.wanted)
     if _choice(options) != _choice(old.options):
         limit = None if options.limit == old.options.limit else options.limit

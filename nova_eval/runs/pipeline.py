@@ -256,7 +256,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "run": opened.name,
         "model": opened.model,
         "spec": opened.spec.model_dump(mode="json"),
-        "options": replace(opened.options, shard=None).record(),
+        "options": opened.options.record(),
         **_part_record(opened),
         "sampler": asdict(opened.info),
         "suite": {**opened.suite_facts, "file": suite_file_digest(opened.suite)},
