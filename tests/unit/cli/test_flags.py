@@ -73,10 +73,10 @@ def test_the_manifest_gives_the_options_back(tmp_path: Path) -> None:
     begin(opened)
     manifest = opened.store.manifest()
     assert manifest is not None
-    assert opened.options.part == (0, 5)
+    assert manifest["options"]["shard"] == [0, 5]
     again = reopen(opened.store.folder).options
-    assert again.part == (0, 1)  # the record is the whole run's, whichever shard wrote it
-    assert again.record() == {**opened.options.record(), "shard": None}
+    assert again.part == opened.options.part == (0, 5)
+    assert again.record() == opened.options.record()
 
 
 @pytest.mark.parametrize(("shard", "part"), [(None, (0, 1)), ("1/4", (1, 4)), ("4/4", (0, 4)), ("0/4", (0, 4))])
