@@ -69,6 +69,9 @@ class Dimension(_Frozen):
 
     ``needs`` is what a prompt has to bring to be judged on it: ``"text"``, ``"named"`` (it says that it is of this
     dimension) or a key of its reference. ``of_own`` is what a reader has to know of it for prompts of his own.
+
+    ``bounds`` is the range that raw scores keep to, ``[-inf, inf]`` where there is none. Intervals are made for it; a
+    score outside makes them Student's t.
     """
 
     label: str = ""
@@ -76,6 +79,7 @@ class Dimension(_Frozen):
     weight: float = 1.0
     minimum: float = 0.0
     maximum: float = 1.0
+    bounds: tuple[float, float] = (0.0, 1.0)
     role: str = ""
     higher_is_better: bool = True
     needs: tuple[str, ...] = ()

@@ -122,7 +122,7 @@ class Metric:
     """An aggregate over a run: ``value`` in the benchmark's own units, ``None`` when it cannot be stated.
 
     ``prompts`` and ``samples`` count what entered the mean, ``unscored`` what should have and did not,
-    ``excluded`` what the rule left out. ``reason`` says why ``value`` is ``None``.
+    ``excluded`` what the rule left out. ``reason`` says why there is no value, or no interval.
     """
 
     name: str

@@ -72,9 +72,12 @@ def estimates(config: BenchmarkConfig, parts: Mapping[str, Estimate]) -> dict[st
 
 def metrics_of(config: BenchmarkConfig, rows: Sequence[Score]) -> list[Metric]:
     """Every dimension as the mean of its rows, then every composite."""
-    parts = {name: estimate([row for row in rows if row.metric == name]) for name in config.dimensions}
+    dimensions = config.dimensions
+    parts = {
+        name: estimate([row for row in rows if row.metric == name], dimensions[name].bounds) for name in dimensions
+    }
     return [
-        *(metric(name, part, config.dimensions[name].higher_is_better) for name, part in parts.items()),
+        *(metric(name, part, dimensions[name].higher_is_better) for name, part in parts.items()),
         *(metric(name, part) for name, part in estimates(config, parts).items()),
     ]
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nova_eval.adapters.intervals import FEWEST_PROMPTS, UNBOUNDED, Spread, combined, limits, spread_of
 from nova_eval.identity import canonical_json
 from nova_eval.records import Coverage, Interval, Metric, Missing, Prompt, SampleKey, Score
 
@@ -21,12 +22,12 @@ class Estimate:
     """A weighted mean ``Σ w·v / Σ w``, or a linear combination of such means.
 
     ``influence`` holds, prompt by prompt, how far the prompt pulls the value; the squares sum to the value's variance.
-    It is empty when fewer than two prompts entered. ``freedom`` is the degrees of freedom of that variance.
+    It is empty when fewer than two prompts entered, and ``spread``, which makes the interval, is ``None``.
     """
 
     value: float | None
     influence: Mapping[str, float] = field(default_factory=dict)
-    freedom: int = 0
+    spread: Spread | None = None
     keys: frozenset[SampleKey] = frozenset()
     unscored: int = 0
     excluded: int = 0
@@ -64,41 +65,40 @@ def complete(pairs: Iterable[tuple[SampleKey, str]], scores: Iterable[Score]) ->
     ]
 
 
-def estimate(rows: Sequence[Score]) -> Estimate:
+def estimate(rows: Sequence[Score], bounds: tuple[float, float] = UNBOUNDED) -> Estimate:
     """The weighted mean over the rows with a number, its uncertainty clustered by prompt.
 
+    ``bounds`` is the range that scores keep to: it shapes the interval and nothing else.
     The ratio estimator R = Σ S_p / Σ W_p over prompts, with S_p = Σ w·v and W_p = Σ w, has the linearised variance
     n/(n − 1) · Σ (S_p − R·W_p)² / (Σ W_p)².
     """
-    values: dict[str, list[float]] = defaultdict(list)
-    weights: dict[str, list[float]] = defaultdict(list)
+    groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
     keys = set()
     for row in rows:
         if row.value is not None and row.weight > 0:
-            values[row.key.prompt_id].append(row.weight * row.value)
-            weights[row.key.prompt_id].append(row.weight)
+            groups[row.key.prompt_id].append((row.weight, row.value))
             keys.add(row.key)
     unscored = sum(not row.decided for row in rows)
     excluded = sum(row.weight == 0 for row in rows)
     if not keys:
         return Estimate(None, unscored=unscored, excluded=excluded, reason=_why_empty(rows, unscored, excluded))
-    total = math.fsum(weight for group in weights.values() for weight in group)
-    mean = math.fsum(value for group in values.values() for value in group) / total
-    n = len(values)
-    influence = {}
+    total = math.fsum(weight for group in groups.values() for weight, _ in group)
+    mean = math.fsum(weight * value for group in groups.values() for weight, value in group) / total
+    n = len(groups)
+    influence, spread = {}, None
     if n > 1:
         scale = math.sqrt(n / (n - 1)) / total
-        influence = {
-            prompt: (math.fsum(values[prompt]) - mean * math.fsum(weights[prompt])) * scale for prompt in sorted(values)
-        }
-    return Estimate(mean, influence, n - 1, frozenset(keys), unscored, excluded)
+        for prompt in sorted(groups):
+            sums = math.fsum(weight * value for weight, value in groups[prompt])
+            influence[prompt] = (sums - mean * math.fsum(weight for weight, _ in groups[prompt])) * scale
+        spread = spread_of(mean, groups, influence, bounds)
+    return Estimate(mean, influence, spread, frozenset(keys), unscored, excluded)
 
 
 def composite(terms: Mapping[str, tuple[float, Estimate]], offset: float = 0.0) -> Estimate:
     """``offset + Σ coefficient · value``. A prompt that serves several terms moves them together.
 
-    Stated only when every term is complete; otherwise ``reason`` names what is missing. The degrees of freedom are
-    those of the term with the fewest, which errs on the wide side.
+    Stated only when every term is complete; otherwise ``reason`` names what is missing.
     """
     keys = frozenset().union(*(term.keys for _, term in terms.values()))
     counts = sum(term.unscored for _, term in terms.values()), sum(term.excluded for _, term in terms.values())
@@ -107,39 +107,40 @@ def composite(terms: Mapping[str, tuple[float, Estimate]], offset: float = 0.0) 
         reason = f"needs every part; not complete: {', '.join(gaps) or 'all'}"
         return Estimate(None, keys=keys, unscored=counts[0], excluded=counts[1], reason=reason)
     value = math.fsum([offset, *(coefficient * (term.value or 0.0) for coefficient, term in terms.values())])
-    freedom = min(term.freedom for _, term in terms.values())
+    spreads = [(coefficient, term.spread) for coefficient, term in terms.values() if term.spread is not None]
+    if len(spreads) < len(terms):
+        return Estimate(value, keys=keys, unscored=counts[0], excluded=counts[1])
     pulls: dict[str, list[float]] = defaultdict(list)
-    if freedom > 0:
-        for coefficient, term in terms.values():
-            for prompt, pull in term.influence.items():
-                pulls[prompt].append(coefficient * pull)
+    for coefficient, term in terms.values():
+        for prompt, pull in term.influence.items():
+            pulls[prompt].append(coefficient * pull)
     influence = {prompt: math.fsum(pulls[prompt]) for prompt in sorted(pulls)}
-    return Estimate(value, influence, freedom, keys, *counts)
+    spread = combined(spreads, offset, math.fsum(pull * pull for pull in influence.values()))
+    return Estimate(value, influence, spread, keys, *counts)
 
 
 def interval(part: Estimate) -> Interval | None:
-    """The two-sided 95 % interval (Student's t), ``None`` below two prompts."""
-    if part.value is None or not part.influence:
+    """The two-sided 95 % interval; ``None`` below two prompts, or where all score alike and have no range."""
+    if part.value is None or part.spread is None:
         return None
-    from scipy.special import stdtrit
-
-    error = math.sqrt(math.fsum(pull * pull for pull in part.influence.values()))
-    reach = float(stdtrit(part.freedom, 0.975)) * error
-    return Interval(part.value - reach, part.value + reach)
+    low, high = map(float, limits(part.value, part.spread))
+    return Interval(low, high) if math.isfinite(high - low) else None
 
 
 def metric(name: str, part: Estimate, higher_is_better: bool = True) -> Metric:
-    """The record of an estimate."""
+    """The record of an estimate, with its interval or the reason why there is none."""
+    prompts = len({key.prompt_id for key in part.keys})
+    found = interval(part) if prompts >= FEWEST_PROMPTS else None
     return Metric(
         name=name,
         value=part.value,
-        interval=interval(part),
-        prompts=len({key.prompt_id for key in part.keys}),
+        interval=found,
+        prompts=prompts,
         samples=len(part.keys),
         unscored=part.unscored,
         excluded=part.excluded,
         higher_is_better=higher_is_better,
-        reason=part.reason,
+        reason=part.reason if part.value is None or found is not None else _why_no_interval(part, prompts),
     )
 
 
@@ -156,6 +157,14 @@ def coverage_of(rows: Sequence[Score]) -> Coverage:
 
 def _rank(score: Score) -> tuple[bool, str]:
     return (not score.decided, canonical_json(score))
+
+
+def _why_no_interval(part: Estimate, prompts: int) -> str:
+    if prompts < FEWEST_PROMPTS:
+        return f"no interval, fewer than {FEWEST_PROMPTS} prompts"
+    if part.spread is None:
+        return "no interval, a part rests on one prompt"
+    return "no interval, all prompts score alike"
 
 
 def _why_empty(rows: Sequence[Score], unscored: int, excluded: int) -> str:

@@ -74,6 +74,7 @@ def run_table(summary: RunSummary, config: BenchmarkConfig) -> Table:
     ]
     coverage = summary.coverage
     footnotes = [coverage_line(coverage), *unscored_lines(coverage, config), *absent_lines(metrics, config)]
+    footnotes += bare_lines(metrics, config)
     return build(
         run_title(summary, config),
         fields,
@@ -194,6 +195,13 @@ def absent_lines(metrics: Sequence[Metric], config: BenchmarkConfig) -> list[str
         if metric.value is None and (metric.name in config.composites or not metric.unscored)
     )
     return [f"{MISSING} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+
+
+def bare_lines(metrics: Sequence[Metric], config: BenchmarkConfig) -> list[str]:
+    """Why a value stands without an interval: each reason once, with the metrics it is about."""
+    bare = [metric for metric in metrics if metric.value is not None and metric.interval is None and metric.reason]
+    reasons = gathered((metric.reason, config.label(metric.name)) for metric in bare)
+    return [f"{', '.join(names)}: {reason}." for reason, names in reasons.items()]
 
 
 def run_notes(summary: RunSummary, config: BenchmarkConfig) -> list[str]:

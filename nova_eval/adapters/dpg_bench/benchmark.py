@@ -18,6 +18,7 @@ from nova_eval.adapters.dpg_bench.questions import (
     own_questions,
 )
 from nova_eval.adapters.dpg_bench.results import result_files
+from nova_eval.adapters.intervals import FRACTION
 from nova_eval.adapters.names import SIDE
 from nova_eval.adapters.reduce import complete, estimate, metric, pairs_of
 from nova_eval.adapters.results import OfficialResults
@@ -89,8 +90,8 @@ class DPGBench:
         names = [*CATEGORIES, *sorted(broad.keys() - set(CATEGORIES)), *sorted(detailed)]
         pooled = {**broad, **detailed}
         return [
-            *(metric(name, estimate([*pooled.get(name, ()), *undecided])) for name in names),
-            metric(OVERALL, estimate(rows)),
+            *(metric(name, estimate([*pooled.get(name, ()), *undecided], FRACTION)) for name in names),
+            metric(OVERALL, estimate(rows, FRACTION)),
         ]
 
     def rows(

@@ -12,6 +12,7 @@ from nova_eval.adapters.geneval.names import GenEvalNames
 from nova_eval.adapters.geneval.prompts import IMAGES, PROMPTS, TASKS
 from nova_eval.adapters.geneval.prompts import official as official_suite
 from nova_eval.adapters.geneval.results import result_files
+from nova_eval.adapters.intervals import FRACTION
 from nova_eval.adapters.names import SIDE
 from nova_eval.adapters.reduce import (
     complete,
@@ -69,7 +70,7 @@ class GenEval:
         """
         rows = self.rows(prompts, wanted, scores, scoring)
         metrics = metrics_of(self.config, rows)
-        whole = [metric(IMAGES, estimate(rows)), metric(PROMPTS, estimate(_best_by_prompt(rows)))]
+        whole = [metric(IMAGES, estimate(rows, FRACTION)), metric(PROMPTS, estimate(_best_by_prompt(rows), FRACTION))]
         return [*metrics[: len(self.tasks)], *whole, *metrics[len(self.tasks) :]]
 
     def rows(

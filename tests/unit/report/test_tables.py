@@ -53,6 +53,17 @@ class TestOneRun:
             "Unscored 1 × out of memory (Steady 1).",
         )
 
+    def test_a_value_without_an_interval_says_why_in_a_footnote(self, summary, config):
+        reason = "no interval, fewer than 5 prompts"
+        metrics = [
+            replace(metric, interval=None, reason=reason) if metric.name in {"sharp", "steady"} else metric
+            for metric in summary.metrics
+        ]
+        table = run_table(replace(summary, metrics=tuple(metrics)), config)
+        assert "Sharp, Steady: no interval, fewer than 5 prompts." in table.footnotes
+        assert (_row(table, "sharp")["value"].text, _row(table, "sharp")["interval"].text) == ("45.68", "")
+        assert _row(table, "sharp")["note"].datum == reason
+
     def test_a_metric_the_benchmark_does_not_list_stands_after_those_it_does(self, summary, config):
         extra = replace(summary, metrics=(Metric("novelty", 0.1), *summary.metrics))
         names = [row.cells[0].datum for row in run_table(extra, config).rows]
