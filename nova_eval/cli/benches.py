@@ -10,6 +10,7 @@ from nova_eval import errors
 from nova_eval.checks.bench.options import (
     FolderBench,
     GenEvalBench,
+    IntervalsBench,
     JudgesBench,
     SamplerBench,
     StoreBench,
@@ -116,6 +117,24 @@ def bench_judges(*, asked: JudgesBench = JudgesBench(), json: bool = False) -> i
         from nova_eval.checks.bench import judges
 
         return _print(judges.measure(asked, talk), judges.lines, json=json)
+
+
+@bench_app.command(name="intervals")
+def bench_intervals(*, asked: IntervalsBench = IntervalsBench(), json: bool = False) -> int:
+    """How often the 95 % intervals of tables contain the truth, simulated, beside Student's t.
+
+    Parameters
+    ----------
+    json
+        Print a JSON list of {distribution, weights, prompts, samples, true, coverage, width, …}.
+    """
+    from nova_eval.checks.bench import intervals
+
+    cells = intervals.measure(asked, talk)
+    if asked.output is not None:
+        for path in intervals.write(asked.output, cells):
+            talk(f"wrote {path}")
+    return _print(cells, intervals.lines, json=json)
 
 
 def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:

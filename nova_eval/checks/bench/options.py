@@ -127,3 +127,22 @@ class SweepBench:
                 remedy="such as sampler.guidance_scale=1,2,4",
             )
         return key.strip(), found
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class IntervalsBench:
+    """Over which grid the coverage of intervals is simulated."""
+
+    distributions: Annotated[tuple[str, ...], _MANY] = ()
+    "Only these of those in the table."
+    prompts: Annotated[tuple[int, ...], _MANY] = (10, 13, 20, 50, 100)
+    samples: Annotated[tuple[int, ...], _MANY] = (1, 5)
+    "Samples a prompt."
+    truths: Annotated[tuple[float, ...], _MANY] = (0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.98)
+    "True values, between 0 and 1."
+    repetitions: int = 2000
+    "Simulated runs a point of the grid."
+    seed: int = 0
+    output: Path | None = None
+    "Folder for coverage.csv, with every point of the grid, and coverage.md, the table."
