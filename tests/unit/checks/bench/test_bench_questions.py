@@ -24,7 +24,7 @@ class TestVqa:
             asked.append(len(questions))
             return [float(sum(question)) for question in questions]
 
-        monkeypatch.setattr(vqa, "JUDGES", {"blip_vqa": lambda device, dtype: vqa.Judge(ask, 5)})
+        monkeypatch.setattr(vqa, "JUDGES", {"blip_vqa": lambda device, dtype: vqa.Measured(ask, 5)})
         monkeypatch.setattr(vqa, "HEIGHT", 16)
         row = vqa.measure(VqaBench(questions=3, repeats=2))
         assert asked == [3, 1, 1, 1] * 2
