@@ -82,7 +82,7 @@ def parity_lines(results: Sequence[ParityResult], not_covered: Sequence[str]) ->
     """A line a case: verdict, name, largest difference, tolerance; then the count, and what was not replayed."""
     lines = _case_lines(results)
     lines.append(_count(results))
-    lines += [f"not covered by this version: {name}" for name in not_covered]
+    lines += [f"not covered by this install: {name}" for name in not_covered]
     return "\n".join(lines)
 
 

@@ -65,7 +65,7 @@ def values(said: dict[str, object]) -> dict[str, float]:
 
 def test_it_is_listed_with_its_variants_and_published_rows(shell: Shell) -> None:
     listed = {row["name"]: row for row in json.loads(shell("list", "benchmarks", "--json").stdout)}
-    assert listed["example"]["variants"] == "official, sprites"
+    assert listed["example"]["variants"] == "official, sprites, custom"
     assert {"vbench", "geneval", "t2i_compbench", "dpg_bench"} <= set(listed)
     assert listed["example"]["dimensions"] == 2
     rows = [row for row in json.loads(shell("list", "baselines", "--json").stdout) if row["benchmark"] == "example"]

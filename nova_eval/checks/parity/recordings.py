@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
+from nova_eval import packages
 from nova_eval.checks.parity.rules import sections
 from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.records import ParityResult
@@ -103,6 +105,16 @@ _BY_FOLDER: Mapping[str, str] = {  # a network's recording without a description
 }
 
 
+_WITHOUT_NETWORKS = frozenset({"vbench", "t2i_rules", "nova", "nova_sampler"})
+_OF_NETWORKS = ("torchvision", "timm", "open_clip")  # what judges' networks are built from, beside the base
+
+
+def _absent(family: str) -> str:
+    """A package that recordings of ``family`` cannot be replayed without and that is not here, "" where all are."""
+    needed = () if family in _WITHOUT_NETWORKS else _OF_NETWORKS
+    return next((package for package in needed if find_spec(package) is None), "")
+
+
 def _by_content(path: Path, content: Mapping[str, Any]) -> str | None:
     """The family of a recording that does not describe itself, ``None`` where there is none for it."""
     name = path.name.removesuffix(".gz")
@@ -129,6 +141,9 @@ def find(folder: Path) -> tuple[list[Recording], list[str]]:
         if recording is None or recording.family not in FAMILIES:
             not_covered.append(name)
             continue
+        if absent := _absent(recording.family):
+            not_covered.append(f"{name} (needs {absent}: {packages.remedy(absent)})")
+            continue
         found.append(recording)
         if recording.family in {"vbench", "t2i_rules"}:
             not_covered += [f"{name} {section!r}" for section in sections.not_covered(recording.content())]
@@ -146,7 +161,7 @@ def replay(
     What it cannot is logged in one line as not covered and never counts as passed; UsageError when nothing is left.
     """
     found, not_covered = find(folder)
-    line = f"not covered by this version: {', '.join(not_covered)}"
+    line = f"not covered by this install: {', '.join(not_covered)}"
     if not found:
         raise UsageError(f"nothing in {folder} can be replayed; {line}")
     if not_covered:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.checks.parity.recordings import find, replay
+from nova_eval.checks.parity.recordings import SHIPPED, find, replay
 from nova_eval.errors import UsageError
 
 SAMPLING = {"input": {"num_frames": 8, "vlen": 16, "sample": "middle"}, "expected": {"indices": list(range(0, 16, 2))}}
@@ -35,8 +35,18 @@ def test_what_has_no_runner_is_said_in_one_line(tmp_path: Path, caplog: pytest.L
         assert len(list(replay(tmp_path))) == 1
     (record,) = caplog.records
     assert record.getMessage() == (
-        "not covered by this version: t2i/rules.json, vbench/expected.json, vbench/rules.json 'brand_new'"
+        "not covered by this install: t2i/rules.json, vbench/expected.json, vbench/rules.json 'brand_new'"
     )
+
+
+def test_networks_without_their_packages_are_said_with_what_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nova_eval.checks.parity import recordings
+
+    monkeypatch.setattr(recordings, "find_spec", lambda package: None if package == "timm" else object())
+    found, not_covered = find(SHIPPED)
+    assert {recording.family for recording in found} == {"vbench", "t2i_rules", "nova_sampler"}
+    assert not_covered
+    assert all(line.endswith("(needs timm: pip install 'nova_eval[judges]')") for line in not_covered)
 
 
 def test_where_it_is_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +71,7 @@ def test_nothing_to_replay_is_an_error_not_a_pass(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no recorded reference outputs"):
         replay(tmp_path)
     write(tmp_path / "rules.json", {"elsewhere": {}})
-    with pytest.raises(UsageError, match=r"nothing in .* can be replayed; not covered by this version: rules.json"):
+    with pytest.raises(UsageError, match=r"nothing in .* can be replayed; not covered by this install: rules.json"):
         replay(tmp_path)
 
 
