@@ -119,7 +119,7 @@ class TestConfiguration:
     def test_official_counts_are_four_a_prompt(self) -> None:
         config = load_benchmark("geneval").config
         assert {config.samples_of(prompt.tags, "official") for prompt in prompts()} == {4}
-        assert list(config.variants) == ["official", "rewritten", "sprites"]
+        assert list(config.variants) == ["official", "rewritten", "sprites", "custom"]
         assert list(config.profiles) == ["mini", "paper"]
 
     def test_files_are_named_as_the_official_evaluator_looks_for_them(self) -> None:
