@@ -58,7 +58,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PromptCheck:
     """What became of one pinned file: ``path`` is ``None`` when it is nowhere, ``problem`` is "" when all is well."""
 
     source: Source
@@ -161,21 +161,23 @@ def _bring(source: Source, mirror: Path | None, offline: bool, seen: Seen) -> No
     files.write(cache_folder() / source.place, original.read_bytes(), remedy=_ROOM_REMEDY)
 
 
-def verify(facts: Facts, *, mirror: Path | None = None) -> list[Check]:
+def verify(facts: Facts, *, mirror: Path | None = None) -> list[PromptCheck]:
     """Looks at every pinned file where ``locate`` would find it. Changes nothing, opens no socket."""
     folders = [cache_folder()] if mirror is None else [mirror, cache_folder()]
     checks = []
     for source in load_sources(facts):
         found = [_check(file, folders) for file in files_of(source)]
         worst = next((check for check in found if check.problem), found[0])
-        checks.append(Check(source, worst.path.parent if source.listing and worst.path else worst.path, worst.problem))
+        checks.append(
+            PromptCheck(source, worst.path.parent if source.listing and worst.path else worst.path, worst.problem)
+        )
     return checks
 
 
-def _check(source: Source, folders: Sequence[Path]) -> Check:
+def _check(source: Source, folders: Sequence[Path]) -> PromptCheck:
     path = next((folder / source.place for folder in folders if (folder / source.place).is_file()), None)
     problem = _wrong_bytes(source, path) if path else f"not in {' or '.join(map(str, folders))}"
-    return Check(source, path, problem)
+    return PromptCheck(source, path, problem)
 
 
 def cache_folder() -> Path:

@@ -15,15 +15,15 @@ from nova_eval.runs.finding import folders, name_of
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import MOST
 
-Item = dict[str, Any]
+Listed = dict[str, Any]
 
 
-def items(what: str, results: Path) -> list[Item]:
+def items(what: str, results: Path) -> list[Listed]:
     """One dictionary an item, its name first."""
     return _LISTS[what](results)
 
 
-def _benchmarks(results: Path) -> list[Item]:
+def _benchmarks(results: Path) -> list[Listed]:
     return [
         {
             "name": config.name,
@@ -37,7 +37,7 @@ def _benchmarks(results: Path) -> list[Item]:
     ]
 
 
-def _profiles(results: Path) -> list[Item]:
+def _profiles(results: Path) -> list[Listed]:
     return [
         {"name": name, "benchmark": config.name, "variant": profile.variant, "sampler": json.dumps(profile.sampler)}
         for config in _configs()
@@ -45,7 +45,7 @@ def _profiles(results: Path) -> list[Item]:
     ]
 
 
-def _dimensions(results: Path) -> list[Item]:
+def _dimensions(results: Path) -> list[Listed]:
     return [
         {"name": name, "benchmark": config.name, "group": dimension.group, "judge": dimension.role or "pixels"}
         for config in _configs()
@@ -53,7 +53,7 @@ def _dimensions(results: Path) -> list[Item]:
     ]
 
 
-def _baselines(results: Path) -> list[Item]:
+def _baselines(results: Path) -> list[Listed]:
     from nova_eval.report.baselines import load_published
 
     return [
@@ -63,12 +63,12 @@ def _baselines(results: Path) -> list[Item]:
     ]
 
 
-def _checkpoints(results: Path) -> list[Item]:
+def _checkpoints(results: Path) -> list[Listed]:
     """The released NOVA family with the learnt parameters of each part, in millions."""
     from nova_eval.nova import checkpoint
     from nova_eval.nova.config import RELEASED
 
-    rows: list[Item] = []
+    rows: list[Listed] = []
     for name, config in RELEASED.items():
         counts = {part: f"{number / 1e6:.1f} M" for part, number in checkpoint.parameter_counts(config).items()}
         total = counts.pop("total")
@@ -76,12 +76,12 @@ def _checkpoints(results: Path) -> list[Item]:
     return rows
 
 
-def _judges(results: Path) -> list[Item]:
+def _judges(results: Path) -> list[Listed]:
     """Each judge, whether its weights are here, and the benchmarks that ask it."""
     from nova_eval.weights.catalogue import missing, needs
 
     judges_of = judges_by_benchmark()
-    rows: list[Item] = []
+    rows: list[Listed] = []
     for name in JUDGES:
         absent = missing(name)
         size = sum(row.bytes for row in absent) / 1e6
@@ -97,8 +97,8 @@ def _configs() -> list[BenchmarkConfig]:
     return [load_benchmark(name).config for name in benchmark_names()]
 
 
-def _runs(results: Path) -> list[Item]:
-    rows: list[Item] = []
+def _runs(results: Path) -> list[Listed]:
+    rows: list[Listed] = []
     for folder in folders(results):
         try:
             manifest = json.loads(files.read(folder / "manifest.json", MOST))
@@ -119,7 +119,7 @@ def _runs(results: Path) -> list[Item]:
     return rows
 
 
-_LISTS: dict[str, Callable[[Path], list[Item]]] = {
+_LISTS: dict[str, Callable[[Path], list[Listed]]] = {
     "benchmarks": _benchmarks,
     "samplers": lambda results: [{"name": name} for name in SAMPLERS],
     "judges": _judges,

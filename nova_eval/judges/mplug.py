@@ -17,7 +17,7 @@ from nova_eval.errors import MediaError
 from nova_eval.judges.bert import KeysValues
 from nova_eval.judges.hosting import Hosted
 from nova_eval.judges.mplug_network import MPlug, build
-from nova_eval.judges.mplug_search import Answer, search
+from nova_eval.judges.mplug_search import Decoded, search
 from nova_eval.judges.mplug_settings import Settings, read_settings
 from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD, normalised
 from nova_eval.judges.resizing import resized
@@ -80,7 +80,7 @@ class MPlugLarge:
         ids = [self.question_ids(question) for question in questions]
         return [[self._pieces.decode(found[0].ids) for found in row] for row in self.answers(frames, ids)]
 
-    def answers(self, frames: Frames, questions: Sequence[Sequence[int]]) -> list[list[list[Answer]]]:
+    def answers(self, frames: Frames, questions: Sequence[Sequence[int]]) -> list[list[list[Decoded]]]:
         """For questions given as ids: all that the search found of each, best first."""
         if not len(frames):
             raise MediaError("there is no frame to look at")
@@ -113,10 +113,10 @@ def padded(questions: Sequence[Sequence[int]]) -> Tensor:
 
 def answers_about(
     network: MPlug, tokens: Tensor, questions: Sequence[Sequence[int]], settings: Settings, at_once: int
-) -> list[list[list[Answer]]]:
+) -> list[list[list[Decoded]]]:
     """Image tokens (N, …) and Q questions → N lists of Q searches, about ``at_once`` of them run together."""
     some = max(1, at_once // len(tokens))
-    found: list[list[list[Answer]]] = [[] for _ in tokens]
+    found: list[list[list[Decoded]]] = [[] for _ in tokens]
     for start in range(0, len(questions), some):
         part = padded(questions[start : start + some]).to(tokens.device)
         sources, seen = network.read(part, tokens)
@@ -126,7 +126,7 @@ def answers_about(
     return found
 
 
-def written(network: MPlug, sources: list[KeysValues], seen: Tensor, settings: Settings) -> list[list[Answer]]:
+def written(network: MPlug, sources: list[KeysValues], seen: Tensor, settings: Settings) -> list[list[Decoded]]:
     """What the decoder looks at, and which of its places count → the answers to each item, best first."""
     past: list[KeysValues] = []
     length = 0

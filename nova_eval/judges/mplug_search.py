@@ -14,7 +14,7 @@ LENGTH_PENALTY = 0.6
 NEVER = -1e20
 
 
-class Answer(NamedTuple):
+class Decoded(NamedTuple):
     """Ids from the start to where the beam stood, an end included, and its penalised sum of log-probabilities."""
 
     ids: tuple[int, ...]
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
 
 def search(
     step: Step, items: int, *, beams: int, min_length: int, max_length: int, start: int, end: int, device: str = "cpu"
-) -> list[list[Answer]]:
+) -> list[list[Decoded]]:
     """Every item's answers, best first.
 
     ``step(ids, parents)`` takes the next id of each row (rows, 1) and the row of the call before that it continues
@@ -32,7 +32,7 @@ def search(
     ends, or after ``max_length`` ids, all beams are answers and the item is done. ``end`` is never among the first
     ``min_length`` ids. Scores are divided by ((5 + n) / 6) ** 0.6 after n ids.
     """
-    answers: list[list[Answer]] = [[] for _ in range(items)]
+    answers: list[list[Decoded]] = [[] for _ in range(items)]
     places = list(range(items))  # whose rows they are
     rows = torch.full((items * beams, 1), start, device=device)
     parents = torch.arange(items * beams, device=device)
@@ -56,7 +56,7 @@ def search(
         for number, stands in enumerate((ended | done[:, None]).tolist()):
             for beam in (beam for beam in range(beams) if stands[beam]):
                 ids = tuple(rows[number * beams + beam].tolist())
-                answers[places[number]].append(Answer(ids, float(best[number, beam])))
+                answers[places[number]].append(Decoded(ids, float(best[number, beam])))
         left = (~done).nonzero()[:, 0]
         if not len(left):
             break

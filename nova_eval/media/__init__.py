@@ -187,7 +187,7 @@ def read_bytes(content: bytes, name: str) -> Clip:
     return Clip(kept.held(), seen.fps, bt601=seen.bt601, turned=seen.turned)
 
 
-def _animated(path: Path, asked: videos.Asked) -> videos.Seen:
+def _animated(path: Path, asked: videos.Asked) -> videos.Reading:
     """A GIF as VBench reads it, with Pillow; its facts are FFmpeg's."""
     facts, count = videos.facts(path), 0
     for count, frame in enumerate(pictures.animation(path, path.name), 1):  # noqa: B007
@@ -196,7 +196,7 @@ def _animated(path: Path, asked: videos.Asked) -> videos.Seen:
             keep(*videos.scaled_from_rgb(frame[None], *size))
     if count != facts.frames:
         raise MediaError(f"{path.name}: only {count} of the video's {facts.frames} frames can be decoded")
-    return videos.Seen(facts.fps, bt601=True, turned=False)
+    return videos.Reading(facts.fps, bt601=True, turned=False)
 
 
 def _picture(source: Path | io.BytesIO, path: Path, *, as_stored: bool = False) -> Clip:

@@ -60,7 +60,7 @@ class Asked:
     as_stored: bool = False
 
 
-class Seen(NamedTuple):
+class Reading(NamedTuple):
     """``bt601``: the frames are those of a reader that takes all colors for BT.601; ``turned``: not as stored."""
 
     fps: float
@@ -126,7 +126,7 @@ def facts(path: Path) -> MediaFacts:
     return found
 
 
-def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Seen:
+def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Reading:
     """Hands over every frame.
 
     MediaError for a file that ``opened`` refuses, for one with fewer frames than it promises, and for the first frame
@@ -148,7 +148,7 @@ def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Seen:
             asked.keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
             for size, scaler in scalers.items():
                 asked.scaled[size](scaler(picture))
-        return Seen(rate(stream), bt601, turned)
+        return Reading(rate(stream), bt601, turned)
 
 
 def first_frame_problem(path: Path) -> str:

@@ -20,7 +20,7 @@ from nova_eval.report.numbers import (
     published_numbers,
     run_numbers,
 )
-from nova_eval.report.sheet import Line, Part, Sheet, closed_note, reference_notes, side_by_side
+from nova_eval.report.sheet import Line, Section, Sheet, closed_note, reference_notes, side_by_side
 from nova_eval.report.tables import in_which_unit, run_labels, run_notes
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def comparison_table(
         raise UsageError("no run to compare", remedy="name at least one run")
     _check_alike(summaries, config)
     first, report = summaries[0], config.report
-    part = Part(config, "", _columns(columns, config), report.unit, report.decimals)
+    part = Section(config, "", _columns(columns, config), report.unit, report.decimals)
     rows = published.beside(first.variant).rows
     lines = [
         *(

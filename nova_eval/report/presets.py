@@ -21,7 +21,7 @@ from nova_eval.report.numbers import (
     published_numbers,
     run_numbers,
 )
-from nova_eval.report.sheet import Line, Part, Sheet, closed_note, reference_notes, side_by_side
+from nova_eval.report.sheet import Line, Section, Sheet, closed_note, reference_notes, side_by_side
 from nova_eval.report.tables import run_notes
 
 
@@ -89,7 +89,7 @@ def preset_table(preset: Preset, published: Mapping[str, Published], summaries: 
     sheet = Sheet(
         title=preset.title,
         parts=tuple(
-            Part(published[part.benchmark].config, part.title, part.metrics, part.unit, part.decimals)
+            Section(published[part.benchmark].config, part.title, part.metrics, part.unit, part.decimals)
             for part in preset.parts
         ),
         lines=(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Section:
     """The columns of one benchmark. ``unit`` and ``decimals`` are the table's, not the benchmark's."""
 
     config: BenchmarkConfig
@@ -61,12 +61,12 @@ class Sheet:
     """
 
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[Section, ...]
     lines: tuple[Line, ...]
     paper: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
 
-    def numbers(self, part: Part) -> Iterator[tuple[Line, Numbers]]:
+    def numbers(self, part: Section) -> Iterator[tuple[Line, Numbers]]:
         """Who has numbers in one benchmark, and which."""
         for line in self.lines:
             if part.name in line.numbers:
@@ -123,7 +123,7 @@ def closed_note(variant: str) -> str:
     return f"Published numbers are not shown beside {variant} prompts."
 
 
-def _best(sheet: Sheet, part: Part, name: str) -> Decimal | None:
+def _best(sheet: Sheet, part: Section, name: str) -> Decimal | None:
     """The best value as shown, if at least two compete and they do not all tie."""
     competing = [one for _, one in sheet.numbers(part) if one.comparable(name)]
     values = {shown(part.value(one, name), part.decimals) for one in competing}
@@ -145,14 +145,14 @@ def _fact(key: str) -> Callable[[Line], Cell]:
     return lambda line: words(line.facts.get(key, ""))
 
 
-def _score_column(sheet: Sheet, part: Part, name: str) -> Column:
+def _score_column(sheet: Sheet, part: Section, name: str) -> Column:
     title = part.config.label(name)
     if len(sheet.parts) > 1:
         title = f"{part.title} {title}"
     return Column(f"{part.name}.{name}" if sheet.paper else name, title, "right")
 
 
-def _score(sheet: Sheet, part: Part, name: str, best: Decimal | None) -> Callable[[Line], Cell]:
+def _score(sheet: Sheet, part: Section, name: str, best: Decimal | None) -> Callable[[Line], Cell]:
     def cell(line: Line) -> Cell:
         one = line.numbers.get(part.name)
         if one is None or name not in one.values:

@@ -20,7 +20,7 @@ from nova_eval.store import RunStore
 _REMEDY = "--fix"
 
 
-class Finding(NamedTuple):
+class Fault(NamedTuple):
     """One thing that is not as it should be. ``mended`` says what was done; without it, ``remedy`` what can be."""
 
     what: str
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def verify(folder: Path, *, fix: bool = False) -> Iterator[Finding]:
+def verify(folder: Path, *, fix: bool = False) -> Iterator[Fault]:
     """Reads manifest, suite, rows, media and tables of a run.
 
     Nothing is changed unless ``fix``. Then rows that are none are moved aside (``*.jsonl.broken``), media whose bytes
@@ -39,10 +39,10 @@ def verify(folder: Path, *, fix: bool = False) -> Iterator[Finding]:
     try:
         manifest = store.manifest()
     except CorruptStoreError as error:
-        yield Finding(error.problem, remedy=error.remedy)
+        yield Fault(error.problem, remedy=error.remedy)
         return
     if manifest is None:
-        yield Finding(f"{folder} has no manifest.json: it is no run", remedy="call the run's own `run` command again")
+        yield Fault(f"{folder} has no manifest.json: it is no run", remedy="call the run's own `run` command again")
         return
     yield from _suite(store, fix)
     broken = list(_rows(store, fix))
@@ -51,7 +51,7 @@ def verify(folder: Path, *, fix: bool = False) -> Iterator[Finding]:
         opened = opening.reopen(folder)
         rows = store.sample_rows()[0]
     except NovaEvalError as error:
-        yield Finding(f"scores and tables were not looked at: {error.problem}", remedy=error.remedy)
+        yield Fault(f"scores and tables were not looked at: {error.problem}", remedy=error.remedy)
         return
     yield from _media(opened, rows, fix)
     if all(finding.mended for finding in broken):  # else they are of rows that cannot be read
@@ -59,7 +59,7 @@ def verify(folder: Path, *, fix: bool = False) -> Iterator[Finding]:
         yield from _tables(opened, fix)
 
 
-def _suite(store: RunStore, fix: bool) -> Iterator[Finding]:
+def _suite(store: RunStore, fix: bool) -> Iterator[Fault]:
     try:
         store.prompts()
         return
@@ -70,18 +70,18 @@ def _suite(store: RunStore, fix: bool) -> Iterator[Finding]:
         spec = RunSpec.model_validate(manifest["spec"])
         suite, _ = opening.suites(spec, opening.recorded_options(manifest))
     except (NovaEvalError, KeyError, TypeError, ValueError):
-        yield Finding(problem, remedy=remedy)
+        yield Fault(problem, remedy=remedy)
         return
     if suite_digest(suite.prompts) != manifest.get("suite", {}).get("digest"):
-        yield Finding(problem, remedy=remedy)
+        yield Fault(problem, remedy=remedy)
     elif fix:
         store.write_prompts(suite.prompts, anew=True)
-        yield Finding(problem, mended="written anew from the benchmark's own prompts")
+        yield Fault(problem, mended="written anew from the benchmark's own prompts")
     else:
-        yield Finding(problem, remedy=_REMEDY)
+        yield Fault(problem, remedy=_REMEDY)
 
 
-def _rows(store: RunStore, fix: bool) -> Iterator[Finding]:
+def _rows(store: RunStore, fix: bool) -> Iterator[Fault]:
     for path, whole, broken in store.shards():
         if not broken:
             continue
@@ -89,12 +89,12 @@ def _rows(store: RunStore, fix: bool) -> Iterator[Finding]:
         if fix:
             aside = _aside(path, "broken")
             files.write(path, b"".join(line + b"\n" for line in whole))
-            yield Finding(what, mended=f"kept {len(whole)} rows; all is in {aside.name}; `run` makes the rest anew")
+            yield Fault(what, mended=f"kept {len(whole)} rows; all is in {aside.name}; `run` makes the rest anew")
         else:
-            yield Finding(what, remedy=_REMEDY)
+            yield Fault(what, remedy=_REMEDY)
 
 
-def _media(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iterator[Finding]:
+def _media(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iterator[Fault]:
     """What no row is of: bytes that changed, files that are gone, files that no row names."""
     store = opened.store
     named: dict[str, list[Sample]] = {}
@@ -107,17 +107,17 @@ def _media(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Itera
         try:
             path = store.media(samples[0])
         except MediaError as error:
-            yield Finding(error.problem, remedy="`run` makes it anew, or bring the file back")
+            yield Fault(error.problem, remedy="`run` makes it anew, or bring the file back")
             continue
         ours = not name.startswith("/")
         if fix and ours:
-            yield Finding(reasons[0], mended=f"moved to {_aside(path, 'damaged').name}; `run` makes it anew")
+            yield Fault(reasons[0], mended=f"moved to {_aside(path, 'damaged').name}; `run` makes it anew")
         else:
-            yield Finding(reasons[0], remedy=_REMEDY if ours else "bring the file back as it was, or run again")
+            yield Fault(reasons[0], remedy=_REMEDY if ours else "bring the file back as it was, or run again")
     there = {str(path.relative_to(store.folder)) for path in store.folder.glob("media/**/*") if not path.is_dir()}
     spare = sorted(name for name in there - named.keys() if Path(name).suffix not in (".damaged", ".tmp"))
     if spare:
-        yield Finding(f"{len(spare)} files are in no row, such as {spare[0]}", remedy="nothing reads them; remove them")
+        yield Fault(f"{len(spare)} files are in no row, such as {spare[0]}", remedy="nothing reads them; remove them")
 
 
 def _wrong(store: RunStore, sample: Sample) -> str:
@@ -128,14 +128,14 @@ def _wrong(store: RunStore, sample: Sample) -> str:
     return ""
 
 
-def _scores(opened: Run) -> Iterator[Finding]:
+def _scores(opened: Run) -> Iterator[Fault]:
     """Folders of scores that the record names and that are not there."""
     for plan in opened.judging.plans:
         if not files.inside(opened.store.folder, f"scores/{plan.folder}").is_dir() and opened.samples()[0]:
-            yield Finding(f"{plan.name}: scores/{plan.folder} is not there", remedy="call `score RUN`")
+            yield Fault(f"{plan.name}: scores/{plan.folder} is not there", remedy="call `score RUN`")
 
 
-def _tables(opened: Run, fix: bool) -> Iterator[Finding]:
+def _tables(opened: Run, fix: bool) -> Iterator[Fault]:
     """Tables and coverage against what the rows on disk say now."""
     outcome = summarise(opened)
     elsewhere = any(sample.path.startswith("/") for sample in outcome.samples.values())
@@ -154,9 +154,9 @@ def _tables(opened: Run, fix: bool) -> Iterator[Finding]:
     if fix:
         with pipeline.driving(opened):
             pipeline.reduce(opened)
-        yield Finding(what, mended="written anew from the rows")
+        yield Fault(what, mended="written anew from the rows")
     else:
-        yield Finding(what, remedy=_REMEDY)
+        yield Fault(what, remedy=_REMEDY)
 
 
 def _bytes(path: Path) -> bytes:

@@ -41,7 +41,7 @@ _PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class WeightCheck:
     """What became of one file: ``path`` is ``None`` when it is nowhere, ``problem`` is "" when all is well."""
 
     entry: WeightFile
@@ -122,7 +122,7 @@ def fetch(
     return [result for result in results if isinstance(result, Path)]
 
 
-def verify(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) -> list[Check]:
+def verify(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) -> list[WeightCheck]:
     """Reads every file where judges would find it and compares it with its pin. Changes nothing, opens no socket."""
     checks = []
     for row in select(names, judges_of):
@@ -131,7 +131,7 @@ def verify(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({})) 
             problem = f"missing; python -m nova_eval weights fetch {row.name}"
         else:
             problem = mismatch(row, file_digest(path))
-        checks.append(Check(row, path, problem))
+        checks.append(WeightCheck(row, path, problem))
     return checks
 
 

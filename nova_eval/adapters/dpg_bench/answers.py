@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nova_eval.adapters.dpg_bench.prompts import ITEM, OVERALL
-from nova_eval.adapters.dpg_bench.questions import Question, Table, own_questions
+from nova_eval.adapters.dpg_bench.questions import DSGQuestion, QuestionTable, own_questions
 from nova_eval.adapters.rule import ask, first_frame, left_out, scored, unscored
 from nova_eval.protocols import Asking, Item, VisualQuestionAnswerer
 from nova_eval.records import Score
@@ -23,7 +23,7 @@ OFFICIAL_DROPS_WHAT_FAILS = True
 out of every mean, so that a missing image costs nothing. Corrected: it is unscored, and no Total hides it."""
 
 
-def questioned(item: Item, *, table: Table, official: bool = True) -> Asking[Score]:
+def questioned(item: Item, *, table: QuestionTable, official: bool = True) -> Asking[Score]:
     """The share of an item's questions that hold: those that the prompt brings, or else the table's.
 
     ``detail`` keeps what categories are made of: ``answers`` are the answers as 0 or 1, ``counted`` the same with
@@ -59,7 +59,7 @@ def is_yes(answer: str, official: bool = OFFICIAL_ONLY_PLAIN_YES_COUNTS) -> bool
 
 
 def zeroed(
-    answers: Mapping[int, float], questions: Sequence[Question], in_row_order: bool = OFFICIAL_ZEROES_IN_ROW_ORDER
+    answers: Mapping[int, float], questions: Sequence[DSGQuestion], in_row_order: bool = OFFICIAL_ZEROES_IN_ROW_ORDER
 ) -> dict[int, float]:
     """``answers`` with the questions zeroed that depend on one at 0. KeyError for a parent that is not among them.
 

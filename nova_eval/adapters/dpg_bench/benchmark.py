@@ -11,7 +11,7 @@ from nova_eval.adapters.dpg_bench.names import DPGBenchNames
 from nova_eval.adapters.dpg_bench.prompts import CATEGORIES, DETAILED, OVERALL
 from nova_eval.adapters.dpg_bench.prompts import official as official_suite
 from nova_eval.adapters.dpg_bench.questions import (
-    Table,
+    QuestionTable,
     broad_category,
     category_of,
     load_table,
@@ -38,7 +38,7 @@ With several processes the official code also mixes up which answers belong to w
 class DPGBench:
     """The benchmark as ``benchmarks/dpg_bench/benchmark.toml`` describes it."""
 
-    def __init__(self, table: Table | None = None) -> None:
+    def __init__(self, table: QuestionTable | None = None) -> None:
         self.facts = facts_of("dpg_bench")
         self.config = read_benchmark(self.facts)
         self.name = self.config.name
@@ -46,7 +46,7 @@ class DPGBench:
         self._given = table
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> QuestionTable:
         """The questions that are asked."""
         return self._given if self._given is not None else load_table()
 

@@ -36,7 +36,7 @@ _COLUMNS = ("item_id", "proposition_id", "dependency", "tuple", "question_natura
 _EMPTY = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "-nan", "null", "NULL", "None", "<NA>", "#N/A"})
 
 
-class Question(NamedTuple):
+class DSGQuestion(NamedTuple):
     """``subject`` is the proposition asked about, such as ``"attribute - color (boat, red)"``. Parent 0 is none."""
 
     id: int
@@ -55,11 +55,11 @@ def broad_category(category: str) -> str:
     return category.split("-", maxsplit=1)[0].strip()
 
 
-Questions = Mapping[str, tuple[Question, ...]]  # by item
+Questions = Mapping[str, tuple[DSGQuestion, ...]]  # by item
 
 
 @dataclass(frozen=True)
-class Table:
+class QuestionTable:
     """Every item's questions in the order of their rows: ``all`` of them, and those that the official reader keeps.
 
     It keeps none where it stops with an error, which ``official_reader_stops`` tells from a table without questions.
@@ -77,7 +77,7 @@ class Table:
         """sha256 (hex) over all questions and over which of them count officially."""
         return digest([self.all, self.official])
 
-    def of(self, item: str, *, official: bool) -> tuple[Question, ...]:
+    def of(self, item: str, *, official: bool) -> tuple[DSGQuestion, ...]:
         """An item's questions, none where it has none. PrerequisiteError without a table."""
         if not self:
             raise PrerequisiteError(
@@ -87,20 +87,20 @@ class Table:
         return (self.official if official else self.all).get(item, ())
 
 
-def load_table(path: Path | None = None) -> Table:
+def load_table(path: Path | None = None) -> QuestionTable:
     """The table at ``path``, by default the pinned one from the cache, checked; empty where there is none."""
     if path is None:
         source = next(source for source in load_sources(facts_of("dpg_bench")) if source.role == "questions")
         try:
             path = locate(source, offline=True)
         except PrerequisiteError:
-            return Table()
+            return QuestionTable()
     table = read_table(path.read_text(encoding="utf-8-sig"), path.name)
     check_graph(table.all, path.name)
     return table
 
 
-def own_questions(prompt: Prompt) -> tuple[Question, ...] | None:
+def own_questions(prompt: Prompt) -> tuple[DSGQuestion, ...] | None:
     """The questions that a prompt brings, ``None`` where it brings none and the table's are asked.
 
     UsageError, one line, for rows that are none, for a question that depends on one that is not there, or on itself.
@@ -123,15 +123,15 @@ def own_questions(prompt: Prompt) -> tuple[Question, ...] | None:
     return questions
 
 
-def read_table(text: str, name: str = "dpg_bench.csv") -> Table:
+def read_table(text: str, name: str = "dpg_bench.csv") -> QuestionTable:
     """The table in a CSV text. UsageError, one line, for what is no such table."""
     rows = list(_rows(text, name))
-    items: dict[str, dict[int, Question]] = {}
+    items: dict[str, dict[int, DSGQuestion]] = {}
     for item, question, _ in rows:
         items.setdefault(item, {})[question.id] = question
     everything = {item: tuple(found.values()) for item, found in items.items()}
     stops = _stops(rows)
-    return Table(everything, {} if stops else _official(rows), stops)
+    return QuestionTable(everything, {} if stops else _official(rows), stops)
 
 
 def check_graph(items: Questions, name: str = "dpg_bench.csv") -> None:
@@ -149,7 +149,7 @@ def check_graph(items: Questions, name: str = "dpg_bench.csv") -> None:
             settled |= ready
 
 
-def _rows(text: str, name: str) -> Iterator[tuple[str, Question, str]]:
+def _rows(text: str, name: str) -> Iterator[tuple[str, DSGQuestion, str]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
@@ -161,16 +161,16 @@ def _rows(text: str, name: str) -> Iterator[tuple[str, Question, str]]:
         raise UsageError(f"{name} line {reader.line_num}: not a row of questions ({error})") from error
 
 
-def _question(row: Mapping[str, Any]) -> Question:
+def _question(row: Mapping[str, Any]) -> DSGQuestion:
     parents = tuple(int(part) for part in row["dependency"].split(",") if part.strip())
-    return Question(int(row["proposition_id"]), parents, row["tuple"], row["question_natural_language"])
+    return DSGQuestion(int(row["proposition_id"]), parents, row["tuple"], row["question_natural_language"])
 
 
-def _official(rows: Sequence[tuple[str, Question, str]]) -> Questions:
+def _official(rows: Sequence[tuple[str, DSGQuestion, str]]) -> Questions:
     """What the official reader keeps, by item; nothing where items are numbers and cannot be looked up."""
     if not _has_text([item for item, _, _ in rows]):
         return {}
-    items: dict[str, dict[int, Question]] = {}
+    items: dict[str, dict[int, DSGQuestion]] = {}
     previous = None
     for item, question, _ in rows[1:]:
         if item != previous:
@@ -180,7 +180,7 @@ def _official(rows: Sequence[tuple[str, Question, str]]) -> Questions:
     return {item: tuple(found.values()) for item, found in items.items()}
 
 
-def _stops(rows: Sequence[tuple[str, Question, str]]) -> bool:
+def _stops(rows: Sequence[tuple[str, DSGQuestion, str]]) -> bool:
     """Whether the official reader fails to split a dependency, of a row that it does not skip."""
     cells = [cells for _, _, cells in rows]
     return bool(cells[1:]) and (not _has_text(cells) or any(cell in _EMPTY for cell in cells[1:]))

@@ -29,7 +29,7 @@ _FRAMES = (4, 17)  # weights of pooled frames: clips of 4 to 16
 _SCORES_AT_ONCE = 2_000_000  # bounds memory
 
 
-class Point(NamedTuple):
+class Design(NamedTuple):
     """Where on the grid: ``weights`` are equal, or vary as those of pooled frames do."""
 
     distribution: str
@@ -40,7 +40,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Outcome:
     """What was found at a point of the grid. Coverages are shares of the repetitions, widths their means."""
 
     distribution: str
@@ -60,7 +60,7 @@ class Cell:
         return promise.lowest - slack[0] <= self.coverage <= promise.highest + slack[1]
 
 
-def measure(asked: IntervalsBench, say: Callable[[str], None]) -> list[Cell]:
+def measure(asked: IntervalsBench, say: Callable[[str], None]) -> list[Outcome]:
     """A cell a point of the grid; equal seeds give equal cells, whatever else is asked for."""
     names = asked.distributions or (*DISTRIBUTIONS, *COMPOSITES)
     for name in names:
@@ -71,11 +71,11 @@ def measure(asked: IntervalsBench, say: Callable[[str], None]) -> list[Cell]:
         say(f"{name}: {asked.repetitions} repetitions a point")
         weights = ("equal",) if name in COMPOSITES else ("equal", "of frames")
         grid = itertools.product((name,), weights, asked.prompts, asked.samples, asked.truths)
-        cells += [_cell(asked, Point(*point)) for point in grid]
+        cells += [_cell(asked, Design(*point)) for point in grid]
     return cells
 
 
-def _cell(asked: IntervalsBench, point: Point) -> Cell:
+def _cell(asked: IntervalsBench, point: Design) -> Outcome:
     import numpy as np
 
     random = np.random.default_rng([asked.seed, zlib.crc32(repr(tuple(point)).encode())])
@@ -98,7 +98,7 @@ def _cell(asked: IntervalsBench, point: Point) -> Cell:
         ]
         widths += [np.sum(high - low) for low, high in (ours, students)]
     shares, means = covered / asked.repetitions, widths / asked.repetitions
-    return Cell(
+    return Outcome(
         *point,
         coverage=float(shares[0]),
         width=float(means[0]),
@@ -108,7 +108,7 @@ def _cell(asked: IntervalsBench, point: Point) -> Cell:
     )
 
 
-def _weights(random: np.random.Generator, point: Point, shape: Shape) -> Reals:
+def _weights(random: np.random.Generator, point: Design, shape: Shape) -> Reals:
     import numpy as np
 
     return np.ones(shape) if point.weights == "equal" else random.integers(*_FRAMES, shape).astype(float)
@@ -155,11 +155,11 @@ def _moments(values: Reals, weights: Reals) -> tuple[Reals, Spread, Reals]:
     return mean, spread, pulls
 
 
-def lines(cells: Sequence[Cell]) -> str:
+def lines(cells: Sequence[Outcome]) -> str:
     """A Markdown table: of each distribution, weights and number of prompts the cells that cover least and most."""
     head = ["distribution", "weights", "prompts", "covers least", "at (samples, true value)", "covers most"]
     head += ["mean width", "Student's t covers least", "its mean width", "promised", "kept"]
-    groups: dict[tuple[str, str, int], list[Cell]] = {}
+    groups: dict[tuple[str, str, int], list[Outcome]] = {}
     for cell in cells:
         groups.setdefault((cell.distribution, cell.weights, cell.prompts), []).append(cell)
     rows = []
@@ -185,11 +185,11 @@ def lines(cells: Sequence[Cell]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
 
 
-def write(folder: Path, cells: Sequence[Cell]) -> list[Path]:
+def write(folder: Path, cells: Sequence[Outcome]) -> list[Path]:
     """``coverage.csv`` with every cell and ``coverage.md`` with the table; the paths written."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Cell)])
+    writer.writerow([field.name for field in fields(Outcome)])
     writer.writerows(
         [f"{value:.6g}" if isinstance(value, float) else value for value in asdict(cell).values()] for cell in cells
     )

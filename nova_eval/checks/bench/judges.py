@@ -23,8 +23,8 @@ from nova_eval.checks.bench.timing import Beside, Seconds, table, timed
 from nova_eval.checks.crosscheck.installation import Environment, environment
 from nova_eval.checks.crosscheck.official import (
     FILES,
-    Answer,
-    Question,
+    OfficialAnswer,
+    OfficialCall,
     command,
     place_files,
     read_answers,
@@ -174,14 +174,14 @@ def _in_turns(
     *,
     threads: int,
     say: Callable[[str], None],
-) -> tuple[dict[str, Cost], dict[str, Answer], dict[str, str]]:
+) -> tuple[dict[str, Cost], dict[str, OfficialAnswer], dict[str, str]]:
     """Costs by dimension (``""``: decoding) and the package's answers. The package waits while this process works."""
     import torch
 
     torch.set_num_threads(threads)
     row = {"prompt_en": _STYLE, "dimension": list(names), "video_list": [str(path) for path in order]}
     info = [{**row, "auxiliary_info": {"appearance_style": {"appearance_style": _STYLE}}}]
-    questions = [Question(name, info) for name in names]
+    questions = [OfficialCall(name, info) for name in names]
     answers = cache / "answers.jsonl"
     side = _OurSide(order)
     with (cache / "log").open("wb") as log:
@@ -205,7 +205,7 @@ def _in_turns(
                 process.stdin.flush()
     theirs = {answer.dimension: answer for answer in read_answers(answers)}
     ended = f"the official process ended with code {process.returncode}"
-    return side.costs, {name: theirs.get(name, Answer(name, error=ended)) for name in names}, side.notes
+    return side.costs, {name: theirs.get(name, OfficialAnswer(name, error=ended)) for name in names}, side.notes
 
 
 class _OurSide:
@@ -252,7 +252,7 @@ class _OurSide:
         return self._judges.get(name)
 
 
-def _row(ours: Cost, theirs: Answer) -> dict[str, float]:
+def _row(ours: Cost, theirs: OfficialAnswer) -> dict[str, float]:
     wall, cpu = theirs.wall[1:], theirs.cpu[1:]
     own_wall, own_cpu = [taken.wall for taken in ours.clips], [taken.cpu for taken in ours.clips]
     return {
@@ -267,7 +267,7 @@ def _row(ours: Cost, theirs: Answer) -> dict[str, float]:
     }
 
 
-def _together(ours: Mapping[str, Cost], theirs: Mapping[str, Answer], names: Sequence[str]) -> dict[str, float]:
+def _together(ours: Mapping[str, Cost], theirs: Mapping[str, OfficialAnswer], names: Sequence[str]) -> dict[str, float]:
     count = len(ours[names[0]].clips)
     taken = [seconds for name in ("", *names) for seconds in ours[name].clips]
     own, own_cpu = sum(seconds.wall for seconds in taken) / count, sum(seconds.cpu for seconds in taken) / count

@@ -44,7 +44,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Timing:
     """One comparison; seconds are the best of all repeats, for the whole batch.
 
     ``seconds_plain``: the denoiser runs on the whole frame at every diffusion step, nothing hoisted or cached.
@@ -73,7 +73,7 @@ class Row:
 
 def measure(
     asked: SamplerBench, subject: Subject | None = None, say: Callable[[str], None] = lambda text: None
-) -> list[Row]:
+) -> list[Timing]:
     """A row a (diffusion steps, batch), of ``subject`` or of what ``asked.model`` names.
 
     Random weights; autoencoder and text encoder are left out. The paths take turns, so that a busy machine slows all.
@@ -96,7 +96,7 @@ def measure(
     return rows
 
 
-def lines(rows: Sequence[Row]) -> str:
+def lines(rows: Sequence[Timing]) -> str:
     """The rows for people."""
     text = []
     for row in rows:
@@ -124,7 +124,7 @@ def _subject(model: Literal["mid", "paper"]) -> Subject:
     return Subject(RELEASED["nova-d48w1024-osp480"], **{name: paper[name] for name in names})
 
 
-def _row(model: NovaTransformer, plan: Plan, batch: int, *, asked: SamplerBench, peak: float) -> Row:
+def _row(model: NovaTransformer, plan: Plan, batch: int, *, asked: SamplerBench, peak: float) -> Timing:
     config = model.config
     shape = (2 * batch if plan.guidance.on else batch, config.text_token_len, config.text_token_dim)
     embeds = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
@@ -152,7 +152,7 @@ def _row(model: NovaTransformer, plan: Plan, batch: int, *, asked: SamplerBench,
     times = stages[fastest].times()
     flops = sampling_flops(config, plan, batch)["total"]
     fast, slow = turns["fast"].answer, turns["plain"].answer
-    return Row(
+    return Timing(
         diffusion_steps=plan.diffusion_steps,
         batch=batch,
         seconds_plain=best["plain"],

@@ -9,7 +9,7 @@ from typing import Any
 
 from nova_eval.adapters.vbench import static
 from nova_eval.adapters.vbench.names import official_name
-from nova_eval.checks.crosscheck.official import Question
+from nova_eval.checks.crosscheck.official import OfficialCall
 from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES
@@ -21,7 +21,7 @@ from nova_eval.runs.run import Run
 class Case:
     """A dimension with the run's rows by the path that the package is given, and the prompts that they are of."""
 
-    question: Question
+    question: OfficialCall
     rows: Mapping[str, Score]
     prompts: Sequence[Prompt]
 
@@ -47,7 +47,7 @@ def case_of(opened: Run, name: str, videos: Path, limit: int | None) -> Case:
         for prompt_id in used
     ]
     by_path = {str(path): rows[key] for key, path in paths.items()}
-    return Case(Question(name, info), by_path, [prompts[prompt_id] for prompt_id in used])
+    return Case(OfficialCall(name, info), by_path, [prompts[prompt_id] for prompt_id in used])
 
 
 def _check_judge(opened: Run, plan: ScorerPlan) -> None:

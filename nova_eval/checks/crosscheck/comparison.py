@@ -9,7 +9,7 @@ from typing import Any
 
 from nova_eval.adapters.vbench import VBench
 from nova_eval.adapters.vbench.results import official_record
-from nova_eval.checks.crosscheck.official import Answer
+from nova_eval.checks.crosscheck.official import OfficialAnswer
 from nova_eval.records import ParityResult, Prompt, SampleKey, Score
 
 
@@ -69,7 +69,7 @@ def compare(
     dimension: str,
     rows: Mapping[str, Score],
     prompts: Sequence[Prompt],
-    answer: Answer,
+    answer: OfficialAnswer,
 ) -> Compared:
     """``rows`` are the run's scores by the path under which the package was given the video."""
     if answer.error:

@@ -96,7 +96,7 @@ def weights_in(folder: Path | None) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OfficialCall:
     """A dimension and the package's list of prompts and videos for it, as it writes one itself."""
 
     dimension: str
@@ -104,7 +104,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OfficialAnswer:
     """What the package says of a dimension: its score, a record a video, or in ``error`` why there is none.
 
     ``load`` is seconds before the first video, ``wall`` and ``cpu`` seconds a video.
@@ -147,13 +147,13 @@ def missing_package(dimension: str, environment: Environment) -> str:
 
 def ask(
     environment: Environment,
-    questions: Sequence[Question],
+    questions: Sequence[OfficialCall],
     cache: Path,
     *,
     threads: int,
     log: Path,
     say: Callable[[str], None] = lambda text: None,
-) -> Iterator[Answer]:
+) -> Iterator[OfficialAnswer]:
     """The package's answers in order. It runs in a process of its own without network; ``log`` gets what it prints.
 
     A dimension at which the process dies is answered with that, and the others go on in a new one.
@@ -177,12 +177,20 @@ def ask(
         yield from found
         left = left[len(found) :]
         if left:
-            yield Answer(left[0].dimension, error=f"the official process ended with code {done.returncode}; see {log}")
+            yield OfficialAnswer(
+                left[0].dimension, error=f"the official process ended with code {done.returncode}; see {log}"
+            )
             left = left[1:]
 
 
 def command(
-    environment: Environment, questions: Sequence[Question], cache: Path, *, threads: int, turns: bool, answers: Path
+    environment: Environment,
+    questions: Sequence[OfficialCall],
+    cache: Path,
+    *,
+    threads: int,
+    turns: bool,
+    answers: Path,
 ) -> list[str]:
     """The command line that answers ``questions``; writes the request that it names."""
     info = {}
@@ -214,12 +222,12 @@ def surroundings(cache: Path, threads: int) -> dict[str, str]:
     }
 
 
-def read_answers(path: Path) -> list[Answer]:
+def read_answers(path: Path) -> list[OfficialAnswer]:
     """Whole answers in the order in which they came; a torn last line is none."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [Answer(**json.loads(line)) for line in lines]
+    return [OfficialAnswer(**json.loads(line)) for line in lines]
 
 
 def _imports(environment: Environment, module: str) -> bool:

@@ -15,7 +15,7 @@ from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
-from nova_eval.runs.verifying import Finding, verify
+from nova_eval.runs.verifying import Fault, verify
 
 
 def opened(results: Path) -> Run:
@@ -97,7 +97,7 @@ def test_damage_is_found_and_mended_where_that_can_be(folder: Path, finished: Pa
 def test_a_file_that_no_row_names_is_told_and_left(folder: Path) -> None:
     (folder / "media" / "extra.png").write_bytes(b"whose?")
     (found,) = verify(folder, fix=True)
-    assert found == Finding("1 files are in no row, such as media/extra.png", remedy="nothing reads them; remove them")
+    assert found == Fault("1 files are in no row, such as media/extra.png", remedy="nothing reads them; remove them")
     assert (folder / "media" / "extra.png").exists()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nova_eval.checks.parity.recordings import Recording
-    from nova_eval.judges.mplug_search import Answer
+    from nova_eval.judges.mplug_search import Decoded
 
 PIXELS, STATES, LOGITS, SCORE = 1e-6, 5e-5, 2e-5, 1e-4
 YES, NO = 2748, 2053
@@ -108,7 +108,7 @@ def searches(folder: Path) -> Iterator[ParityResult]:
         yield result(title, "scores", max(map(largest, expected["scores"], scores)), SCORE)
 
 
-def searched(recorded: Mapping[str, Any], case: Mapping[str, Any]) -> list[list[Answer]]:
+def searched(recorded: Mapping[str, Any], case: Mapping[str, Any]) -> list[list[Decoded]]:
     """All items' answers; a row's logits depend on its item, its length and the sum of its ids."""
     import torch
 

@@ -48,7 +48,7 @@ Intermediates = Callable[[Any, Item, Score, Sequence[Any], Mapping[str, Any]], I
 
 
 @dataclass(frozen=True, slots=True)
-class Dimension:
+class RecordedDimension:
     """Which judge answers, which files it is made of, which of its methods is listened to, and what is compared."""
 
     judge: str = ""
@@ -274,19 +274,21 @@ def _resampling(case: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"resampling": "pil"} if case.get("read_frame") else {}
 
 
-DIMENSIONS: Mapping[str, Dimension] = {
-    "temporal_flickering": Dimension(),
-    "subject_consistency": Dimension(
+DIMENSIONS: Mapping[str, RecordedDimension] = {
+    "temporal_flickering": RecordedDimension(),
+    "subject_consistency": RecordedDimension(
         "dino_vitb16", {"weights": "dino_vitb16"}, "encode_images", _consistency, _resampling
     ),
-    "background_consistency": Dimension(
+    "background_consistency": RecordedDimension(
         "clip_vit_b32", {"weights": "clip_vit_b_32"}, "encode_images", _consistency, _resampling
     ),
-    "appearance_style": Dimension("clip_vit_b32", {"weights": "clip_vit_b_32"}, "image_text_similarity", _appearance),
-    "aesthetic_quality": Dimension(
+    "appearance_style": RecordedDimension(
+        "clip_vit_b32", {"weights": "clip_vit_b_32"}, "image_text_similarity", _appearance
+    ),
+    "aesthetic_quality": RecordedDimension(
         "laion_aesthetic", {"weights": "clip_vit_l_14", "head": "laion_aes_linear"}, "encode_images", _aesthetic
     ),
-    "imaging_quality": Dimension(
+    "imaging_quality": RecordedDimension(
         "musiq_spaq",
         {"weights": "musiq_spaq"},
         "quality",
@@ -294,6 +296,6 @@ DIMENSIONS: Mapping[str, Dimension] = {
         lambda case: {"mode": case["mode"]} if "mode" in case else {},
         lambda row: row.detail.get("video_results"),
     ),
-    "dynamic_degree": Dimension("raft_things", {"weights": "raft_things"}, "flow", _dynamic),
-    "motion_smoothness": Dimension("amt_s", {"weights": "amt_s"}, "predict", _motion),
+    "dynamic_degree": RecordedDimension("raft_things", {"weights": "raft_things"}, "flow", _dynamic),
+    "motion_smoothness": RecordedDimension("amt_s", {"weights": "amt_s"}, "predict", _motion),
 }

@@ -19,8 +19,8 @@ from nova_eval.adapters.dpg_bench.names import item_of, official_name
 from nova_eval.adapters.dpg_bench.prompts import CATEGORIES, ITEM, OVERALL
 from nova_eval.adapters.dpg_bench.questions import (
     QUESTIONS,
-    Question,
-    Table,
+    DSGQuestion,
+    QuestionTable,
     broad_category,
     category_of,
     check_graph,
@@ -47,8 +47,8 @@ BOAT = (
 TABLE = read_table(HEADER + SKIPPED + BOAT)
 
 
-def question(number: int, *parents: int) -> Question:
-    return Question(number, parents, "entity - whole (x)", f"q{number}?")
+def question(number: int, *parents: int) -> DSGQuestion:
+    return DSGQuestion(number, parents, "entity - whole (x)", f"q{number}?")
 
 
 def row(number: object, dependency: str) -> dict[str, object]:
@@ -57,12 +57,14 @@ def row(number: object, dependency: str) -> dict[str, object]:
     return {"proposition_id": number, "dependency": dependency, **facts}
 
 
-def rule(table: Table = TABLE, scoring: str = "official") -> Rule:
+def rule(table: QuestionTable = TABLE, scoring: str = "official") -> Rule:
     (only,) = DPGBench(table).scorers(scoring)
     return only  # type: ignore[return-value]
 
 
-def score(make_item, judge, answers: list[str], table: Table = TABLE, scoring: str = "official", name: str = "boat"):
+def score(
+    make_item, judge, answers: list[str], table: QuestionTable = TABLE, scoring: str = "official", name: str = "boat"
+):
     item = make_item(1, "a boat", {ITEM: name})
     (row,) = scores_of(rule(table, scoring), [item], judge(answer=[answers]))
     return row
@@ -80,7 +82,7 @@ class TestDependencies:
     def test_questions_that_the_prompt_brings_are_asked_instead_of_the_tables(self, make_item, judge, scoring) -> None:
         rows = [row(1, "0"), row(2, "1"), row(3, "")]
         item = make_item(1, "a boat", {ITEM: "boat", QUESTIONS: rows})
-        (found,) = scores_of(rule(Table(), scoring), [item], judge(answer=[["no", "yes", "yes"]]))
+        (found,) = scores_of(rule(QuestionTable(), scoring), [item], judge(answer=[["no", "yes", "yes"]]))
         assert found.value == pytest.approx(1 / 3)
         assert found.detail["counted"] == {"1": 0.0, "2": 0.0, "3": 1.0}
 
@@ -140,7 +142,7 @@ class TestOfficialReader:
 
     def test_without_a_table_the_reason_says_how_to_get_one(self, make_item, judge) -> None:
         with pytest.raises(PrerequisiteError, match=r"dpg_bench\.csv is not at hand; .*prompts fetch dpg_bench"):
-            score(make_item, judge, [], Table())
+            score(make_item, judge, [], QuestionTable())
 
 
 class TestGraph:

@@ -16,8 +16,8 @@ from nova_eval.checks.crosscheck.comparison import TOLERANCES, as_json, compare,
 from nova_eval.checks.crosscheck.crosscheck import crosscheck
 from nova_eval.checks.crosscheck.official import (
     FILES,
-    Answer,
-    Question,
+    OfficialAnswer,
+    OfficialCall,
     ask,
     place_files,
     read_answers,
@@ -131,8 +131,8 @@ class TestARun:
 
 class TestThePackage:
     @staticmethod
-    def answers(official: Any, tmp_path: Path, *names: str) -> list[Answer]:
-        questions = [Question(name, [{"prompt_en": "x", "dimension": [name], "video_list": []}]) for name in names]
+    def answers(official: Any, tmp_path: Path, *names: str) -> list[OfficialAnswer]:
+        questions = [OfficialCall(name, [{"prompt_en": "x", "dimension": [name], "video_list": []}]) for name in names]
         place = type("Place", (), {"python": official.folder / "bin" / "python", "folder": official.folder})()
         return list(ask(place, questions, tmp_path, threads=1, log=tmp_path / "log"))
 
@@ -205,12 +205,12 @@ class TestComparison:
         }
 
     def test_a_video_that_both_leave_out_is_no_difference(self) -> None:
-        answer = Answer("color", 0.5, [{"video_path": "vbench/0001", "video_results": 0.5}])
+        answer = OfficialAnswer("color", 0.5, [{"video_path": "vbench/0001", "video_results": 0.5}])
         row = compare("color", self.rows(0.5, None), self.PROMPTS, answer)
         assert (row.video.difference, row.agrees) == (0.0, True)
 
     def test_a_video_that_one_side_leaves_out_is_an_infinite_one(self) -> None:
-        answer = Answer("color", 0.5, [{"video_path": "vbench/0001", "video_results": 0.5}])
+        answer = OfficialAnswer("color", 0.5, [{"video_path": "vbench/0001", "video_results": 0.5}])
         row = compare("color", self.rows(0.5, 0.5), self.PROMPTS, answer)
         assert not row.agrees
         assert as_json([row])[0]["largest_difference"] is None
@@ -218,11 +218,11 @@ class TestComparison:
 
     def test_a_dimensions_score_of_its_own_is_compared_too(self) -> None:
         records = [{"video_path": key.prompt_id, "video_results": 0.5} for key in self.KEYS]
-        row = compare("color", self.rows(0.5, 0.5), self.PROMPTS, Answer("color", 0.6, records))
+        row = compare("color", self.rows(0.5, 0.5), self.PROMPTS, OfficialAnswer("color", 0.6, records))
         assert (row.video.difference, row.agrees) == (0.0, False)
         assert row.score.difference == pytest.approx(0.1)
 
     def test_a_score_that_one_side_has_not_is_an_infinite_difference(self) -> None:
         records = [{"video_path": key.prompt_id, "video_results": 0.5} for key in self.KEYS]
-        row = compare("color", self.rows(0.5, 0.5), self.PROMPTS, Answer("color", None, records))
+        row = compare("color", self.rows(0.5, 0.5), self.PROMPTS, OfficialAnswer("color", None, records))
         assert (row.video.passed, row.score.passed, row.agrees) == (True, False, False)
