@@ -82,6 +82,24 @@ class RunOptions:
         return values | {"shard": list(self.part) if self.shard else None}
 
 
+@dataclass(frozen=True)
+class View:
+    """Which part of a run is looked at, and over what its coverage is stated. It changes nothing of the run."""
+
+    limit: int | None = None
+    "At most this many prompts of the run, spread evenly over the dimensions."
+    metrics: tuple[str, ...] = ()
+    "Only these dimensions."
+    samples_per_prompt: int | Literal["official"] | None = None
+    "At most so many samples of each prompt."
+    over: Literal["asked", "have", "suite"] = "asked"
+    "State coverage over what was asked for (the default), over the samples that are there, or over the whole suite."
+
+
+ALL = View()
+"""All there is of a run."""
+
+
 def _at_least(name: str, value: int | None, least: int) -> None:
     if value is not None and value < least:
         raise UsageError(f"{name}: Input should be greater than or equal to {least} (got {value})")

@@ -177,7 +177,11 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """Everything a table says of one run. ``samples_per_prompt`` is the rule in words (``"5"``, ``"official"``)."""
+    """Everything a table says of one run. ``samples_per_prompt`` is the rule in words (``"5"``, ``"official"``).
+
+    ``prompts`` of the ``suite``'s are wanted, each with as many samples as lie between the two of ``per_prompt``, and
+    ``selection`` is a digest of which: runs of equal ones compare. 0 and "" where it is not known.
+    """
 
     run: str
     model: str
@@ -191,6 +195,9 @@ class RunSummary:
     coverage: Coverage
     latency: Latency | None = None
     notes: tuple[str, ...] = ()
+    suite: int = 0
+    per_prompt: tuple[int, int] = (0, 0)
+    selection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from cyclopts import Group, Parameter
 
 from nova_eval import errors
-from nova_eval.options import RunOptions
+from nova_eval.options import RunOptions, View
 
 if TYPE_CHECKING:
     from nova_eval.runs.run import Run
@@ -60,6 +60,18 @@ class RunFlags(RunOptions):
         return {key: self.given[key] for key in keys}, self.set, self.config
 
 
+@dataclass(frozen=True)
+class ViewFlags(View):
+    """Options of every verb that looks at a run."""
+
+    metrics: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    "Only these dimensions."
+
+
+LookAt = Annotated[
+    ViewFlags, Parameter(name="*", group=Group("Which part is looked at", sort_key=2), show_default=False)
+]
+WHOLE = ViewFlags()
 Flags = Annotated[RunFlags, Parameter(name="*", group=_HOW, show_default=False)]
 UNSET = RunFlags()
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import app
-from nova_eval.cli.flags import UNSET, Flags, finish, open_run, print_json, put, reopen, talk
+from nova_eval.cli.flags import UNSET, WHOLE, Flags, LookAt, finish, open_run, print_json, put, reopen, talk
 
 Format = Literal["terminal", "md", "csv", "tex", "html"]
 
@@ -199,6 +199,7 @@ def plan(
 @app.command
 def table(
     *runs: str,
+    view: LookAt = WHOLE,
     preset: Literal["paper-t2i", "paper-t2v"] | None = None,
     format: Format = "terminal",
     baselines: Literal["some", "all", "none"] = "some",
@@ -208,6 +209,8 @@ def table(
     json: bool = False,
 ) -> int:
     """Print finished or unfinished runs as a table, published rows beside them.
+
+    All that there is of a run is shown, unless a part of it is asked for.
 
     Parameters
     ----------
@@ -234,12 +237,13 @@ def table(
     folders = [finding.find(name, results) for name in runs]
     if preset is not None:
         shown = print if format == "terminal" and not json else put
-        shown(show.preset(preset, folders, format=format, as_json=json), end="")
+        shown(show.preset(preset, folders, view=view, format=format, as_json=json), end="")
         return errors.OK
     shown = print if format == "terminal" and not json else put
     shown(
         show.tables(
             folders,
+            view=view,
             format=format,
             baselines=baselines,
             latency=latency,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nova_eval.errors import UsageError
+from nova_eval.options import View
 from nova_eval.records import ParityResult, RunSummary
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
@@ -20,8 +21,7 @@ from nova_eval.report.grid import Datum, Table
 from nova_eval.report.html import to_html
 from nova_eval.report.pages import comparison_pages, paper_page, run_pages
 from nova_eval.report.terminal import render_terminal
-from nova_eval.runs.opening import reopen
-from nova_eval.runs.summary import summarise
+from nova_eval.runs.view import look
 
 _WIDTH_WITHOUT_TERMINAL = 120
 
@@ -45,6 +45,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
 def tables(
     folders: Sequence[Path],
     *,
+    view: View,
     format: str,
     baselines: Literal["some", "all", "none"],
     latency: bool,
@@ -54,7 +55,7 @@ def tables(
     """Runs of one benchmark side by side; one run without baselines gives its own table."""
     if not folders:
         raise UsageError("no run was named", remedy="for example: nova-eval table results/runs/vbench/<run>")
-    summaries = [summarise(reopen(folder)).summary for folder in folders]
+    summaries = [look(folder, view) for folder in folders]
     if as_json:
         objects = [
             {**to_json(summary), "folder": str(folder)} for summary, folder in zip(summaries, folders, strict=True)
@@ -66,9 +67,9 @@ def tables(
     return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
 
 
-def preset(name: str, folders: Sequence[Path], *, format: str, as_json: bool) -> str:
+def preset(name: str, folders: Sequence[Path], *, view: View, format: str, as_json: bool) -> str:
     """A table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
-    page = paper_page(name, [summarise(reopen(folder)).summary for folder in folders])
+    page = paper_page(name, [look(folder, view) for folder in folders])
     if as_json:
         return json.dumps(plain_rows(page), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     return _on_terminal(page) if format == "terminal" else render(page, format)

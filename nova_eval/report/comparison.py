@@ -17,6 +17,7 @@ from nova_eval.report.numbers import (
     UNVERIFIED,
     absent,
     contradicted,
+    extent,
     published_numbers,
     run_numbers,
 )
@@ -53,7 +54,8 @@ def comparison_table(
             for row in rows
         ),
     ]
-    sheet = Sheet(f"{first.benchmark}, {first.variant} prompts{in_which_unit(config)}", (part,), tuple(lines))
+    title = f"{first.benchmark}, {first.variant} prompts, {extent(first)}{in_which_unit(config)}"
+    sheet = Sheet(title, (part,), tuple(lines))
     notes = [*_footnotes(sheet, summaries, rows), *reference_notes(sheet)]
     if published.rows and not config.with_baselines(first.variant):
         notes.append(closed_note(first.variant))

@@ -37,11 +37,23 @@ class Numbers:
         return not self.marks and name in self.values and name not in self.partial
 
 
+def extent(summary: RunSummary) -> str:
+    """Prompts × samples, such as "5 of 946 prompts × 5 samples" or "946 prompts × 5–25 samples"."""
+    fewest, most = summary.per_prompt
+    of_suite = f" of {summary.suite}" if summary.prompts < summary.suite else ""
+    prompts = f"{summary.prompts}{of_suite} prompt{'s' * (max(summary.prompts, summary.suite) != 1)}"
+    return f"{prompts} × {fewest if fewest == most else f'{fewest}–{most}'} sample{'s' * (most != 1)}"
+
+
 def run_numbers(summary: RunSummary, first: RunSummary, config: BenchmarkConfig) -> Numbers:
     """A run as it departs from ``first``."""
     differs = [f"{summary.variant} prompts"] if summary.variant != first.variant else []
-    if summary.samples_per_prompt != first.samples_per_prompt:
+    if summary.prompts != first.prompts:
+        differs.append(extent(summary))
+    elif summary.samples_per_prompt != first.samples_per_prompt:
         differs.append(f"samples per prompt: {summary.samples_per_prompt}")
+    elif summary.selection != first.selection:
+        differs.append("other prompts" if extent(summary) == extent(first) else extent(summary))
     differs += [f"{summary.scoring} scoring"] if summary.scoring != first.scoring else []
     unit = config.report.unit
     return Numbers(
@@ -65,6 +77,8 @@ def published_numbers(row: BaselineRow, run: RunSummary | None, config: Benchmar
         differs += [] if same else [f"samples per prompt: {row.samples_per_prompt}"]
     elif run is not None and run.samples_per_prompt not in config.official_samples:
         differs.append("official number of samples")
+    if run is not None and run.prompts < run.suite:
+        differs.append(f"all {run.suite} prompts")
     differs += ["official scoring"] * (run is not None and run.scoring != "official")
     differs += row.protocol
     wrong = contradictions(row, config)

@@ -23,6 +23,7 @@ from nova_eval.report.grid import (
     share,
     words,
 )
+from nova_eval.report.numbers import extent
 
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig
@@ -131,20 +132,13 @@ class _Timed:
 def run_title(summary: RunSummary, config: BenchmarkConfig) -> str:
     return (
         f"{summary.model} on {summary.benchmark}, {summary.variant} prompts, {summary.scoring} scoring, "
-        f"samples per prompt: {_samples_rule(summary, config)}{in_which_unit(config)}"
+        f"{extent(summary)}{in_which_unit(config)}"
     )
 
 
 def in_which_unit(config: BenchmarkConfig) -> str:
     """How a title says that numbers are not fractions."""
     return ", in percent" if config.report.unit == "percent" else ""
-
-
-def _samples_rule(summary: RunSummary, config: BenchmarkConfig) -> str:
-    """The rule, and the number it stands for where the benchmark has one for all prompts."""
-    counts = [count for count in config.official_samples if count != "official"]
-    rule = summary.samples_per_prompt
-    return f"{rule} ({counts[0]})" if rule == "official" and counts else rule
 
 
 def run_labels(summaries: Sequence[RunSummary]) -> list[str]:

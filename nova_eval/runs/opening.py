@@ -154,8 +154,14 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
     options = change(replace(old.options, shard=None))  # of all shards, unless one is asked for
     part = Part(old.prompts, old.wanted)
     if _choice(options) != _choice(old.options):
-        limit = None if options.limit == old.options.limit else options.limit
-        part = within(part, old.suite, old.config, replace(options, limit=limit))
+        part = within(
+            part,
+            old.suite,
+            old.config,
+            limit=None if options.limit == old.options.limit else options.limit,
+            metrics=options.metrics,
+            samples=options.samples_per_prompt,
+        )
         if not part.wanted:
             raise UsageError(f"{old.name} has no sample that serves {', '.join(options.metrics)}")
     return assemble(

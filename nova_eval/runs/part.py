@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -26,6 +26,12 @@ class Part(NamedTuple):
             counts[key.prompt_id] = max(counts.get(key.prompt_id, 0), key.index + 1)
         return {prompt.id: [counts.get(prompt.id, 0), list(prompt.tags)] for prompt in self.prompts}
 
+    def only(self, kept: Collection[SampleKey]) -> Part:
+        """What of it is ``kept``: those samples, and the prompts that have one."""
+        wanted = tuple(key for key in self.wanted if key in kept)
+        left = {key.prompt_id for key in wanted}
+        return Part(tuple(prompt for prompt in self.prompts if prompt.id in left), wanted)
+
 
 def asked(suite: Iterable[Prompt], config: BenchmarkConfig, options: RunOptions) -> Part:
     """What these options alone ask for."""
@@ -33,13 +39,26 @@ def asked(suite: Iterable[Prompt], config: BenchmarkConfig, options: RunOptions)
     return Part(prompts, tuple(wanted_keys(prompts, config, options)))
 
 
-def within(part: Part, suite: Iterable[Prompt], config: BenchmarkConfig, options: RunOptions) -> Part:
-    """What these options ask for of the samples of ``part``, whatever else its prompts serve."""
-    ids, there = {prompt.id for prompt in part.prompts}, set(part.wanted)
-    prompts, wanted = asked([prompt for prompt in suite if prompt.id in ids], config, options)
-    kept = tuple(key for key in wanted if key in there)
-    left = {key.prompt_id for key in kept}
-    return Part(tuple(prompt for prompt in prompts if prompt.id in left), kept)
+def within(
+    part: Part,
+    suite: Iterable[Prompt],
+    config: BenchmarkConfig,
+    *,
+    limit: int | None = None,
+    metrics: Sequence[str] = (),
+    samples: int | str | None = None,
+) -> Part:
+    """What is asked for of the samples of ``part``; without a limit, dimensions and samples a prompt it is all of it.
+
+    Under ``metrics`` its prompts serve those that they can, whatever was asked of them before.
+    """
+    ids = {prompt.id for prompt in part.prompts}
+    serving = _serving([prompt for prompt in suite if prompt.id in ids], metrics) if metrics else part.prompts
+    prompts = select(serving, limit)
+    counts = {prompt.id: config.samples_of(prompt.tags, samples) for prompt in prompts} if samples is not None else {}
+    ids = {prompt.id for prompt in prompts}
+    kept = {k for k in part.wanted if k.prompt_id in ids and (samples is None or k.index < counts[k.prompt_id])}
+    return Part(prompts, part.wanted).only(kept)
 
 
 def union(suite: Iterable[Prompt], first: Part, second: Part) -> Part:

@@ -183,6 +183,9 @@ def _whole(opened: Run, manifest: Mapping[str, Any]) -> Run:
         larger = len(new.wanted) >= len(old.wanted)
         options = opened.options if larger else recorded_options(manifest)
         judging = opened.judging.over(before)
+    asked_before, asked_now = recorded_options(manifest).metrics, opened.options.metrics
+    every = tuple(dict.fromkeys((*asked_before, *asked_now))) if asked_before and asked_now else ()
+    options = replace(options, metrics=every)
     return replace(opened, options=options, prompts=both.prompts, wanted=both.wanted, judging=judging, external=None)
 
 

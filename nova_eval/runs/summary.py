@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from nova_eval import environment
 from nova_eval.adapters.own import why_not
 from nova_eval.adapters.reduce import coverage_of
 from nova_eval.config import CUSTOM
+from nova_eval.identity import digest
 from nova_eval.plan import share
 from nova_eval.records import Latency, Metric, RunSummary, Sample, SampleKey, Score
 from nova_eval.runs.run import Run
@@ -43,6 +45,7 @@ def summarise(opened: Run) -> Outcome:
     note = opened.config.note_of(opened.spec.variant, opened.options.judges)
     own_notes = opened.suite_facts.get("notes", ()) if opened.own else ()
     there = [samples[key] for key in opened.wanted if key in samples]
+    counts = Counter(key.prompt_id for key in opened.wanted).values()
     summary = RunSummary(
         run=opened.name,
         model=opened.model,
@@ -56,6 +59,9 @@ def summarise(opened: Run) -> Outcome:
         coverage=coverage_of(counted),
         latency=_latency(opened, there),
         notes=(*([note] if note else []), *own_notes, *_long_clips(opened, there)),
+        suite=len(opened.suite),
+        per_prompt=(min(counts, default=0), max(counts, default=0)),
+        selection=digest(sorted(opened.wanted)),
     )
     own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
     return Outcome(summary, tuple(rows), tuple(counted), samples, coverage_of(own).unscored)

@@ -60,6 +60,9 @@ def summary() -> RunSummary:
             missing=(Missing("steady", 1, "out of memory"), Missing("color", 6, "no weights | for 50 % of_it")),
         ),
         latency=Latency(12.3456, 2.75, "one A100"),
+        suite=4,
+        per_prompt=(2, 2),
+        selection="all",
     )
 
 

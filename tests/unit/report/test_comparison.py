@@ -117,6 +117,21 @@ class TestWhatMayShareATable:
         assert [row.cells[0].text for row in table.rows] == ["mini", "more †"]
         assert "samples per prompt: 3 (more)" in table.footnotes[0]
 
+    def test_a_run_of_other_prompts_is_marked(self, summary, published):
+        fewer = replace(summary, model="fewer", prompts=2, samples=2, per_prompt=(1, 1), selection="two")
+        others = replace(summary, model="others", selection="others")
+        more = replace(summary, model="more", per_prompt=(2, 5), selection="more")
+        table = comparison_table([summary, fewer, others, more], replace(published, rows=()))
+        assert [row.cells[0].text for row in table.rows] == ["mini", "fewer †", "others †", "more †"]
+        told = "2 of 4 prompts × 1 sample (fewer); other prompts (others); 4 prompts × 2–5 samples (more)."
+        assert table.footnotes[0].endswith(told)
+        assert table.title == "toy, official prompts, 4 prompts × 2 samples, in percent"
+
+    def test_published_rows_are_of_the_whole_suite(self, summary, published):
+        table = comparison_table([replace(summary, suite=9)], published)
+        assert all("†" in row.cells[0].text for row in table.rows[1:])
+        assert "all 9 prompts (every published row)" in table.footnotes[0]
+
     def test_two_runs_of_one_model_are_told_apart(self, summary, published):
         table = comparison_table([summary, replace(summary, run="toy/mini-89ab")], replace(published, rows=()))
         assert [row.cells[0].text for row in table.rows] == ["mini (0123abcd)", "mini (89ab)"]

@@ -38,7 +38,7 @@ def test_one_run_alone_is_its_own_table_unless_columns_are_chosen(
 
 def test_latency_is_a_page_of_its_own(geneval: RunSummary) -> None:
     pages = comparison_pages([geneval, replace(geneval, model="other")], baselines="all", latency=True)
-    assert [page.title for page in pages] == ["geneval, official prompts", "Latency"]
+    assert [page.title for page in pages] == ["geneval, official prompts, 4 prompts × 2 samples", "Latency"]
 
 
 def test_runs_of_two_benchmarks_do_not_share_a_table(summary: RunSummary, geneval: RunSummary) -> None:
