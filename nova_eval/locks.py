@@ -42,19 +42,28 @@ def waiting(path: Path, seconds: float = _WAIT_SECONDS) -> Iterator[bool]:
 def claimed(path: Path, what: str) -> Iterator[None]:
     """Holds ``path`` for the block. PrerequisiteError, which says who holds it and since when, where another does."""
     with _opened(path) as number:
-        taken = _taken(number)
-        holder = _holder(number)
-        if taken is False or (taken is None and holder and not _is_gone(holder)):
-            told = "process {pid} on {host}, since {since}".format(**_UNKNOWN | holder)
-            raise PrerequisiteError(
-                f"{what} is being worked on by {told}",
-                remedy=f"wait for it, end it, or take another --shard{'' if taken is False else f'; or remove {path}'}",
-            )
+        _refuse_if_taken(path, number, what)
         _write(number, {**_myself(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
         try:
             yield
         finally:
             _write(number, {})
+
+
+def check_free(path: Path, what: str) -> None:
+    """PrerequisiteError, as ``claimed`` raises it, where somebody holds ``path``."""
+    with _opened(path) as number:
+        _refuse_if_taken(path, number, what)
+
+
+def _refuse_if_taken(path: Path, number: int, what: str) -> None:
+    taken, holder = _taken(number), _holder(number)
+    if taken is False or (taken is None and holder and not _is_gone(holder)):
+        told = "process {pid} on {host}, since {since}".format(**_UNKNOWN | holder)
+        raise PrerequisiteError(
+            f"{what} is being worked on by {told}",
+            remedy=f"wait for it, end it, or take another --shard{'' if taken is False else f'; or remove {path}'}",
+        )
 
 
 _UNKNOWN = {"pid": "?", "host": "an unknown host", "since": "an unknown time"}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ _CHECK = ',"crc":"'  # the last field of every line; the checksum covers all byt
 MOST = 1 << 28  # bytes of a manifest or a suite
 _LONGEST_ROW = 1 << 24
 _MOST_ROWS = 1 << 32
+_SHARD_LOCK = re.compile(r"shard-(0|[1-9]\d{0,8})-of-([1-9]\d{0,8})\.lock")
 _REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
 
 
@@ -166,6 +168,17 @@ class RunStore:
     def lock(self, name: str) -> Path:
         """The file by which processes agree who does something to this run."""
         return files.inside(self.folder, f"locks/{name}.lock")
+
+    def shard_lock(self, part: int, parts: int) -> Path:
+        """The lock of whoever works on one of ``parts`` shards."""
+        return self.lock(f"shard-{part}-of-{parts}")
+
+    def shard_locks(self) -> Iterator[tuple[Path, int, int]]:
+        """Those that there are, held or not, with their part of how many."""
+        for path in sorted(self.folder.glob("locks/shard-*-of-*.lock")):
+            if match := _SHARD_LOCK.fullmatch(path.name):
+                part, parts = int(match[1]), int(match[2])
+                yield self.shard_lock(part, parts), part, parts
 
     def shards(self) -> Iterator[tuple[Path, list[bytes], list[int]]]:
         """Every file of rows, its whole lines, and the numbers of those that are none. For looking at damage only."""

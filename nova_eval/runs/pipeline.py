@@ -5,10 +5,11 @@ Each looks at what is on disk first and does only what is missing, so calling it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +54,24 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
         return reduce(opened)
 
 
-def driving(opened: Run) -> AbstractContextManager[None]:
-    """Held while a process works on its shard of a run, so that no second one does."""
+@contextmanager
+def driving(opened: Run) -> Iterator[None]:
+    """Held while a process works on its shard of a run, so that no second one does.
+
+    Nor does one that works on the whole, or on a shard of another division that has prompts in common with this one.
+    """
     part, parts = opened.options.part
-    shard = f"shard {part}/{parts} of " if parts > 1 else ""
-    return locks.claimed(opened.store.lock(f"shard-{part}-of-{parts}"), f"{shard}{opened.name}")
+
+    def name(part: int, parts: int) -> str:
+        return f"shard {part}/{parts} of {opened.name}" if parts > 1 else opened.name
+
+    with ExitStack() as held:
+        with locks.waiting(opened.store.lock("driving")):
+            for path, other, others in opened.store.shard_locks():
+                if (other, others) != (part, parts) and (other - part) % gcd(others, parts) == 0:
+                    locks.check_free(path, name(other, others))
+            held.enter_context(locks.claimed(opened.store.shard_lock(part, parts), name(part, parts)))
+        yield
 
 
 def engine_for(opened: Run) -> LocalEngine:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nova_eval import locks
-from nova_eval.errors import CorruptStoreError
+from nova_eval.errors import CorruptStoreError, PrerequisiteError
 from nova_eval.runs import pipeline
 from nova_eval.runs.exporting import export_run
 from nova_eval.runs.opening import open_run, reopen, reopen_to_score
@@ -223,3 +223,39 @@ def test_the_last_reduce_knows_every_row_whoever_was_slower(tmp_path: Path, monk
     monkeypatch.undo()
     run(opened(tmp_path))
     assert table_of(slow.store.folder) == before
+
+
+@pytest.mark.parametrize("without", [False, True], ids=["locks", "no locks"])
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        (None, None, False),
+        (None, "1/2", False),
+        ("1/2", None, False),
+        ("1/2", "1/2", False),
+        ("2/2", "0/2", False),
+        ("1/2", "2/2", True),
+        ("1/2", "1/4", False),
+        ("1/2", "3/4", False),
+        ("1/2", "2/4", True),
+        ("1/2", "1/3", False),
+    ],
+)
+def test_no_two_work_on_one_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str | None, second: str | None, together: bool, without: bool
+) -> None:
+    """The whole and its shards, and shards of other divisions, have prompts in common."""
+    if without:
+        monkeypatch.setattr(locks, "_taken", lambda number: None)
+    one, other = opened(tmp_path, shard=first), opened(tmp_path, shard=second)
+    held = one.options.part
+    told = f"shard {held[0]}/{held[1]} of {one.name}" if first else one.name
+    with pipeline.driving(one):
+        if together:
+            with pipeline.driving(other):
+                pass
+        else:
+            with pytest.raises(PrerequisiteError, match=rf"^{told} is being worked on by process \d+"):
+                pipeline.driving(other).__enter__()
+    with pipeline.driving(other):  # it is free once the first has ended
+        pass
