@@ -12,6 +12,7 @@ from nova_eval.cli.apps import app
 from nova_eval.cli.flags import UNSET, WHOLE, Flags, LookAt, finish, open_run, print_json, put, reopen, talk
 
 Format = Literal["terminal", "md", "csv", "tex", "html"]
+Link = Annotated[bool, Parameter(negative="--copy")]
 
 
 @app.command
@@ -71,7 +72,7 @@ def import_(
     prefer: tuple[str, ...] = (),
     grid: int = 2,
     tile: int = 0,
-    link: bool = False,
+    link: Link = False,
     flags: Flags = UNSET,
     json: bool = False,
 ) -> int:
@@ -94,7 +95,7 @@ def import_(
     tile
         Side of a sample within such a picture, in pixels.
     link
-        Hard-link files where that is possible; otherwise they are copied, and neither side can change the other's.
+        Hard-link files where that is possible. Copies are the default: neither side can change the other's.
     json
         Print one JSON object instead of a line.
     """
@@ -119,7 +120,7 @@ def import_(
 
 
 @app.command
-def export(run: str, folder: Path, /, *, names: str = "", link: bool = False, results: Path = Path("results")) -> int:
+def export(run: str, folder: Path, /, *, names: str = "", link: Link = False, results: Path = Path("results")) -> int:
     """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
 
     Parameters
@@ -132,7 +133,7 @@ def export(run: str, folder: Path, /, *, names: str = "", link: bool = False, re
         official (the default), separate for images one by one where official ones share a picture (DPG-Bench), or
         custom (the default of own prompts): their own, with a table prompts.json.
     link
-        Hard-link files where that is possible; otherwise they are copied, and neither side can change the other's.
+        Hard-link files where that is possible. Copies are the default: neither side can change the other's.
     """
     from nova_eval.runs import exporting, finding, opening
 

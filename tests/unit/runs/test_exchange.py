@@ -402,7 +402,7 @@ def test_the_three_verbs_on_the_command_line(
     answer = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))
     assert answer["coverage"]["fraction"] == 1
     assert answer["model"] == "Mine"
-    assert call("export", name, tmp_path / "out", "--results", tmp_path) == 0
+    assert call("export", name, tmp_path / "out", "--copy", "--results", tmp_path) == 0
     assert len(list((tmp_path / "out").rglob("*.png"))) == 32
     assert call("import", "geneval", exported["geneval"], "--model", "Five", *asked[:4], "--results", tmp_path) == 0
 
