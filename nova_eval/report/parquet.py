@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from nova_eval import files
 from nova_eval.errors import printable
 from nova_eval.identity import canonical_json
 from nova_eval.records import Prompt, Sample, SampleKey, Score
-from nova_eval.store import RunStore
 
 
 def write_scores(
-    store: RunStore, rows: Sequence[Score], samples: Mapping[SampleKey, Sample], prompts: Sequence[Prompt]
-) -> None:
-    """``tables/scores.parquet``: one row a (sample, metric), sorted; missing values stay missing.
+    rows: Sequence[Score], samples: Mapping[SampleKey, Sample], prompts: Sequence[Prompt], folder: Path
+) -> Path:
+    """``scores.parquet``: one row a (sample, metric), sorted; missing values stay missing.
 
     Columns: prompt_id, index, prompt, metric, value (nullable), weight, reason, detail (JSON), seed, path, digest.
     Holds nothing that differs between two equal runs.
@@ -41,4 +42,4 @@ def write_scores(
     )
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, engine="pyarrow")
-    store.write("tables/scores.parquet", buffer.getvalue())
+    return files.write(folder / "scores.parquet", buffer.getvalue())

@@ -180,7 +180,7 @@ def _reduced(opened: Run) -> Outcome:
     else:
         finished = old.get("finished") or _now()
         opened.store.write_manifest(_manifest(whole, status="complete", finished=finished, **state))
-    _write_tables(whole, record)
+    _write_derived(whole, record)
     return outcome
 
 
@@ -292,25 +292,26 @@ def _part_record(opened: Run) -> dict[str, Any]:
     return {} if asked(opened.suite, opened.config, opened.options).record() == part else {"part": part}
 
 
-def write_text_tables(opened: Run, outcome: Outcome, folder: Path) -> tuple[Path, ...]:
-    """The tables of an outcome as md, csv and tex."""
+def write_tables(opened: Run, outcome: Outcome, folder: Path) -> tuple[Path, ...]:
+    """All that ``tables/`` holds of an outcome: the run's table as md, csv and tex, and its scores one by one."""
+    from nova_eval.report import export
     from nova_eval.report.baselines import load_published
-    from nova_eval.report.export import write_tables
-
-    return write_tables(outcome.summary, load_published(opened.spec.benchmark), folder)
-
-
-def _write_tables(opened: Run, outcome: Outcome) -> None:
-    from nova_eval.report.baselines import load_published
-    from nova_eval.report.export import write_latency
     from nova_eval.report.formats import to_csv
     from nova_eval.report.parquet import write_scores
 
-    write_text_tables(opened, outcome, files.inside(opened.store.folder, "tables"))
+    tables = export.write_tables(outcome.summary, load_published(opened.spec.benchmark), folder)
+    scores = write_scores(outcome.rows, outcome.samples, opened.prompts, folder)
+    if not opened.own:
+        return *tables, scores
+    return *tables, scores, files.write(folder / "samples.csv", to_csv(clips_of(opened, outcome)))
+
+
+def _write_derived(opened: Run, outcome: Outcome) -> None:
+    from nova_eval.report.baselines import load_published
+    from nova_eval.report.export import write_latency
+
+    write_tables(opened, outcome, files.inside(opened.store.folder, "tables"))
     write_latency(outcome.summary, load_published(opened.spec.benchmark), files.inside(opened.store.folder, "logs"))
-    write_scores(opened.store, outcome.rows, outcome.samples, opened.prompts)
-    if opened.own:
-        opened.store.write("tables/samples.csv", to_csv(clips_of(opened, outcome)).encode())
 
 
 def clips_of(opened: Run, outcome: Outcome) -> Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -31,9 +32,10 @@ class Fault(NamedTuple):
 def verify(folder: Path, *, fix: bool = False) -> Iterator[Fault]:
     """Reads manifest, suite, rows, media and tables of a run.
 
-    Nothing is changed unless ``fix``. Then rows that are none are moved aside (``*.jsonl.broken``), media whose bytes
-    are in no row are moved aside too (``*.damaged``), so that ``run`` makes them anew, and suite and tables are written
-    anew from what they are made of. A manifest that cannot be read is told, and then nothing else is known.
+    Nothing is changed unless ``fix``. Then rows that are none are moved aside (``*.jsonl.broken``), as are media whose
+    bytes are in no row (``*.damaged``), so that ``run`` makes them anew, and scores of no sample (``*.stray``); suite
+    and tables are written anew from what they are made of. A manifest that cannot be read is told, and then nothing
+    else is known.
     """
     store = RunStore(folder)
     try:
@@ -55,7 +57,7 @@ def verify(folder: Path, *, fix: bool = False) -> Iterator[Fault]:
         return
     yield from _media(opened, rows, fix)
     if all(finding.mended for finding in broken):  # else they are of rows that cannot be read
-        yield from _scores(opened)
+        yield from _scores(opened, rows, fix)
         yield from _tables(opened, fix)
 
 
@@ -87,11 +89,16 @@ def _rows(store: RunStore, fix: bool) -> Iterator[Fault]:
             continue
         what = f"{path}: {len(broken)} lines are not whole rows, the first is line {broken[0]}"
         if fix:
-            aside = _aside(path, "broken")
-            files.write(path, b"".join(line + b"\n" for line in whole))
-            yield Fault(what, mended=f"kept {len(whole)} rows; all is in {aside.name}; `run` makes the rest anew")
+            yield Fault(what, mended=f"{_only(path, whole, 'broken')}; `run` makes the rest anew")
         else:
             yield Fault(what, remedy=_REMEDY)
+
+
+def _only(path: Path, lines: Sequence[bytes], ending: str) -> str:
+    """Leaves only these lines in a file of rows; says where all are."""
+    aside = _aside(path, ending)
+    files.write(path, b"".join(line + b"\n" for line in lines))
+    return f"kept {len(lines)} rows; all is in {aside.name}"
 
 
 def _media(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iterator[Fault]:
@@ -128,11 +135,26 @@ def _wrong(store: RunStore, sample: Sample) -> str:
     return ""
 
 
-def _scores(opened: Run) -> Iterator[Fault]:
-    """Folders of scores that the record names and that are not there."""
+def _scores(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iterator[Fault]:
+    """Folders of scores that the record names and that are not there, and scores of bytes that no sample ever had."""
+    known = {(*key, sample.digest) for key, samples in rows.items() for sample in samples}
+    for path, lines, _ in list(opened.store.shards()):
+        kept = [line for line in lines if path.parent.name == "samples" or _speaks_of(line) in known]
+        if len(kept) == len(lines):
+            continue
+        what = f"{path}: {len(lines) - len(kept)} of {len(lines)} scores are of no sample that is recorded"
+        if fix:
+            yield Fault(what, mended=_only(path, kept, "stray"))
+        else:
+            yield Fault(what, remedy=f"`run` makes lost samples anew; {_REMEDY} moves the scores aside")
     for plan in opened.judging.plans:
         if not files.inside(opened.store.folder, f"scores/{plan.folder}").is_dir() and opened.samples()[0]:
             yield Fault(f"{plan.name}: scores/{plan.folder} is not there", remedy="call `score RUN`")
+
+
+def _speaks_of(line: bytes) -> tuple[str, int, str]:
+    row = json.loads(line)
+    return str(row["key"][0]), int(row["key"][1]), str(row.get("of"))
 
 
 def _tables(opened: Run, fix: bool) -> Iterator[Fault]:
@@ -143,8 +165,8 @@ def _tables(opened: Run, fix: bool) -> Iterator[Fault]:
         return
     folder = files.inside(opened.store.folder, "tables")
     with TemporaryDirectory() as made:
-        names = pipeline.write_text_tables(opened, outcome, Path(made))
-        stale = [path.name for path in names if _bytes(folder / path.name) != path.read_bytes()]
+        written = pipeline.write_tables(opened, outcome, Path(made))
+        stale = [path.name for path in written if not _alike(folder / path.name, path)]
     told = (opened.store.manifest() or {}).get("coverage", {}).get("fraction")
     if told not in (None, outcome.summary.coverage.fraction):
         stale.append("manifest.json")
@@ -159,11 +181,18 @@ def _tables(opened: Run, fix: bool) -> Iterator[Fault]:
         yield Fault(what, remedy=_REMEDY)
 
 
-def _bytes(path: Path) -> bytes:
+def _alike(path: Path, made: Path) -> bool:
+    """Whether a table is as it would be made now; Parquet by its content, whose bytes depend on its writer."""
+    import pyarrow as arrow
+    from pyarrow import parquet
+
     try:
-        return files.read(path, 1 << 28)
-    except OSError:
-        return b""
+        there, anew = files.read(path, 1 << 28), made.read_bytes()
+        if there == anew or made.suffix != ".parquet":
+            return there == anew
+        return bool(parquet.read_table(arrow.BufferReader(there)).equals(parquet.read_table(arrow.BufferReader(anew))))
+    except (OSError, ValueError, arrow.ArrowException):
+        return False
 
 
 def _aside(path: Path, ending: str) -> Path:

@@ -242,7 +242,12 @@ def test_the_last_reduce_knows_every_row_whoever_was_slower(tmp_path: Path, monk
     ],
 )
 def test_no_two_work_on_one_prompt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str | None, second: str | None, together: bool, without: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str | None,
+    second: str | None,
+    together: bool,
+    without: bool,
 ) -> None:
     """The whole and its shards, and shards of other divisions, have prompts in common."""
     if without:

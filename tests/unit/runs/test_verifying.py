@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from nova_eval.cli import app
+from nova_eval.media import encode_image
 from nova_eval.runs.opening import open_run, reopen
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import run
@@ -55,6 +59,18 @@ def cut_a_line(path: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
 
 
+def without_a_row(path: Path) -> None:
+    pd.read_parquet(path)[1:].to_parquet(path)
+
+
+def of_other_bytes(path: Path) -> None:
+    """A row that is whole, and speaks of bytes that nobody made."""
+    body = path.read_bytes().splitlines()[0].rpartition(b',"crc":"')[0]
+    row = json.dumps({**json.loads(body + b"}"), "of": "0" * 64, "value": 0.0})[:-1].encode()
+    with path.open("ab") as stream:
+        stream.write(row + b',"crc":"%08x"}\n' % zlib.crc32(row))
+
+
 # where, what is done, whether `verify --fix` and then `run` mend it
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], bool]] = {
     "a bit of a medium": ("media/**/*.png", flip, True),
@@ -65,6 +81,9 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], bool]] = {
     "a suite cut": ("prompts.jsonl", cut_a_line, True),
     "a table changed": ("tables/table.csv", flip, True),
     "a table gone": ("tables/comparison.md", Path.unlink, True),
+    "a bit of the scores one by one": ("tables/scores.parquet", flip, True),
+    "the scores one by one of others": ("tables/scores.parquet", without_a_row, True),
+    "scores of other bytes": ("scores/*/*.jsonl", of_other_bytes, True),
     "a manifest cut": ("manifest.json", cut, False),
     "a bit of the manifest": ("manifest.json", flip, False),
 }
@@ -110,3 +129,27 @@ def test_the_verb_says_each_and_its_code(folder: Path, capsys: pytest.CaptureFix
     assert "not the bytes that were sampled" in found["what"]
     app(["verify", str(folder), "--fix"], result_action="return_value")
     assert "mended: moved to 0.png.damaged" in capsys.readouterr().out
+
+
+def test_the_scores_of_own_samples_are_looked_at_and_another_writer_of_parquet_is_none(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("a red circle\n")
+    asked = {"sampler": "oracle", "prompts": tmp_path / "mine.txt", "workers": 1, "results": tmp_path}
+    made = open_run(*resolve("geneval", {**asked, "samples_per_prompt": "1"}))
+    run(made)
+    folder = made.store.folder
+    table = folder / "tables" / "scores.parquet"
+    pd.read_parquet(table).to_parquet(table, compression="none", index=False)
+    assert list(verify(folder)) == []
+    flip(folder / "tables" / "samples.csv")
+    assert [found.what for found in verify(folder)] == ["samples.csv: not what the rows say"]
+
+
+def test_a_file_that_became_another_leaves_rows_of_both_and_no_fault(tmp_path: Path) -> None:
+    pictures, sizes = tmp_path / "pictures", (32, 48)
+    pictures.mkdir()
+    for size in sizes:
+        (pictures / "mine.png").write_bytes(encode_image(np.zeros((size, size, 3), np.uint8)))
+        asked = {"sampler": f"folder:{pictures}", "variant": "custom", "judges": "sprites", "results": tmp_path}
+        again = open_run(*resolve("geneval", {**asked, "workers": 1}))
+        run(again)
+    assert [found.what for found in verify(again.store.folder)] == []
