@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval import reading
+from nova_eval.errors import UsageError, unknown
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -220,16 +220,4 @@ class BenchmarkConfig(_Frozen):
 
 def read_benchmark(facts: Facts) -> BenchmarkConfig:
     """What ``benchmark.toml`` says."""
-    return BenchmarkConfig.model_validate(read_toml(facts.benchmark / "benchmark.toml"))
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The TOML file at ``path``; missing, unreadable or malformed files are one-line errors."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"no such file: {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PrerequisiteError(f"cannot read {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
+    return reading.toml_file(facts.benchmark / "benchmark.toml", BenchmarkConfig)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import re
 import unicodedata
@@ -13,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval import reading
+from nova_eval.errors import UsageError
 
 LONGEST_TEXT = 10_000  # characters; the longest official prompt has under 2,000
-LARGEST_FILE = 64 * 2**20  # bytes
 TABLES = ("prompts.json", "prompts.jsonl", "prompts.csv", "metadata.jsonl", "metadata.csv")
 """Files in a folder of media that say what each of them was made for, the first that is there."""
 SIDE_ENDINGS = frozenset({".txt", ".json", ".jsonl", ".csv", ".md"})
@@ -63,7 +60,7 @@ def read_entries(path: Path, endings: Collection[str]) -> list[Entry]:
             f"{path} has no ending of a file of prompts" if path.exists() else f"the prompt file {path} does not exist",
             remedy=f"name it with one of {', '.join(readers)}, or name a folder",
         )
-    entries = list(reader(_read(path), path.name))
+    entries = list(reader(_text(path), path.name))
     if not entries:
         raise UsageError(f"{path} holds no prompt", remedy="write one prompt a line, or name another file")
     return entries
@@ -93,19 +90,8 @@ def spoken(stem: str) -> tuple[str, int] | None:
     return text, int(numbered[2]) if numbered else 0
 
 
-def _read(path: Path) -> str:
-    try:
-        if not path.is_file() and path.exists():
-            raise UsageError(f"{path} is not a regular file", remedy="name a file of prompts, or a folder")
-        if path.stat().st_size > LARGEST_FILE:
-            raise UsageError(f"{path} has over {LARGEST_FILE >> 20} MiB: not a file of prompts")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UsageError(f"the prompt file {path} does not exist") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
-    except OSError as error:
-        raise PrerequisiteError(f"cannot read {path}: {error.strerror or error}") from error
+def _text(path: Path) -> str:
+    return reading.text(path, remedy="name a file of prompts, or a folder")
 
 
 def _lines(text: str, name: str) -> Iterator[Entry]:
@@ -132,31 +118,22 @@ def _csv(text: str, name: str) -> Iterable[Entry]:
 
 
 def _table(text: str, name: str) -> Iterator[Entry]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = [column.strip() for column in reader.fieldnames or ()]
-        if not set(columns) & {*_TEXT}:
-            shown = ", ".join(columns[:6]) or "none"
-            raise UsageError(f"{name} has no column 'prompt'", remedy=f"its columns are {shown}")
-        if twice := next((column for column in columns if columns.count(column) > 1), None):
-            raise UsageError(f"{name} has two columns {twice!r}")
-        for row in reader:
-            where = f"{name}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise UsageError(f"{where}: another number of cells than the header", remedy="quote cells with commas")
-            cells = {column.strip(): cell for column, cell in row.items() if cell.strip()}
-            if cells:
-                yield _entry({column: _cell(column, cell, where) for column, cell in cells.items()}, where)
-    except csv.Error as error:
-        raise UsageError(f"{name}, line {reader.line_num}: not a row of CSV ({error})") from error
+    columns = reading.csv_columns(text, name)
+    if not set(columns) & {*_TEXT}:
+        raise UsageError(f"{name} has no column 'prompt'", remedy=f"its columns are {', '.join(columns[:6]) or 'none'}")
+    for where, row in reading.csv_table(text, name):
+        if cells := {column: cell for column, cell in row.items() if cell.strip()}:
+            yield _entry({column: _cell(column, cell, where) for column, cell in cells.items()}, where)
 
 
 def _cell(column: str, cell: str, where: str) -> Any:
-    return _parsed(cell, where) if cell.lstrip()[:1] in {"{", "["} and column not in _TEXT else cell
+    if cell.lstrip()[:1] not in {"{", "["} or column in _TEXT:
+        return cell
+    return reading.json_text(cell, f"{where}, {column}", Any)
 
 
 def _json(text: str, name: str) -> Iterator[Entry]:
-    content = _parsed(text, name)
+    content = reading.json_text(text, name, Any)
     if isinstance(content, list):
         for place, row in enumerate(content):
             where = f"{name}, entry {place}"
@@ -173,28 +150,8 @@ def _json(text: str, name: str) -> Iterator[Entry]:
 
 
 def _json_lines(text: str, name: str) -> Iterator[Entry]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            where = f"{name}, line {number}"
-            row = _parsed(line, where)
-            yield Entry(where, sayable(row, where)) if isinstance(row, str) else _entry(row, where)
-
-
-def _parsed(text: str, where: str) -> Any:
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not a JSON number")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands there twice")
-        return found
-
-    try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where} is not JSON: {error}") from error
+    for where, row in reading.json_lines(text, name, Any):
+        yield Entry(where, sayable(row, where)) if isinstance(row, str) else _entry(row, where)
 
 
 def _entry(row: Any, where: str) -> Entry:
@@ -256,7 +213,7 @@ def _of_folder(folder: Path, endings: Collection[str]) -> list[Entry]:
             f"{folder} holds neither media nor texts", remedy=f"known endings: {', '.join(sorted(endings))}"
         )
     return [
-        Entry(path.name, sayable(_read(path), path.name), _named(path.stem), reference={"item": path.stem})
+        Entry(path.name, sayable(_text(path), path.name), _named(path.stem), reference={"item": path.stem})
         for path in sorted(texts)
     ]
 
@@ -269,7 +226,7 @@ def _of_media(path: Path, folder: Path) -> Entry:
     name = path.relative_to(folder).as_posix()
     beside = path.with_suffix(".txt")
     if beside.is_file():
-        return Entry(beside.name, sayable(_read(beside), beside.name), files=(name,))
+        return Entry(beside.name, sayable(_text(beside), beside.name), files=(name,))
     metadata = path.parent.parent / "metadata.jsonl"
     if path.parent.name == "samples" and folder in metadata.parents and metadata.is_file():
         (first, *_) = read_entries(metadata, ())

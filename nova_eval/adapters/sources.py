@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha1
 from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from nova_eval import files
-from nova_eval.config import Facts, read_toml
+from typing_extensions import TypedDict
+
+from nova_eval import files, reading
+from nova_eval.config import Facts
 from nova_eval.download import Seen, Unreachable, discard_note, download
 from nova_eval.environment import CACHE_VARIABLE, cache_root
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import file_digest
 from nova_eval.progress import Transfer
 
@@ -30,6 +33,8 @@ class Source:
     the pinned commit, and ``bytes`` is a ceiling. With a ``listing`` the path is a folder, whose files that file pins
     in the format of ``sha256sum``; ``bytes`` counts all of them.
     """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     benchmark: str
     role: str
@@ -57,6 +62,12 @@ class Source:
         return f"{self.repository}@{self.commit[:7]}:{self.path}"
 
 
+class _Pins(TypedDict):
+    """``SOURCE.toml``."""
+
+    files: list[dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class PromptCheck:
     """What became of one pinned file: ``path`` is ``None`` when it is nowhere, ``problem`` is "" when all is well."""
@@ -69,24 +80,28 @@ class PromptCheck:
 def load_sources(facts: Facts) -> tuple[Source, ...]:
     """The pinned files of a benchmark, as its ``SOURCE.toml`` lists them; none where it has no such file."""
     pins = facts.prompts / "SOURCE.toml"
-    entries = read_toml(pins)["files"] if pins.exists() else []
+    entries = reading.toml_file(pins, _Pins)["files"] if pins.exists() else []
+    usual = {"benchmark": facts.name, "sha256": ""}
     return tuple(
-        Source(facts.name, **{"sha256": "", **entry, "listing": _beside(facts, entry.get("listing", ""))})
-        for entry in entries
+        reading.fitting({**usual, **row, "listing": _beside(facts, row.get("listing", ""))}, str(pins), Source)
+        for row in entries
     )
 
 
-def _beside(facts: Facts, name: str) -> str:
-    return str(facts.prompts / name) if name else ""
+def _beside(facts: Facts, name: object) -> str:
+    return str(files.inside(facts.prompts, str(name))) if name else ""
 
 
 def files_of(source: Source) -> tuple[Source, ...]:
     """The files of a folder, or the file itself."""
     if not source.listing:
         return (source,)
-    lines = Path(source.listing).read_text(encoding="utf-8").splitlines()
-    pins = (line.split("  ", 1) for line in lines)
-    return tuple(replace(source, path=f"{source.path}/{name}", sha256=pin, listing="") for pin, name in pins)
+    rows = [line.partition("  ") for line in reading.text(Path(source.listing)).splitlines()]
+    if wrong := next((number for number, (pin, _, name) in enumerate(rows, 1) if len(pin) != 64 or not name), 0):
+        raise UsageError(f"{source.listing}, line {wrong}: not a line of sha256sum")
+    return tuple(
+        replace(source, path=f"{source.path}/{files.relative(name)}", sha256=pin, listing="") for pin, _, name in rows
+    )
 
 
 def locate(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from typing_extensions import TypedDict
+
+from nova_eval import reading
 from nova_eval.adapters.sources import Source, load_sources, locate
 from nova_eval.config import Facts
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
@@ -16,6 +18,7 @@ from nova_eval.identity import suite_digest
 from nova_eval.records import Prompt
 
 SPRITES = "sprites.json"
+_NAME = "name a .json file with a list of prompts, or a .txt file"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ Find: TypeAlias = Callable[[Source], Path]
 
 ReadOfficial: TypeAlias = Callable[[Mapping[str, Source], Find], Suite]
 """The official suite from the pinned files, by role."""
+
+
+class _Rewrite(TypedDict):
+    prompt: str
+    dense_prompt: str
 
 
 def read_suite(
@@ -83,7 +91,7 @@ def load_prompt_file(
     if path.suffix.lower() == ".json":
         prompts = _prompts(_rows(path), path.name, suite="custom", default_tags=default_tags)
     else:
-        lines = [line.strip() for line in _text(path).splitlines()]
+        lines = [line.strip() for line in reading.text(path, remedy=_NAME).splitlines()]
         texts = [{"prompt_en": line} for line in lines if line]
         if texts and texts[0]["prompt_en"][0] in "[{":
             raise UsageError(f"{path.name} looks like JSON and is read as text", remedy="name it with the ending .json")
@@ -97,30 +105,8 @@ def load_prompt_file(
     return prompts
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UsageError(f"the prompt file {path} does not exist") from error
-    except IsADirectoryError as error:
-        raise UsageError(f"{path} is a folder", remedy="name a .json or .txt file of prompts") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
-    except OSError as error:
-        raise PrerequisiteError(f"cannot read {path}: {error.strerror or error}") from error
-
-
 def _rows(path: Path) -> list[Any]:
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not a JSON number")
-
-    try:
-        rows = json.loads(_text(path), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}", remedy="plain text needs the ending .txt") from error
-    if not isinstance(rows, list):
-        raise UsageError(f"{path} holds a JSON {type(rows).__name__}, not a list of prompts")
-    return rows
+    return reading.json_file(path, list[Any], remedy=_NAME)
 
 
 def _prompts(rows: Sequence[Any], where: str, *, suite: str, default_tags: Sequence[str] = ()) -> tuple[Prompt, ...]:
@@ -178,7 +164,7 @@ def _with_rewrites(
     """``prompts`` with the ``dense_prompt`` of the row of equal text, the first where several differ."""
     dense: dict[str, str] = {}
     notes = []
-    for row in rows:
+    for row in reading.typed(list(rows), where, list[_Rewrite]):
         kept = dense.setdefault(row["prompt"], row["dense_prompt"])
         if kept != row["dense_prompt"]:
             notes.append(f"two rewritten texts for {row['prompt']!r}: the first in the file is used")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nova_eval.errors import MediaError
-from nova_eval.media.limits import Limit
+from nova_eval.limits import Limit
 from nova_eval.media.whole import check_file
 from nova_eval.protocols import Frames
 

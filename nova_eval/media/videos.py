@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nova_eval.errors import MediaError
-from nova_eval.media.limits import Limit, hold_clip
+from nova_eval.limits import Limit, hold_clip
 from nova_eval.media.whole import check_file, container_of, incomplete
 from nova_eval.protocols import Frames
 

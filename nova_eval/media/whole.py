@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nova_eval.errors import MediaError
-from nova_eval.media.limits import Limit
+from nova_eval.limits import Limit
 
 CONTAINERS = ("mov", "matroska", "avi", "gif")
 """FFmpeg's names of the containers that are read: MP4 and MOV, Matroska and WebM, AVI, GIF."""

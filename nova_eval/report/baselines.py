@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nova_eval import reading
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.compose import TOTAL, compose, total_of_groups
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig
@@ -93,24 +93,14 @@ def load_published(benchmark: str) -> Published:
 
 def load_baselines(path: Path, config: BenchmarkConfig) -> tuple[BaselineRow, ...]:
     """The rows of a ``baselines.csv`` in their order: a column for each metric, beside those of ``FACTS``."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, cells) for cells in reader if cells]
-    except OSError as error:
-        raise PrerequisiteError(f"cannot read {path}: {error.strerror}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not a UTF-8 CSV file: {error}") from error
-    if not lines:
+    text = reading.text(path)
+    header = reading.csv_columns(text, str(path))
+    if not header:
         raise UsageError(f"{path} is empty", remedy="the first line names the columns")
-    header = lines[0][1]
     _check_header(header, config, path)
     rows: list[BaselineRow] = []
-    for line, cells in lines[1:]:
-        where = f"{path} line {line}"
-        if len(cells) != len(header):
-            raise UsageError(f"{where} has {len(cells)} cells", remedy=f"the header has {len(header)} columns")
-        row = _row(dict(zip(header, (c.strip() for c in cells), strict=True)), config, where)
+    for where, cells in reading.csv_table(text, str(path)):
+        row = _row({name: cell.strip() for name, cell in cells.items()}, config, where)
         if any(row.model == earlier.model for earlier in rows):
             raise UsageError(f"{where} repeats the model {row.model!r}", remedy="give each row a name of its own")
         rows.append(row)
@@ -174,8 +164,6 @@ def _check_header(header: Sequence[str], config: BenchmarkConfig, path: Path) ->
     missing = [name for name in ("model", "source", "verified") if name not in header]
     if missing:
         raise UsageError(f"{path} has no column {missing[0]!r}", remedy="a row has model, source and verified")
-    if len(set(header)) != len(header):
-        raise UsageError(f"{path} names a column twice", remedy="keep one of them")
 
 
 def _row(cells: Mapping[str, str], config: BenchmarkConfig, where: str) -> BaselineRow:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
+from nova_eval import reading
 from nova_eval.errors import UsageError
 from nova_eval.records import RunSummary
 from nova_eval.report.baselines import load_published
@@ -49,7 +50,7 @@ def comparison_pages(
 
 def paper_page(name: str, summaries: Sequence[RunSummary]) -> Table:
     """The table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
-    from nova_eval.config import data_folder, read_toml
+    from nova_eval.config import data_folder
 
-    preset = load_preset(read_toml(data_folder("benchmarks") / "presets.toml"), name)
+    preset = load_preset(reading.toml_file(data_folder("benchmarks") / "presets.toml", dict[str, Any]), name)
     return preset_table(preset, {part.benchmark: load_published(part.benchmark) for part in preset.parts}, summaries)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from nova_eval import reading
 from nova_eval.adapters import load_benchmark, own
 from nova_eval.config import (
     CUSTOM,
@@ -17,7 +17,6 @@ from nova_eval.config import (
     Profile,
     RunSpec,
     SamplerSpec,
-    read_toml,
 )
 from nova_eval.errors import UsageError, unknown
 from nova_eval.options import THERE, RunOptions
@@ -204,7 +203,7 @@ def _split_name(text: str) -> tuple[str, str]:
 def _overrides(config_file: Path | None, sets: Sequence[str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     if config_file is not None:
-        for key, value in read_toml(config_file).items():
+        for key, value in reading.toml_file(config_file, dict[str, Any]).items():
             if key == "sampler" and isinstance(value, dict):
                 chosen.update({"sampler" if k == "name" else f"sampler.{k}": v for k, v in value.items()})
             else:
@@ -213,15 +212,8 @@ def _overrides(config_file: Path | None, sets: Sequence[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise UsageError(f"--set {text!r} is not of the form key=value", remedy="such as --set sampler.height=128")
-        chosen[key.strip()] = _toml_value(value.strip())
+        chosen[key.strip()] = reading.toml_value(value.strip(), f"--set {key.strip()}")
     return chosen
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _known_codec(codec: str) -> None:

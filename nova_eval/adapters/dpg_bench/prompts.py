@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from nova_eval import reading
 from nova_eval.adapters.sources import Source, files_of
 from nova_eval.adapters.suite import Find, Suite
 from nova_eval.records import Prompt
@@ -28,7 +29,7 @@ def official(sources: Mapping[str, Source], find: Find) -> Suite:
 def prompts(files: Iterable[Path]) -> Iterator[Prompt]:
     """A prompt a file, as ``dpg_bench/0`` or ``dpg_bench/COCOval2014000000012345``, numbers in their order."""
     for path in sorted(files, key=lambda path: _by_number(path.stem)):
-        text = path.read_text(encoding="utf-8").rstrip("\n")
+        text = reading.text(path).rstrip("\n")
         yield Prompt(f"dpg_bench/{path.stem}", text, (*CATEGORIES, OVERALL), {ITEM: path.stem})
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from typing_extensions import TypedDict
+
+from nova_eval import reading
 from nova_eval.adapters.sources import load_sources, locate
 from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
@@ -33,6 +34,7 @@ QUESTIONS = "questions"
 """The key of a prompt's reference under which it may bring its own questions: rows of the table, by column."""
 
 _COLUMNS = ("item_id", "proposition_id", "dependency", "tuple", "question_natural_language")
+_DIGITS = 18
 _EMPTY = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "-nan", "null", "NULL", "None", "<NA>", "#N/A"})
 
 
@@ -43,6 +45,15 @@ class DSGQuestion(NamedTuple):
     parents: tuple[int, ...]
     subject: str
     text: str
+
+
+class _Asked(TypedDict):
+    """A question as a prompt brings it."""
+
+    proposition_id: int | str
+    dependency: str
+    tuple: str
+    question_natural_language: str
 
 
 def category_of(subject: str) -> str:
@@ -95,7 +106,7 @@ def load_table(path: Path | None = None) -> QuestionTable:
             path = locate(source, offline=True)
         except PrerequisiteError:
             return QuestionTable()
-    table = read_table(path.read_text(encoding="utf-8-sig"), path.name)
+    table = read_table(reading.text(path), path.name)
     check_graph(table.all, path.name)
     return table
 
@@ -108,17 +119,15 @@ def own_questions(prompt: Prompt) -> tuple[DSGQuestion, ...] | None:
     rows = prompt.reference.get(QUESTIONS)
     if rows is None:
         return None
+    where, remedy = f"the questions of the prompt {prompt.id}", f"each needs {', '.join(_COLUMNS[1:])}"
+    told = [{**row} for row in reading.typed(rows, where, list[_Asked], remedy=remedy)]
     try:
-        questions = tuple(_question(row) for row in rows)
+        questions = tuple(_question({name: str(cell) for name, cell in row.items()}) for row in told)
         ids = {question.id for question in questions}
         if len(ids) < len(questions):
             raise ValueError("two questions of one proposition_id")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise UsageError(
-            f"the questions of the prompt {prompt.id} cannot be read: {reason}",
-            remedy=f"each needs {', '.join(_COLUMNS[1:])}",
-        ) from error
+    except ValueError as error:
+        raise UsageError(f"{where} cannot be read: {error}", remedy=remedy) from error
     check_graph({prompt.id: questions}, "the prompts")
     return questions
 
@@ -150,20 +159,26 @@ def check_graph(items: Questions, name: str = "dpg_bench.csv") -> None:
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[str, DSGQuestion, str]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
-    if missing:
+    columns = reading.csv_columns(text, name, strict=False)
+    if missing := [column for column in _COLUMNS if column not in columns]:
         raise UsageError(f"{name} has no column {missing[0]!r}", remedy=f"it needs {', '.join(_COLUMNS)}")
-    try:
-        for row in reader:
+    for where, row in reading.csv_table(text, name, strict=False):
+        try:
             yield row["item_id"], _question(row), row["dependency"]
-    except (csv.Error, ValueError, AttributeError, TypeError) as error:
-        raise UsageError(f"{name} line {reader.line_num}: not a row of questions ({error})") from error
+        except ValueError as error:
+            raise UsageError(f"{where}: not a row of questions ({error})") from error
 
 
-def _question(row: Mapping[str, Any]) -> DSGQuestion:
-    parents = tuple(int(part) for part in row["dependency"].split(",") if part.strip())
-    return DSGQuestion(int(row["proposition_id"]), parents, row["tuple"], row["question_natural_language"])
+def _question(row: Mapping[str, str]) -> DSGQuestion:
+    """ValueError for a number that is none."""
+    parents = tuple(_number(part) for part in row["dependency"].split(",") if part.strip())
+    return DSGQuestion(_number(row["proposition_id"]), parents, row["tuple"], row["question_natural_language"])
+
+
+def _number(cell: str) -> int:
+    if len(cell) > _DIGITS:
+        raise ValueError(f"a number of {len(cell)} characters")
+    return int(cell)
 
 
 def _official(rows: Sequence[tuple[str, DSGQuestion, str]]) -> Questions:

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nova_eval import reading
 from nova_eval.adapters.names import Texts
-from nova_eval.errors import UsageError
+from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.records import Prompt
 
 _READ = ("class", "count", "color", "position")  # what the official evaluator reads of a clause
@@ -49,12 +50,9 @@ def read(path: Path) -> dict[str, Any]:
     UsageError, without the file's name, for anything else.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror or error})") from error
-    if len(data) > _LARGEST:
-        raise UsageError(f"is larger than {_LARGEST} bytes")
+        data = reading.data(path, most=_LARGEST)
+    except NovaEvalError as error:
+        raise UsageError(f"cannot be read ({error.problem})") from error
     try:
         objects = list(_objects(data.decode(_MARKS.get(data[:2], "utf-8-sig"))))
     except UnicodeDecodeError as error:
@@ -63,6 +61,8 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"is not JSON ({' '.join(str(error).split())[:80]})") from error
     if not objects:
         raise UsageError("is empty")
+    if wrong := reading.unsound(objects):
+        raise UsageError(f"says {wrong}")
     stated = [_checked(found) for found in objects]
     if any(_statement(other) != _statement(stated[0]) for other in stated[1:]):
         raise UsageError(f"holds {len(stated)} objects that differ")

@@ -15,12 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from nova_eval import files
+from typing_extensions import TypedDict
+
+from nova_eval import files, reading
 from nova_eval.adapters.sources import cache_folder
 from nova_eval.config import facts_of
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.errors import PrerequisiteError
 from nova_eval.identity import digest
 from nova_eval.records import Prompt
 
@@ -52,6 +54,18 @@ class Parse:
     noun_phrases: tuple[str, ...] = ()
 
 
+class _Entry(TypedDict):
+    tokens: list[tuple[str, str]]
+    noun_phrases: list[str]
+
+
+class _Table(TypedDict):
+    """``parses.json``."""
+
+    parser: str
+    prompts: dict[str, _Entry]
+
+
 @dataclass(frozen=True)
 class Parses:
     """Readings by prompt text, and which parser made them."""
@@ -72,13 +86,8 @@ class Parses:
         own = prompt.reference.get(PARSE)
         if own is None:
             return self.of(prompt.text)
-        try:
-            return _parse(own)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(
-                f"the parse that the prompt {prompt.id} brings cannot be read: {error!r}",
-                remedy="it holds 'tokens', pairs of a word and its part of speech, and 'noun_phrases'",
-            ) from error
+        remedy = "it holds 'tokens', pairs of a word and its part of speech, and 'noun_phrases'"
+        return _parse(reading.typed(own, f"the parse that the prompt {prompt.id} brings", _Entry, remedy=remedy))
 
     def of(self, text: str) -> Parse:
         """The reading of a prompt. PrerequisiteError when the table lacks it."""
@@ -97,13 +106,8 @@ def load_parses(path: Path | None = None) -> Parses:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         return Parses()
-    try:
-        content = json.loads(found.read_text(encoding="utf-8"))
-        return Parses({text: _parse(entry) for text, entry in content["prompts"].items()}, content["parser"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PrerequisiteError(
-            f"{found} is not a table of parsed prompts: {error!r}", remedy="write it anew"
-        ) from error
+    content = reading.json_file(found, _Table, error=PrerequisiteError, remedy="write it anew")
+    return Parses({text: _parse(entry) for text, entry in content["prompts"].items()}, content["parser"])
 
 
 def table_path() -> Path:
@@ -123,7 +127,7 @@ def write_parses(
     return files.write(path or table_path(), json.dumps(table, ensure_ascii=False))
 
 
-def _read_by(python: str, texts: list[str], model: str) -> Any:
+def _read_by(python: str, texts: list[str], model: str) -> _Table:
     import subprocess
 
     missing = f"spaCy with the model {model} is not installed for {python}"
@@ -136,7 +140,7 @@ def _read_by(python: str, texts: list[str], model: str) -> Any:
             check=False,
         )
         if answer.returncode == 0:
-            return json.loads(answer.stdout)
+            return reading.json_text(answer.stdout, f"what {python} read", _Table, error=PrerequisiteError)
     except (OSError, ValueError) as error:
         raise PrerequisiteError(f"{missing} ({error})", remedy=INSTALLATION) from error
     said = answer.stderr.strip().splitlines()
@@ -158,7 +162,7 @@ def bring_parses(mirror: Path | None = None) -> str:
     return f"{len(found.by_text)} prompts parsed by {found.parser}, sha256 {found.digest[:12]}…{other}"
 
 
-def _parse(entry: Mapping[str, Any]) -> Parse:
+def _parse(entry: _Entry) -> Parse:
     return Parse(tuple(Token(text, pos) for text, pos in entry["tokens"]), tuple(entry["noun_phrases"]))
 
 

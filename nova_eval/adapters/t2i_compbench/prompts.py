@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from nova_eval import reading
 from nova_eval.adapters.sources import Source
 from nova_eval.adapters.suite import Find, Suite
 from nova_eval.errors import PrerequisiteError
@@ -56,7 +57,7 @@ def complex_kind(text: str, spatial: Collection[str], action: Collection[str]) -
 
 def lines(path: Path) -> list[str]:
     """The lines of a file that hold something."""
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line for line in reading.text(path).splitlines() if line.strip()]
 
 
 def _key(text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from nova_eval.config import read_toml
+from nova_eval import reading
 from nova_eval.errors import UsageError
 from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
 
@@ -139,20 +139,14 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig:
 
     ``extends`` in the file names another one beside it, whose top-level keys hold where the file has none.
     """
-    try:
-        return TrainConfig.model_validate({**_with_extended(path), **overrides})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"{path}: {where}: {first['msg']}", remedy="compare the file that `train --example` prints"
-        ) from error
+    told = {**_with_extended(path), **overrides}
+    return reading.typed(told, str(path), TrainConfig, remedy="compare the file that `train --example` prints")
 
 
 def _with_extended(path: Path, *readers: Path) -> dict[str, Any]:
     if path in readers:
         raise UsageError(f"{path} extends itself")
-    keys = read_toml(path)
+    keys = reading.toml_file(path, dict[str, Any])
     extended = keys.pop("extends", None)
     if extended is None:
         return keys

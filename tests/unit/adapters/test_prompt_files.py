@@ -66,7 +66,7 @@ def test_every_format_says_the_same(tmp_path: Path, name: str, content: object) 
         ("p.json", [{"prompt": 7}], "entry 0: the prompt is a int"),
         ("p.json", [{"prompt": " "}], "entry 0: the prompt is empty"),
         ("p.json", [{"caption_": "a"}], "entry 0: no 'prompt'; its keys are caption_"),
-        ("p.json", '["a \\ud800 b"]', "control character U\\+D800"),
+        ("p.json", '["a \\ud800 b"]', "holds half of a character"),
         ("p.json", ["a \x07 bell"], "control character U\\+0007"),
         ("p.txt", "a \x1b[31m cat", "line 1: the prompt holds the control character U\\+001B"),
         ("p.txt", "x" * (LONGEST_TEXT + 1), "has 10,001 characters"),
@@ -75,7 +75,7 @@ def test_every_format_says_the_same(tmp_path: Path, name: str, content: object) 
         ("p.csv", "id,prompt\n../x,a\n", "cannot name a folder"),
         ("p.csv", "name\na\n", "has no column 'prompt'"),
         ("p.csv", "prompt,prompt\na,b\n", "two columns 'prompt'"),
-        ("p.csv", "prompt,id\na,b,c\n", "another number of cells"),
+        ("p.csv", "prompt,id\na,b,c\n", "line 2: 3 cells, the header has 2"),
         ("p.csv", 'prompt\n"a\n', "not a row of CSV"),
         ("p.json", [{"prompt": "a", "dimension": ["scen"]}], "in p.json, entry 0 'scen'; did you mean 'scene'"),
         ("p.json", [{"prompt": "a", "dimension": [3]}], "'dimension' must be a text"),
@@ -99,7 +99,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe\x00a")
     (tmp_path / "empty").mkdir()
     for path, message in (
-        (tmp_path / "none.txt", "does not exist"),
+        (tmp_path / "none.txt", "no such file"),
         (tmp_path / "b.txt", "is not UTF-8 text"),
         (tmp_path / "empty", "neither media nor texts"),
         (Path("/dev/zero"), "no ending"),

@@ -181,11 +181,11 @@ class TestPromptFile:
             ([{"prompt_en": "a", "dimension": "color"}], "'dimension' must be a list"),
             ([{"prompt_en": "a", "auxiliary_info": []}], "'auxiliary_info' must be an object"),
             ([{"prompt_en": "a", "rewritten": 1}], "'rewritten' must be a text"),
-            ({"prompt_en": "a"}, "holds a JSON dict, not a list"),
+            ({"prompt_en": "a"}, "should be a valid list"),
             ([], "holds no prompt"),
             ("", "is not JSON"),
             ("a cat", "is not JSON"),
-            ('[{"prompt_en": "a", "auxiliary_info": {"color": NaN}}]', "NaN is not a JSON number"),
+            ('[{"prompt_en": "a", "auxiliary_info": {"color": NaN}}]', "color: nan is not a finite number"),
             ("[" * 100_000, "is not JSON"),
         ],
     )
@@ -195,7 +195,7 @@ class TestPromptFile:
         assert "\n" not in str(caught.value)
 
     def test_missing_empty_binary_and_mistaken_files(self, tmp_path):
-        with pytest.raises(UsageError, match="does not exist"):
+        with pytest.raises(UsageError, match="no such file"):
             load_prompt_file(tmp_path / "none.txt")
         with pytest.raises(UsageError, match="holds no prompt"):
             load_prompt_file(write(tmp_path / "empty.txt", " \n\n"))

@@ -15,7 +15,7 @@ import pytest
 
 from nova_eval import media
 from nova_eval.errors import MediaError, UsageError
-from nova_eval.media.limits import Limit
+from nova_eval.limits import Limit
 from nova_eval.media.pictures import problem
 from nova_eval.media.videos import first_frame_problem
 

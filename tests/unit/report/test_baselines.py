@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nova_eval.adapters import load_benchmark
-from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
+from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.report.baselines import contradictions, load_baselines, recompute, select_baselines
 from nova_eval.report.numbers import published_numbers
 
@@ -119,9 +119,9 @@ class TestLoading:
             ("A,1,,,,,,maybe,T,yes", "line 2: rewriter is 'maybe'; write yes, no"),
             ("A,1,,,,,,,,yes", "line 2: source is empty"),
             (",1,,,,,,,T,yes", "line 2: model is empty"),
-            ("A,1,yes", "line 2 has 3 cells; the header has 10 columns"),
+            ("A,1,yes", "line 2: 3 cells, the header has 10"),
             ("A,1,,,,,,,T,yes\nA,2,,,,,,,T,yes", "line 3 repeats the model 'A'"),
-            ('"A,1,,,,,,,T,yes', "not a UTF-8 CSV file"),
+            ('"A,1,,,,,,,T,yes', "not a row of CSV"),
         ],
     )
     def test_a_bad_line_is_one_clear_line(self, tmp_path, config, line, message):
@@ -135,7 +135,7 @@ class TestLoading:
         [
             ("model,sharpe,source,verified\n", "did you mean 'sharp'"),
             ("model,sharp,source\n", "has no column 'verified'"),
-            ("model,source,verified,model\n", "names a column twice"),
+            ("model,source,verified,model\n", "two columns 'model'"),
             ("", "is empty"),
         ],
     )
@@ -144,7 +144,7 @@ class TestLoading:
             self._load(tmp_path, header, config)
 
     def test_a_missing_file(self, tmp_path, config):
-        with pytest.raises(PrerequisiteError, match=r"cannot read .*nothing"):
+        with pytest.raises(UsageError, match=r"no such file: .*nothing"):
             load_baselines(tmp_path / "nothing.csv", config)
 
     def test_choosing_rows_keeps_the_order_asked_for(self, rows):

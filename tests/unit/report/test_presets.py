@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from nova_eval.config import data_folder, read_toml
+from nova_eval import reading
+from nova_eval.config import data_folder
 from nova_eval.errors import UsageError
 from nova_eval.records import Coverage, Metric, RunSummary
 from nova_eval.report.formats import FORMATS, render
@@ -57,7 +59,7 @@ TABLE_3 = {
 
 
 def preset(name: str) -> Preset:
-    return load_preset(read_toml(data_folder("benchmarks") / "presets.toml"), name)
+    return load_preset(reading.toml_file(data_folder("benchmarks") / "presets.toml", dict[str, Any]), name)
 
 
 def table(name: str, *summaries: RunSummary) -> Table:

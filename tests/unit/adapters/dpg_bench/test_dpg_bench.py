@@ -173,9 +173,12 @@ class TestGraph:
             ([row(1, "0"), row(2, "9")], "question 2 of 'x/1' depends on 9, which does not exist"),
             ([row(1, "2"), row(2, "1")], r"questions \[1, 2\] of 'x/1' depend on each other in a circle"),
             ([row(1, "0"), row(1, "0")], "questions of the prompt x/1 cannot be read: two questions of one"),
-            ([row(1, "0"), {"proposition_id": 2}], "x/1 cannot be read: no 'dependency'; each needs proposition_id"),
+            (
+                [row(1, "0"), {"proposition_id": 2}],
+                "dependency: field required; each needs proposition_id",
+            ),
             ([row("one", "0")], "x/1 cannot be read: invalid literal"),
-            (["Is there a boat?"], "x/1 cannot be read"),
+            (["Is there a boat?"], r"prompt x/1: \[0\]: input should be a valid dictionary"),
         ],
     )
     def test_questions_that_a_prompt_brings_are_checked_before_anything_is_sampled(self, rows, problem: str) -> None:
@@ -197,7 +200,7 @@ class TestGraph:
             ("item_id,tuple\n", "no column 'proposition_id'"),
             (HEADER + "a,t,one,0,e (a),q?\n", "line 2: not a row of questions"),
             (HEADER + "a,t,1,x,e (a),q?\n", "line 2: not a row of questions"),
-            (HEADER + "a,t,1\n", "line 2: not a row of questions"),
+            (HEADER + "a,t,1\n", "line 2: 3 cells, the header has 6"),
         ],
     )
     def test_what_is_no_table_is_one_line(self, text: str, problem: str) -> None:

@@ -89,10 +89,18 @@ class TestParses:
         monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
         assert not load_parses()
 
-    @pytest.mark.parametrize("text", ["{", "[]", '{"prompts": {"a": 3}, "parser": ""}', "{}"])
-    def test_another_file_is_one_line(self, text: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("{", "is not JSON"),
+            ("[]", "should be a valid dictionary"),
+            ('{"prompts": {"a": 3}, "parser": ""}', r"prompts\.a: .* \(it is 3\); write it anew"),
+            ("{}", "parser: field required"),
+        ],
+    )
+    def test_another_file_is_one_line(self, text: str, problem: str, tmp_path: Path) -> None:
         (tmp_path / "parses.json").write_text(text)
-        with pytest.raises(PrerequisiteError, match="not a table of parsed prompts") as error:
+        with pytest.raises(PrerequisiteError, match=problem) as error:
             load_parses(tmp_path / "parses.json")
         assert "\n" not in str(error.value)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from enum import Enum
 
-from nova_eval.errors import MediaError, UsageError
+from nova_eval.errors import MediaError, NovaEvalError, UsageError
 
 
 class Limit(Enum):
     """What is bounded: the variable that sets it, what it is without one, and what it counts."""
 
     FILE = ("NOVA_EVAL_MAX_FILE_BYTES", 8 << 30, "bytes in a file")
+    TEXT = ("NOVA_EVAL_MAX_TEXT_BYTES", 1 << 28, "bytes in a file of text")
     PIXELS = ("NOVA_EVAL_MAX_PIXELS", 1 << 26, "pixels in a picture")
     FRAMES = ("NOVA_EVAL_MAX_FRAMES", 100_000, "frames in a clip")
     DECODED = ("NOVA_EVAL_MAX_DECODED_BYTES", 8 << 30, "bytes of decoded frames in a clip")
@@ -23,15 +24,15 @@ class Limit(Enum):
         text = os.environ.get(variable, "").strip()
         if not text:
             return usual
-        if not (text.isascii() and text.isdigit() and int(text)):
-            raise UsageError(f"{variable} is {text!r}", remedy="give a whole number above 0")
+        if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
+            raise UsageError(f"{variable} is {text[:40]!r}", remedy="give a whole number above 0")
         return int(text)
 
-    def hold(self, name: str, count: int) -> None:
-        """MediaError, with the variable to raise, where ``count`` is more than the limit."""
+    def hold(self, name: str, count: int, error: type[NovaEvalError] = MediaError) -> None:
+        """``error``, with the variable to raise, where ``count`` is more than the limit."""
         if count > self.most:
             variable, _, what = self.value
-            raise MediaError(
+            raise error(
                 f"{name}: {count:,} {what}, more than the {self.most:,} that are taken", remedy=f"raise {variable}"
             )
 

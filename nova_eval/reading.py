@@ -1,0 +1,316 @@
+"""The one way in for text that anybody may have written: JSON, JSON lines, TOML, YAML, CSV, plain lines.
+
+What comes back is whole, UTF-8, no larger than its setting, no deeper than ``DEEPEST``, without what JSON has no word
+for, and of the form asked for: a type with annotations, by pydantic. All else is one error of the class ``error`` (by
+default UsageError) that says in which file and where in it, what stands there, and the remedy. A file that the system
+does not let us read is a PrerequisiteError in place of a UsageError.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import tomllib
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+
+from nova_eval import files
+from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
+from nova_eval.limits import Limit
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+DEEPEST = 64
+"""Levels of lists and objects."""
+_SHOWN = 60  # letters of what stands there
+_LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 64) - 1, 20
+
+
+class How(TypedDict, total=False):
+    """``error`` is the class of what is raised, ``remedy`` its remedy where the reader knows none, ``most`` bytes."""
+
+    error: type[NovaEvalError]
+    remedy: str
+    most: int
+
+
+# --- bytes and text -------------------------------------------------------------------------------------------------
+
+
+def data(path: Path, **how: Unpack[How]) -> bytes:
+    """The bytes of a regular file."""
+    kind, most = how.get("error", UsageError), min(how.get("most", Limit.TEXT.most), Limit.TEXT.most)
+    try:
+        with files.opened(path) as stream:
+            content = stream.read(most + 1)
+    except FileNotFoundError as error:
+        raise kind(f"no such file: {path}", remedy=how.get("remedy", "")) from error
+    except OSError as error:
+        if os.path.isdir(path):  # which, unlike pathlib, says no of names that cannot be
+            raise kind(f"{path} is a folder", remedy=how.get("remedy", "")) from error
+        raise _unreadable(path, error.strerror or str(error), how) from error
+    except ValueError as error:  # a name may hold what no system takes
+        raise _unreadable(path, str(error), how) from error
+    if len(content) > most:
+        if most == Limit.TEXT.most:
+            Limit.TEXT.hold(str(path), len(content), kind)
+        raise kind(f"{path} has over {most:,} bytes", remedy=how.get("remedy", ""))
+    return content
+
+
+def _unreadable(path: Path, reason: str, how: How) -> NovaEvalError:
+    kind = PrerequisiteError if _class(how) is UsageError else _class(how)
+    return kind(f"cannot read {path}: {reason}", remedy=how.get("remedy", ""))
+
+
+def decoded(content: bytes, where: str, **how: Unpack[How]) -> str:
+    """UTF-8 text; a mark at the start is left out."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise how.get("error", UsageError)(
+            f"{where} is not UTF-8 text: {error.reason} at byte {error.start}", remedy="save it as UTF-8"
+        ) from error
+
+
+def text(path: Path, **how: Unpack[How]) -> str:
+    """A file of text."""
+    return decoded(data(path, **how), str(path), **how)
+
+
+# --- forms ----------------------------------------------------------------------------------------------------------
+
+
+def json_file(path: Path, form: type[T], **how: Unpack[How]) -> T:
+    """A file of JSON."""
+    return json_text(data(path, **how), str(path), form, **how)
+
+
+def json_text(given: str | bytes, where: str, form: type[T], **how: Unpack[How]) -> T:
+    """JSON as its standard has it: every name once, numbers of 64 bits, no NaN, no half of a character."""
+    written = given if isinstance(given, str) else decoded(given, where, **how)
+    try:
+        found = json.loads(written, object_pairs_hook=_once, parse_int=_whole)
+    except (ValueError, RecursionError) as error:
+        raise _fault(f"{where} is not JSON: {_said(error)}", how) from error
+    return fitting(found, where, form, values=len(written), **how)
+
+
+def json_lines(given: str | bytes, where: str, form: type[T], **how: Unpack[How]) -> Iterator[tuple[str, T]]:
+    """A value a line, with its place; blank lines hold none."""
+    written = given if isinstance(given, str) else decoded(given, where, **how)
+    for number, line in enumerate(written.split("\n"), 1):
+        if line.strip():
+            place = f"{where}, line {number}"
+            yield place, json_text(line, place, form, **how)
+
+
+def toml_file(path: Path, form: type[T], **how: Unpack[How]) -> T:
+    """A file of TOML."""
+    return toml_text(text(path, **how), str(path), form, **how)
+
+
+def toml_text(given: str, where: str, form: type[T], **how: Unpack[How]) -> T:
+    """TOML that says what JSON can: neither dates nor infinities."""
+    try:
+        found = tomllib.loads(given)
+    except (ValueError, RecursionError) as error:
+        raise _fault(f"{where} is not TOML: {_said(error)}", how) from error
+    return fitting(found, where, form, values=len(given), **how)
+
+
+def yaml_file(path: Path, form: type[T], **how: Unpack[How]) -> T:
+    """A file of YAML that says what JSON can; needs PyYAML."""
+    yaml: Any = import_module("yaml")
+    written = text(path, **how)
+    try:
+        found = yaml.safe_load(written)
+    except Exception as error:  # its readers of numbers, dates and flags raise whatever they come upon
+        raise _fault(f"{path} is not YAML: {_said(error)}", how) from error
+    return fitting(found, str(path), form, values=len(written), **how)
+
+
+def toml_value(given: str, where: str) -> Any:
+    """One value as TOML has it; what is none is text. UsageError for what JSON cannot say."""
+    try:
+        found = tomllib.loads(f"value = {given}")
+    except tomllib.TOMLDecodeError:
+        return given
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: {_said(error)}", remedy="quote what is text") from error
+    if found.keys() != {"value"}:  # more lines than one
+        return given
+    return fitting(found["value"], where, Any, remedy="quote what is text")
+
+
+def csv_rows(given: str, where: str, *, strict: bool = True, **how: Unpack[How]) -> Iterator[tuple[str, list[str]]]:
+    """The cells of each row that has some, with its place, the header's first."""
+    reader = csv.reader(io.StringIO(given, newline=""), strict=strict)
+    try:
+        for cells in reader:
+            if cells:
+                yield f"{where}, line {reader.line_num}", cells
+    except csv.Error as error:
+        raise _fault(f"{where}, line {reader.line_num}: not a row of CSV ({error})", how) from error
+
+
+def csv_columns(given: str, where: str, *, strict: bool = True, **how: Unpack[How]) -> list[str]:
+    """The names in the first row, none where there is no row."""
+    return [name.strip() for name in next((cells for _, cells in csv_rows(given, where, strict=strict, **how)), [])]
+
+
+def csv_table(
+    given: str, where: str, *, strict: bool = True, **how: Unpack[How]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every row by the names of the first one, which are different; all rows have as many cells."""
+    names: list[str] | None = None
+    for place, cells in csv_rows(given, where, strict=strict, **how):
+        if names is None:
+            names = [name.strip() for name in cells]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise _fault(f"{where} has two columns {twice!r}", how)
+        elif len(cells) != len(names):
+            raise _class(how)(f"{place}: {len(cells)} cells, the header has {len(names)}", remedy="quote commas")
+        else:
+            yield place, dict(zip(names, cells, strict=True))
+
+
+def fitting(found: object, where: str, form: type[T], *, values: int = 1 << 26, **how: Unpack[How]) -> T:
+    """``found`` as ``form``, once it is seen to hold nothing that JSON cannot say, in at most ``values`` values."""
+    problem = unsound(found, values)
+    if problem:
+        raise _fault(f"{where}: {problem}", how)
+    return typed(found, where, form, **how)
+
+
+def typed(found: object, where: str, form: type[T], **how: Unpack[How]) -> T:
+    """``found``, which was read or put together here, as ``form``."""
+    from pydantic import ValidationError
+
+    adapter: TypeAdapter[T] = _adapter(form)  # type: ignore[arg-type]  # a type is hashable
+    try:
+        return adapter.validate_python(found)
+    except ValidationError as error:
+        raise _fault(f"{where}: {misfit(error)}", how) from error
+    except NovaEvalError as error:  # of the form itself
+        raise _class(how)(f"{where}: {error.problem}", remedy=error.remedy or how.get("remedy", "")) from error
+
+
+def misfit(error: ValidationError) -> str:
+    """The first of what does not fit: where, what is expected, what is there."""
+    first = error.errors(include_url=False)[0]
+    said = str(first["msg"])
+    place = _place(first["loc"])
+    there = "" if first["type"] == "missing" else f" (it is {_short(first['input'])})"
+    return f"{place}{': ' if place else ''}{said[:1].lower()}{said[1:]}{there}"
+
+
+def unsound(value: object, most: int = 1 << 26) -> str:
+    """What in a value JSON has no word for, or no program the depth, with its place; "" where there is nothing."""
+    left: list[tuple[object, tuple[Any, ...], int]] = [(value, (), 0)]
+    while left:
+        found, place, depth = left.pop()
+        most -= 1
+        if most < -1:
+            return "it holds more by reference than is written in it"
+        if isinstance(found, dict | list | tuple):
+            if depth >= DEEPEST:
+                return f"{_place(_steps(place)[:3])} … is nested deeper than {DEEPEST} levels"
+            pairs = found.items() if isinstance(found, dict) else enumerate(found)
+            for key, inside in pairs:
+                if isinstance(found, dict) and (wrong := _no_name(key)):
+                    return f"{_place(_steps(place))}: {wrong}".lstrip(": ")
+                left.append((inside, (place, key), depth + 1))
+        elif wrong := _no_value(found):
+            return f"{_place(_steps(place))}: {wrong}".lstrip(": ")
+    return ""
+
+
+def _no_name(key: object) -> str:
+    return _no_value(key) if isinstance(key, str) else f"the name {_short(key)} is no text"
+
+
+def _no_value(found: object) -> str:
+    if found is None or isinstance(found, bool):
+        return ""
+    if isinstance(found, str):
+        return "" if found.isascii() or _is_text(found) else f"{_short(found)} holds half of a character"
+    if isinstance(found, int):
+        return "" if _LEAST <= found <= _MOST else "a number of more than 64 bits"
+    if isinstance(found, float):
+        return "" if math.isfinite(found) else f"{found} is not a finite number"
+    return f"a {type(found).__name__}, where text or a number is expected"
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _steps(place: tuple[Any, ...]) -> list[Any]:
+    steps: list[Any] = []
+    while place:
+        place, key = place
+        steps.append(key)
+    return steps[::-1]
+
+
+def _place(steps: Any) -> str:
+    """``prompts[3].text``."""
+    said = "".join(f"[{step}]" if isinstance(step, int) else f".{str(step)[:_SHOWN]}" for step in steps)
+    return said.removeprefix(".")
+
+
+def _short(value: object) -> str:
+    try:
+        said = repr(value)
+    except (ValueError, RecursionError):  # of thousands of digits, or deep
+        said = f"a {type(value).__name__}"
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{_short(next(name for name in names if names.count(name) > 1))} stands there twice")
+    return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return f"nested deeper than {DEEPEST} levels"
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _class(how: How) -> type[NovaEvalError]:
+    return how.get("error", UsageError)
+
+
+def _fault(problem: str, how: How) -> NovaEvalError:
+    return _class(how)(problem, remedy=how.get("remedy", ""))
+
+
+@lru_cache(maxsize=256)
+def _adapter(form: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(form)
