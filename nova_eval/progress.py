@@ -17,6 +17,10 @@ class Progress(Protocol):
         """Counts finished items."""
         ...
 
+    def note(self, text: str) -> None:
+        """What is being done now."""
+        ...
+
 
 @contextmanager
 def progress(label: str, total: int, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
@@ -55,16 +59,27 @@ class _Silent:
     def advance(self, done: int, failed: int = 0) -> None:
         return None
 
+    def note(self, text: str) -> None:
+        return None
+
 
 class _Lines:
     def __init__(self, label: str, total: int, unit: str) -> None:
         self._label, self._total, self._unit = label, total, unit
         self._done = self._failed = 0
+        self._note = ""
         self._started = self._last = time.monotonic()
 
     def advance(self, done: int, failed: int = 0) -> None:
         self._done += done
         self._failed += failed
+        self._say_now_and_then()
+
+    def note(self, text: str) -> None:
+        self._note = text
+        self._say_now_and_then()
+
+    def _say_now_and_then(self) -> None:
         if time.monotonic() - self._last >= _PLAIN_LINE_EVERY_SECONDS:
             self._last = time.monotonic()
             self._say(left=True)
@@ -82,6 +97,8 @@ class _Lines:
             text += f", {_clock((self._total - self._done) / rate)} left"
         elif not left:
             text += f", took {_clock(elapsed)}"
+        if left and self._note:
+            text += f"; {self._note}"
         print(text, file=sys.stderr, flush=True)
 
 
@@ -100,9 +117,10 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Progress]:
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[failed]}"),
+        TextColumn("[dim]{task.fields[note]}"),
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=total, rate="–", failed="")
+        task = bar.add_task(label, total=total, rate="–", failed="", note="")
 
         class _Task:
             failures = 0
@@ -116,6 +134,9 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Progress]:
                     rate=f"{speed:.1f}" if speed else "–",
                     failed=f"[red]{self.failures} failed" if self.failures else "",
                 )
+
+            def note(self, text: str) -> None:
+                bar.update(task, note=text)
 
         yield _Task()
 

@@ -106,10 +106,24 @@ def finish(opened: Run, outcome: Outcome, *, json: bool) -> int:
         print_json(told | ({} if clips is None else {"clips": show.plain_rows(clips)}))
     else:
         print(show.one_run(outcome.summary, clips), end="")
+    if (said := _of_shard(opened, outcome)) and not json:
+        talk(said)
     if not outcome.summary.coverage.wanted:
         talk("nothing was wanted: no score of no sample")
         return errors.INCOMPLETE
     return errors.INCOMPLETE if outcome.share_unscored else errors.OK
+
+
+def _of_shard(opened: Run, outcome: Outcome) -> str:
+    """Where the run is one of several shards: what is left of its own part, and what other shards have to do."""
+    part, parts = opened.options.part
+    left, coverage = outcome.share_unscored, outcome.summary.coverage
+    if parts == 1:
+        return ""
+    own = f"{left} scores of its own part are left" if left else "its own part is done"
+    others = coverage.unscored - left
+    share = f"; {others} of {coverage.wanted} scores ({others / coverage.wanted:.0%}) are left to other shards"
+    return f"shard {part}/{parts}: {own}{share if others else ''}"
 
 
 def print_json(value: Any) -> None:

@@ -21,7 +21,7 @@ from types import TracebackType
 from nova_eval import files
 from nova_eval.engines.remains import Remains
 from nova_eval.engines.serving import READY, Fault, serve
-from nova_eval.engines.units import Job, Unit, UnitReport
+from nova_eval.engines.units import Event, Job, SampleUnit, Tell, Unit, UnitReport, untold
 from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, PrerequisiteError
 
@@ -38,6 +38,7 @@ class _Process:
     process: BaseProcess
     pipe: Connection
     device: str
+    name: str
     unit: Unit | None = None
     lives: int = _LIVES
     since: float = 0.0
@@ -53,11 +54,13 @@ class LocalEngine:
     def __init__(self, job: Job, devices: Sequence[str], *, here: bool = False, unit_timeout: float = 0.0) -> None:
         self._job = replace(job, folder=job.folder.absolute())
         self._free = deque(devices)
-        self._here = Worker(replace(self._job, device=devices[0])) if here else None
+        self._tell: Tell = untold
+        self._here = Worker(replace(self._job, device=devices[0]), self._heard) if here else None
         self._seconds = unit_timeout or float("inf")
         self._processes: list[_Process] = []
         self._again: deque[tuple[Unit, int]] = deque()
         self._remains = Remains(self._job)
+        self._started = 0
         self._deaths = self._stillborn = 0  # workers in a row that ended, before they were ready
 
     def __enter__(self) -> LocalEngine:
@@ -80,14 +83,26 @@ class LocalEngine:
             files.sweep(self._job.folder)
         self._processes.clear()
 
-    def run(self, units: Iterator[Unit]) -> Iterator[UnitReport]:
-        """Does every unit and yields a report as each is finished. Raises NovaEvalError where going on is pointless."""
+    def run(self, units: Iterator[Unit], tell: Tell = untold) -> Iterator[UnitReport]:
+        """Does every unit and yields a report as each is finished. Raises NovaEvalError where going on is pointless.
+
+        ``tell`` hears what each worker is at.
+        """
+        self._tell = tell
         if self._here is not None:
-            yield from map(self._here.do, units)
+            for unit in units:
+                since = time.monotonic()
+                tell(Event("worker-1", f"begins {_described(unit)}"))
+                report = self._here.do(unit)
+                tell(Event("worker-1", _told(report, time.monotonic() - since)))
+                yield report
             return
         while self._hand_out(units):
             for worker in self._heard_of():
                 yield from self._answer_of(worker)
+
+    def _heard(self, event: Event) -> None:
+        self._tell(event)
 
     def _hand_out(self, units: Iterator[Unit]) -> bool:
         """Gives idle workers, and as many new ones as there are devices and units for, a unit. Whether any works."""
@@ -98,6 +113,7 @@ class LocalEngine:
                 break
             worker = idle.pop() if idle else self._start(self._free.popleft())
             worker.unit, worker.lives, worker.since, worker.ready = unit, lives, time.monotonic(), False
+            self._tell(Event(worker.name, f"begins {_described(unit)}"))
             with suppress(OSError):  # a dead worker is noticed when its pipe is read
                 worker.pipe.send(unit)
         return any(worker.unit is not None for worker in self._processes)
@@ -123,8 +139,11 @@ class LocalEngine:
             worker.ready, self._stillborn = True, 0
         elif isinstance(answer, NovaEvalError):
             raise answer
+        elif isinstance(answer, Event):
+            self._tell(answer)
         elif isinstance(answer, UnitReport):
             worker.unit, self._deaths = None, 0
+            self._tell(Event(worker.name, _told(answer, time.monotonic() - worker.since)))
             yield answer
         elif isinstance(answer, Fault):
             yield from self._failed(worker, answer.reason)
@@ -135,6 +154,7 @@ class LocalEngine:
         """Has what is left of a unit done again, sample by sample; what has no life left becomes a row."""
         unit, lives, worker.unit = worker.unit, worker.lives, None
         assert unit is not None
+        self._tell(Event(worker.name, f"failed: {reason}"))
         if not worker.ready:
             self._stillborn += 1
             if self._stillborn >= _LIVES:
@@ -156,14 +176,17 @@ class LocalEngine:
         context = get_context("spawn")
         here, there = context.Pipe()
         job = replace(self._job, device=device)
-        process = context.Process(target=serve, args=(there, job, os.getpid()), daemon=True)
+        self._started += 1
+        name = f"worker-{self._started}"
+        process = context.Process(target=serve, args=(there, job, os.getpid(), name), daemon=True)
         try:
             with _signals_later():
                 process.start()
         except OSError as error:
             raise PrerequisiteError(f"cannot start a worker process: {error}", remedy="use fewer --workers") from error
         there.close()
-        worker = _Process(process, here, device)
+        worker = _Process(process, here, device, name)
+        self._tell(Event(name, f"started on {device}, process {process.pid}"))
         self._processes.append(worker)
         return worker
 
@@ -178,6 +201,19 @@ class LocalEngine:
         if late:
             return f"the worker took longer than {self._seconds:g} s (--unit-timeout)"
         return f"the worker process ended unexpectedly (exit code {worker.process.exitcode})"
+
+
+def _described(unit: Unit) -> str:
+    """``"sampling 8: vbench/0001/0 … vbench/0002/2"``."""
+    keys = unit.keys if isinstance(unit, SampleUnit) else tuple(sample.key for sample, _ in unit.work)
+    verb = "sampling" if isinstance(unit, SampleUnit) else "scoring"
+    ends = [f"{key.prompt_id}/{key.index}" for key in dict.fromkeys((keys[0], keys[-1]))]
+    return f"{verb} {len(keys)}: {' … '.join(ends)}"
+
+
+def _told(report: UnitReport, seconds: float) -> str:
+    failed = f", {report.failed} failed, the last with: {report.last_failure}" if report.failed else ""
+    return f"did {report.done} in {seconds:.2f} s{failed}"
 
 
 def _killed(worker: _Process) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from nova_eval.engines.units import Job
+from nova_eval.engines.units import Event, Job
 from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, brief
 
@@ -24,7 +24,7 @@ class Fault(NamedTuple):
     reason: str
 
 
-def serve(pipe: Connection, job: Job, parent: int) -> None:
+def serve(pipe: Connection, job: Job, parent: int, name: str) -> None:
     """Does not return. What is printed to standard output goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -33,20 +33,25 @@ def serve(pipe: Connection, job: Job, parent: int) -> None:
     with suppress(OSError):
         os.dup2(2, 1)
     with suppress(EOFError, OSError):  # the parent is gone, or the pipe: every finished row is on disk
-        _work(pipe, job)
+        _work(pipe, job, name)
     with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(0)  # a thread that a sampler left behind would keep the process
 
 
-def _work(pipe: Connection, job: Job) -> None:
+def _work(pipe: Connection, job: Job, name: str) -> None:
     worker: Worker | None = None
+
+    def tell(event: Event) -> None:
+        with suppress(OSError):  # the next answer finds out that nobody is there
+            pipe.send(event)
+
     try:
         while (unit := pipe.recv()) is not None:
             answer: Any
             try:
-                worker = worker or Worker(job)
+                worker = worker or Worker(job, tell, name)
                 worker.prepare(unit)
                 pipe.send(READY)
                 answer = worker.do(unit)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from nova_eval.config import RunSpec
 from nova_eval.protocols import SamplerInfo
@@ -74,3 +75,19 @@ class UnitReport:
     done: int
     failed: int = 0
     last_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to ``worker``: it loads a model, is at a scorer, or what befell it or its unit."""
+
+    worker: str
+    text: str
+    kind: Literal["loads", "is at", "unit"] = "unit"
+
+
+Tell = Callable[[Event], None]
+
+
+def untold(event: Event) -> None:
+    """A ``Tell`` for nobody."""

@@ -16,7 +16,7 @@ from nova_eval import media
 from nova_eval.adapters import load_benchmark
 from nova_eval.engines.questions import outcomes_of, wanted_size
 from nova_eval.engines.sampling import frame_rate, frames_of
-from nova_eval.engines.units import Job, SampleUnit, ScorerPlan, Unit, UnitReport, Work
+from nova_eval.engines.units import Event, Job, SampleUnit, ScorerPlan, Tell, Unit, UnitReport, Work, untold
 from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt
 from nova_eval.identity import canonical_json, sample_seed
 from nova_eval.judges import JUDGES, filed_under
@@ -31,10 +31,13 @@ _DECODED_AT_ONCE = media.MEMORY_LIMIT // 2  # bytes of frames; as much again is 
 
 
 class Worker:
-    """Loads the sampler at its first sample unit and drops it at the first score unit: judges load into free memory."""
+    """Loads the sampler at its first sample unit and drops it at the first score unit: judges load into free memory.
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    ``tell`` hears which model is being loaded, and which scorer is at work on how many samples.
+    """
+
+    def __init__(self, job: Job, tell: Tell = untold, name: str = "worker-1") -> None:
+        self._job, self._tell, self._name = job, tell, name
         self._store = RunStore(job.folder)
         self._sampler: Sampler | None = None
         self._judges: dict[str, Any] = {}
@@ -111,6 +114,7 @@ class Worker:
 
     def _load_sampler(self) -> Sampler:
         name, settings = self._job.spec.sampler.name, self._job.spec.sampler.settings
+        self._loads(f"sampler {name}")
         loaded: Sampler = SAMPLERS.make(name, settings)
         if self._job.code not in ("", SAMPLERS.code(name)):
             raise _exchanged(f"the code of sampler {name!r}")
@@ -148,6 +152,7 @@ class Worker:
             samples = [sample for sample, names in part if plan.name in names]
             if not samples:
                 continue
+            self._tell(Event(self._name, f"{plan.name} of {len(samples)} samples", "is at"))
             scores = [Score(s.key, plan.name, None, reason=unreadable[s.key]) for s in samples if s.key in unreadable]
             scores += self._scores(plan, [items[s.key] for s in samples if s.key in items])
             by_key = {sample.key: sample for sample in samples}
@@ -201,6 +206,7 @@ class Worker:
         if name is None:
             return None
         if name not in self._judges:
+            self._loads(f"judge {name}")
             judge = JUDGES.make(name)
             letters = filed_under(name, judge.digest)
             if any(plan.judge == name and not plan.folder.endswith(f"-{letters}") for plan in self._job.scorers):
@@ -216,6 +222,9 @@ class Worker:
 
     def _whole_file(self, sample: Sample) -> Path:
         return self._store.whole_media(sample)
+
+    def _loads(self, what: str) -> None:
+        self._tell(Event(self._name, f"loads {what} for {self._job.device}", "loads"))
 
     def _drop_sampler(self) -> None:
         if self._sampler is None:

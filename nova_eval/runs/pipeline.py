@@ -13,17 +13,18 @@ from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nova_eval import environment, files, locks, media
+from nova_eval import __version__, environment, files, locks, media
 from nova_eval.adapters import BENCHMARKS
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
-from nova_eval.errors import CorruptStoreError, MediaError
+from nova_eval.errors import CorruptStoreError, MediaError, brief, is_interrupt
 from nova_eval.judges import JUDGES
 from nova_eval.plan import by_judges, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.runs.external import ExternalMedia
+from nova_eval.runs.log import RunLog
 from nova_eval.runs.opening import recorded_judging, recorded_options, recorded_part
 from nova_eval.runs.part import Part, asked, union
 from nova_eval.runs.run import Run
@@ -46,12 +47,29 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
     """
     with driving(opened):
         begin(opened)
-        with engine_for(opened) as engine:
+        with _logged(opened), engine_for(opened) as engine:
             if sampling:
                 sample(opened, engine)
             if scoring:
                 score(opened, engine)
-        return reduce(opened)
+        outcome = reduce(opened)
+        coverage = outcome.summary.coverage
+        RunLog(opened).write(f"decided {coverage.wanted - coverage.unscored} of {coverage.wanted} scores")
+        return outcome
+
+
+@contextmanager
+def _logged(opened: Run) -> Iterator[None]:
+    """Writes into the run's log that the block begins, and how it ends."""
+    log = RunLog(opened)
+    part, parts = opened.options.part
+    shard = f", shard {part}/{parts}" if parts > 1 else ""
+    log.write(f"begins {opened.name}: {len(opened.wanted)} samples wanted{shard}; nova_eval {__version__}")
+    try:
+        yield
+    except BaseException as error:
+        log.write("interrupted" if is_interrupt(error) else f"ended by: {brief(error)}")
+        raise
 
 
 @contextmanager
@@ -129,7 +147,8 @@ def sample(opened: Run, engine: LocalEngine) -> None:
     missing = [key for key in share(opened.wanted, opened.options) if key not in done]
     last_failure = ""
     with progress("sampling", len(missing), "samples") as bar:
-        for report in engine.run(SampleUnit(keys) for keys in units(missing, opened.options.batch)):
+        work = (SampleUnit(keys) for keys in units(missing, opened.options.batch))
+        for report in engine.run(work, RunLog(opened).telling(bar)):
             bar.advance(report.done, report.failed)
             last_failure = report.last_failure or last_failure
     if last_failure:
@@ -144,7 +163,7 @@ def score(opened: Run, engine: LocalEngine) -> None:
     with progress("scoring", len(work), "samples") as bar:
         weights = {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
         pieces = by_judges(work, weights, opened.options.batch)
-        for report in engine.run(ScoreUnit(unit, keep) for unit, keep in pieces):
+        for report in engine.run((ScoreUnit(unit, keep) for unit, keep in pieces), RunLog(opened).telling(bar)):
             bar.advance(report.done, report.failed)
             last_failure = report.last_failure or last_failure
     if last_failure:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nova_eval.engines.local import LocalEngine
-from nova_eval.engines.units import SampleUnit
+from nova_eval.engines.units import Event, SampleUnit
 from nova_eval.errors import PrerequisiteError
 
 BOTH = ("cpu", "cpu")
@@ -177,3 +177,22 @@ def test_a_sample_that_kills_its_judge_leaves_the_rest_of_its_unit_scored(world)
     assert all(row.value is not None for row in here.scores("temporal_flickering").values())
     rated = here.scores("aesthetic_quality")
     assert {text for text, row in rated.items() if row.value is None} == {"deadly to look at"}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_befalls_workers_and_units_is_told(world, own: bool) -> None:
+    here = world("fine", "raises" if own else "deadly once")
+    told: list[Event] = []
+    with LocalEngine(here.job, ("cpu",), here=own) as engine:
+        list(engine.run(iter([SampleUnit(here.keys)]), told.append))
+        list(engine.run(iter([here.score_unit(here.keys[0])]), told.append))
+    texts = [(event.kind, event.text) for event in told]
+    assert ("unit", "begins sampling 2: test/0000/0 … test/0001/0") in texts
+    assert ("unit", "begins scoring 1: test/0000/0") in texts
+    assert ("is at", "aesthetic_quality of 1 samples") in texts
+    assert sum(kind == "loads" for kind, _ in texts) == (2 if own else 3)  # the sampler once more in another process
+    if own:
+        assert any(", 1 failed, the last with: " in text for _, text in texts)
+    else:
+        assert ("unit", "failed: the worker process ended unexpectedly (exit code 9)") in texts
+        assert [event.worker for event in told if event.text.startswith("started on cpu")] == ["worker-1", "worker-2"]
