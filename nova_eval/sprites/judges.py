@@ -18,7 +18,7 @@ from nova_eval.sprites.questions import truth
 from nova_eval.sprites.reading import full_mask, read_frames
 from nova_eval.sprites.vocabulary import MOTIONS, WORLD_VERSION
 
-JUDGES_VERSION = "1"  # changes whenever an answer can change
+JUDGES_VERSION = "2"  # changes whenever an answer can change
 IMAGE_TEXT_SCALE = 0.28  # what a full match is called, near the best cosines of the official image-text model
 VIDEO_TEXT_SCALE = 0.36  # … and of the official video-text model
 SURE = 4.0  # logit of a motion recognised in every frame; −SURE is that of the others

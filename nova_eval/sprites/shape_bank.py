@@ -22,7 +22,7 @@ SYMMETRY = {"diamond": 180}  # degrees after which a shape looks the same
 class Bank:
     """Unit-norm, zero-mean templates with the shape index, turn (degrees) and RMS radius of each."""
 
-    templates: NDArray[np.float32]  # (K, PATCH²)
+    templates: NDArray[np.float64]  # (K, PATCH²)
     shapes: NDArray[np.int64]  # (K,)
     angles: NDArray[np.float64]  # (K,)
     radii: NDArray[np.float64]  # (K,) RMS radius of the unit shape
@@ -53,9 +53,12 @@ def silhouette(mask: NDArray[np.uint8]) -> Silhouette:
 
 
 def correlate(patches: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, PATCH, PATCH) → (N, K) correlation with every template of the bank."""
-    scores: NDArray[np.float32] = _unit(patches.reshape(len(patches), -1)) @ bank().templates.T
-    return scores
+    """(N, PATCH, PATCH) → (N, K) correlation with every template of the bank.
+
+    Summed in double precision and rounded, so that neither the other patches nor the number of threads, which decide
+    the order of the sums, show in a patch's correlations.
+    """
+    return (_unit(patches.reshape(len(patches), -1)) @ bank().templates.T).astype(np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +87,7 @@ def _mask(shape: str, angle: float, pose: float) -> NDArray[np.uint8]:
     return mask
 
 
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    centred = rows - rows.mean(1, keepdims=True)
-    result: NDArray[np.float32] = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    centred = rows - rows.mean(1, keepdims=True, dtype=np.float64)
+    result: NDArray[np.float64] = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
     return result
