@@ -1,23 +1,16 @@
-"""Known ways to spoil what the oracle draws. Each names the dimensions of VBench that must drop.
-
-``IMAGE_ATTACKS`` names those of the image benchmarks.
-"""
+"""Known ways to spoil what the oracle draws."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Frames
-from nova_eval.sprites.dpg_suite import dpg_entries
-from nova_eval.sprites.grammar import Scene, parse
-from nova_eval.sprites.image_suites import compbench_entries, geneval_entries
-from nova_eval.sprites.suite import entries
+from nova_eval.sprites.grammar import Scene
+from nova_eval.sprites.partners import partners
 from nova_eval.sprites.vocabulary import CAMERAS, COLORS, MOTIONS, PLACES, RELATIONS, SHAPES, STYLES, TEXTURES
 
 Rng = np.random.Generator
@@ -26,13 +19,12 @@ Redraw = Callable[[Scene], Frames]  # renders another scene as the sampler would
 
 @dataclass(frozen=True, slots=True)
 class Corruption:
-    """Spoils the scene before it is drawn or the clip after. ``attacks`` names the dimensions that must drop.
+    """Spoils the scene before it is drawn or the clip after.
 
     ``scene(scene, rng)`` is applied with probability ``strength``; ``clip(frames, rng, strength, redraw)`` by
     that amount.
     """
 
-    attacks: frozenset[str]
     scene: Callable[[Scene, Rng], Scene] | None = None
     clip: Callable[[Frames, Rng, float, Callable[[], Frames]], Frames] | None = None
 
@@ -184,51 +176,10 @@ def wrong_style(scene: Scene, rng: Rng) -> Scene:
 
 def shuffled_prompts(scene: Scene, rng: Rng) -> Scene:
     """What another prompt of the same group asks for; every prompt of a suite gets a different one."""
-    if scene in (partners := _derangement()):
-        return partners[scene]
-    others = [other for other in partners if other != scene]
-    return others[int(rng.integers(len(others)))]
-
-
-@lru_cache(maxsize=1)
-def _derangement() -> dict[Scene, Scene]:
-    """Each scene of the suites → another of its group: the rotation of the group that leaves the least in common.
-
-    A scene of several suites keeps its partner of the last one, VBench's.
-    """
-    partners: dict[Scene, Scene] = {}
-    for suite in (geneval_entries, compbench_entries, dpg_entries, entries):
-        partners |= _rotations(suite())
-    return partners
-
-
-def _rotations(suite: Iterable[Mapping[str, Any]]) -> dict[Scene, Scene]:
-    groups: dict[tuple[str, ...], list[Scene]] = {}
-    for entry in suite:
-        groups.setdefault(tuple(entry["dimension"]), []).append(parse(entry["prompt_en"]))
-    partners: dict[Scene, Scene] = {}
-    for scenes in groups.values():
-        size = len(scenes)
-        common = [sum(_shared(scene, scenes[(i + k) % size]) for i, scene in enumerate(scenes)) for k in range(1, size)]
-        step = 1 + int(np.argmin(common))
-        partners |= {scene: scenes[(i + step) % size] for i, scene in enumerate(scenes)}
-    return partners
-
-
-def _shared(one: Scene, other: Scene) -> int:
-    """How much two scenes have in common, in stated facts."""
-    facts = [
-        {
-            *(f"shape {t.shape}" for t in s.things),
-            *(f"color {t.color}" for t in s.things if t.color),
-            s.place,
-            s.camera,
-            s.style,
-        }
-        | {s.motion, f"axis {s.relation in ('left', 'right')}" if s.relation else None}
-        for s in (one, other)
-    ]
-    return len((facts[0] & facts[1]) - {None})
+    if scene in (others := partners()):
+        return others[scene]
+    rest = [other for other in others if other != scene]
+    return rest[int(rng.integers(len(rest)))]
 
 
 def _another_world(scene: Scene, rng: Rng) -> Scene:
@@ -254,74 +205,22 @@ def _first_valid(scene: Scene, candidates: Iterable[dict[str, str | None]]) -> S
     return next((changed for c in candidates if (changed := _valid(scene, **c)) is not None), scene)
 
 
-_FLICKER, _SMOOTH = "temporal_flickering", "motion_smoothness"
-_SEMANTIC = frozenset(
-    {"object_class", "multiple_objects", "human_action", "color", "spatial_relationship", "scene"}
-    | {"appearance_style", "temporal_style", "overall_consistency"}
-)
 CORRUPTIONS: dict[str, Corruption] = {
-    "none": Corruption(frozenset()),
-    "flicker": Corruption(
-        frozenset({_FLICKER, _SMOOTH, "subject_consistency", "background_consistency"}), clip=flicker
-    ),
-    "blur": Corruption(frozenset({"imaging_quality", "aesthetic_quality"}), clip=blur),
-    "jitter": Corruption(frozenset({_FLICKER, _SMOOTH}), clip=jitter),
-    "freeze": Corruption(frozenset({"dynamic_degree", "human_action"}), clip=freeze),
-    "shuffled_frames": Corruption(frozenset({_SMOOTH, "human_action", "temporal_style"}), clip=shuffled_frames),
-    "noise_blend": Corruption(
-        frozenset(
-            {_FLICKER, _SMOOTH, "imaging_quality", "aesthetic_quality", "subject_consistency", "background_consistency"}
-        )
-        | _SEMANTIC - {"color"},  # where no object is seen, the color rule leaves the clip out
-        clip=noise_blend,
-    ),
-    "cut": Corruption(frozenset({"subject_consistency", "background_consistency"}), clip=cut),
-    "recolour": Corruption(frozenset({"color", "overall_consistency"}), scene=recolor),
-    "retexture": Corruption(frozenset(), scene=retexture),
-    "wrong_count": Corruption(frozenset({"multiple_objects", "spatial_relationship"}), scene=wrong_count),
-    "shuffled_positions": Corruption(frozenset({"spatial_relationship"}), scene=shuffled_positions),
-    "wrong_object": Corruption(
-        frozenset({"object_class", "multiple_objects", "spatial_relationship", "overall_consistency"}),
-        scene=wrong_object,
-    ),
-    "wrong_scene": Corruption(frozenset({"scene", "overall_consistency"}), scene=wrong_scene),
-    "wrong_motion": Corruption(frozenset({"human_action", "overall_consistency"}), scene=wrong_motion),
-    "wrong_style": Corruption(frozenset({"appearance_style", "temporal_style"}), scene=wrong_style),
-    "shuffled_prompts": Corruption(_SEMANTIC, scene=shuffled_prompts),
+    "none": Corruption(),
+    "flicker": Corruption(clip=flicker),
+    "blur": Corruption(clip=blur),
+    "jitter": Corruption(clip=jitter),
+    "freeze": Corruption(clip=freeze),
+    "shuffled_frames": Corruption(clip=shuffled_frames),
+    "noise_blend": Corruption(clip=noise_blend),
+    "cut": Corruption(clip=cut),
+    "recolour": Corruption(scene=recolor),
+    "retexture": Corruption(scene=retexture),
+    "wrong_count": Corruption(scene=wrong_count),
+    "shuffled_positions": Corruption(scene=shuffled_positions),
+    "wrong_object": Corruption(scene=wrong_object),
+    "wrong_scene": Corruption(scene=wrong_scene),
+    "wrong_motion": Corruption(scene=wrong_motion),
+    "wrong_style": Corruption(scene=wrong_style),
+    "shuffled_prompts": Corruption(scene=shuffled_prompts),
 }
-
-_TASKS = frozenset({"single_object", "two_object", "counting", "colors", "position", "color_attr"})
-_CATEGORIES = frozenset({"color", "shape", "texture", "spatial_2d", "spatial_3d", "numeracy", "non_spatial", "complex"})
-_SUBJECTS = frozenset({"global", "entity", "attribute", "relation", "other", "overall"})
-IMAGE_ATTACKS: dict[str, dict[str, frozenset[str]]] = {
-    "geneval": {
-        "noise_blend": _TASKS,
-        "recolour": frozenset({"colors", "color_attr"}),
-        "wrong_count": frozenset({"two_object", "counting", "position", "color_attr"}),
-        "shuffled_positions": frozenset({"position"}),
-        "wrong_object": _TASKS,
-        "shuffled_prompts": _TASKS,
-    },
-    "t2i_compbench": {
-        "noise_blend": _CATEGORIES,
-        "recolour": frozenset({"color", "non_spatial", "complex"}),
-        "retexture": frozenset({"texture", "non_spatial", "complex"}),
-        "wrong_count": _CATEGORIES,
-        "shuffled_positions": frozenset({"spatial_2d", "spatial_3d", "complex"}),
-        "wrong_object": _CATEGORIES,
-        "wrong_scene": frozenset({"non_spatial", "complex"}),
-        "shuffled_prompts": _CATEGORIES,
-    },
-    "dpg_bench": {
-        "noise_blend": _SUBJECTS,
-        "recolour": frozenset({"attribute", "overall"}),
-        "retexture": frozenset({"attribute", "overall"}),
-        "wrong_count": frozenset({"entity", "relation", "other", "overall"}),
-        "shuffled_positions": frozenset({"relation", "overall"}),
-        "wrong_object": _SUBJECTS - {"global"},
-        "wrong_scene": frozenset({"global", "overall"}),
-        "wrong_style": frozenset({"global", "overall"}),
-        "shuffled_prompts": _SUBJECTS,
-    },
-}
-"""Benchmark → corruption → the tasks, categories or subjects that must drop."""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attacks import ATTACKS
 
+from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.vbench.benchmark import VBench
 from nova_eval.engines.questions import scores_of
 from nova_eval.media import Clip
@@ -17,21 +19,17 @@ from nova_eval.samplers.sprites import NoiseSampler, OracleSampler
 from nova_eval.sprites.corruptions import CORRUPTIONS, shuffled_prompts
 from nova_eval.sprites.grammar import parse
 from nova_eval.sprites.judges import SpritesBackgroundEncoder, SpritesJudge
-from nova_eval.sprites.suite import entries
 
-DIMENSIONS = sorted({name for entry in entries() for name in entry["dimension"]})
+SUITE = load_benchmark("vbench").suite("sprites").prompts
+DIMENSIONS = sorted({name for prompt in SUITE for name in prompt.tags})
 PROMPTS_EACH = 5
 KEPT = {"motion_smoothness": 0.98, "temporal_flickering": 0.98}  # scores that hardly leave the top; of the others
 MOST_KEPT = 0.93
-ATTACKS = [(name, dimension) for name, how in CORRUPTIONS.items() for dimension in sorted(how.attacks)]
+LOWERED = [(name, dimension) for name, lowered in ATTACKS["vbench"].items() for dimension in sorted(lowered)]
 
 
 def prompts_of(dimension: str) -> list[Prompt]:
-    listed = [
-        Prompt(f"vbench/{i:04d}", e["prompt_en"], tuple(e["dimension"]), e.get("auxiliary_info", {}))
-        for i, e in enumerate(entries())
-    ]
-    chosen = [prompt for prompt in listed if dimension in prompt.tags]
+    chosen = [prompt for prompt in SUITE if dimension in prompt.tags]
     return [chosen[i] for i in np.linspace(0, len(chosen) - 1, PROMPTS_EACH).round().astype(int)]
 
 
@@ -54,11 +52,12 @@ def score_of(dimension: str, corruption: str) -> float:
 
 
 def test_every_dimension_is_attacked():
-    assert {dimension for _, dimension in ATTACKS} == set(DIMENSIONS)
+    assert {dimension for _, dimension in LOWERED} == set(DIMENSIONS)
     assert len(DIMENSIONS) == 16
+    assert set(ATTACKS["vbench"]) == set(CORRUPTIONS) - {"none", "retexture"}
 
 
-@pytest.mark.parametrize(("corruption", "dimension"), ATTACKS)
+@pytest.mark.parametrize(("corruption", "dimension"), LOWERED)
 def test_a_corruption_lowers_what_it_attacks(corruption, dimension):
     clean, spoiled = score_of(dimension, "none"), score_of(dimension, corruption)
     assert spoiled < KEPT.get(dimension, MOST_KEPT) * clean
@@ -88,8 +87,8 @@ def test_what_is_not_attacked_stays(corruption, untouched):
 
 def test_every_prompt_of_the_suite_is_shuffled_to_another_of_its_group():
     groups: dict[tuple[str, ...], list] = {}
-    for entry in entries():
-        groups.setdefault(tuple(entry["dimension"]), []).append(parse(entry["prompt_en"]))
+    for prompt in SUITE:
+        groups.setdefault(prompt.tags, []).append(parse(prompt.text))
     rng = np.random.default_rng(0)
     for scenes in groups.values():
         partners = [shuffled_prompts(scene, rng) for scene in scenes]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attacks import ATTACKS
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.selection import select
@@ -16,18 +17,18 @@ from nova_eval.media import Clip
 from nova_eval.protocols import Item
 from nova_eval.records import Sample, SampleKey
 from nova_eval.samplers.sprites import NoiseSampler, OracleSampler
-from nova_eval.sprites.corruptions import CORRUPTIONS, IMAGE_ATTACKS, shuffled_prompts
+from nova_eval.sprites.corruptions import CORRUPTIONS, shuffled_prompts
 from nova_eval.sprites.grammar import parse
 
 PROMPTS = {"geneval": 36, "t2i_compbench": 48, "dpg_bench": 68}  # taken of each suite
 MOST_KEPT = 0.96
-ATTACKS = [
+LOWERED = [
     (benchmark, corruption, dimension)
-    for benchmark, attacks in IMAGE_ATTACKS.items()
-    for corruption, dimensions in attacks.items()
+    for benchmark in PROMPTS
+    for corruption, dimensions in ATTACKS[benchmark].items()
     for dimension in sorted(dimensions)
 ]
-DIMENSIONS = sorted({(benchmark, dimension) for benchmark, _, dimension in ATTACKS})
+DIMENSIONS = sorted({(benchmark, dimension) for benchmark, _, dimension in LOWERED})
 
 
 @cache
@@ -57,7 +58,7 @@ def test_the_oracle_is_right_and_noise_is_wrong(benchmark, dimension):
     assert values(benchmark, "noise")[dimension] <= 0.05
 
 
-@pytest.mark.parametrize(("benchmark", "corruption", "dimension"), ATTACKS)
+@pytest.mark.parametrize(("benchmark", "corruption", "dimension"), LOWERED)
 def test_a_corruption_lowers_what_it_attacks(benchmark, corruption, dimension):
     assert values(benchmark, corruption)[dimension] < MOST_KEPT * values(benchmark)[dimension]
 
@@ -67,11 +68,11 @@ def test_shuffled_prompts_lower_everything(benchmark, dimension):
     assert values(benchmark, "shuffled_prompts")[dimension] < 0.4
 
 
-@pytest.mark.parametrize("benchmark", IMAGE_ATTACKS)
+@pytest.mark.parametrize("benchmark", PROMPTS)
 def test_every_dimension_is_attacked_by_known_corruptions(benchmark):
-    attacked = {dimension for name, _, dimension in ATTACKS if name == benchmark}
+    attacked = {dimension for name, _, dimension in LOWERED if name == benchmark}
     assert attacked == set(load_benchmark(benchmark).config.dimensions)
-    assert set(IMAGE_ATTACKS[benchmark]) <= set(CORRUPTIONS)
+    assert set(ATTACKS[benchmark]) <= set(CORRUPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_what_is_not_attacked_stays(benchmark, corruption, untouched):
     assert values(benchmark, corruption)[untouched] >= values(benchmark)[untouched] - 0.03
 
 
-@pytest.mark.parametrize("benchmark", IMAGE_ATTACKS)
+@pytest.mark.parametrize("benchmark", PROMPTS)
 def test_every_prompt_is_shuffled_to_another(benchmark):
     rng = np.random.default_rng(0)
     for prompt in load_benchmark(benchmark).suite("sprites").prompts:

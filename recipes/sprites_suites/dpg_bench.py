@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nova_eval.sprites.grammar import Scene, Thing, render_text
-from nova_eval.sprites.suite import SuiteRow
 from nova_eval.sprites.vocabulary import COLORS, COUNTS, PLACES, PLURALS, POSITIONS, RELATIONS, SHAPES, STYLES, THIN
+from recipes.sprites_suites.rows import SuiteRow
 
 TAGS = ("global", "entity", "attribute", "relation", "other", "overall")
 _COLORS = tuple(COLORS)
@@ -15,7 +15,7 @@ _PLACES = tuple(PLACES)
 _PATTERNS = ("striped", "dotted", "checked")
 
 
-def dpg_entries() -> list[SuiteRow]:
+def entries() -> list[SuiteRow]:
     """Prompts: pairs with attributes, relations, counts, positions, and styles."""
     scenes = [*_pairs(), *_relations(), *_counts(), *_positions(), *_styles()]
     return [_entry(f"sprites{number:04d}", scene) for number, scene in enumerate(scenes)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import pytest
 
+from nova_eval.config import data_folder
 from nova_eval.sprites.grammar import parse, render_text
-from nova_eval.sprites.suite import SUITE_PATH, entries, suite_text
 from nova_eval.sprites.vocabulary import RELATIONS, SHAPES, STYLES
+from recipes.sprites_suites.texts import suite_texts
+from recipes.sprites_suites.vbench import entries
 
 GROUPS = {
     ("subject_consistency", "dynamic_degree", "motion_smoothness"),
@@ -21,11 +22,11 @@ GROUPS = {
 
 
 def test_the_committed_file_is_the_generators():
-    assert SUITE_PATH.read_text(encoding="utf-8") == suite_text()
+    assert (data_folder("prompts") / "vbench" / "sprites.json").read_text(encoding="utf-8") == suite_texts()["vbench"]
 
 
 def test_sixteen_dimensions_in_the_official_groups():
-    listed = json.loads(suite_text())
+    listed = entries()
     counts = Counter(name for entry in listed for name in entry["dimension"])
     assert len(counts) == 16
     assert min(counts.values()) >= 8

@@ -15,13 +15,14 @@ from nova_eval.adapters.t2i_compbench.parses import Parses
 from nova_eval.adapters.t2i_compbench.prompts import CATEGORIES
 from nova_eval.adapters.t2i_compbench.similarity import without_adjectives
 from nova_eval.adapters.t2i_compbench.spatial import complex_objects
+from nova_eval.config import data_folder
 from nova_eval.sprites.examples import example_scene
 from nova_eval.sprites.grammar import Scene, parse, render_text
-from nova_eval.sprites.image_suites import suite_path, suite_texts
-from nova_eval.sprites.phrases import reading_of
 from nova_eval.sprites.vocabulary import DEPTHS
+from recipes.sprites_suites.readings import reading_of
+from recipes.sprites_suites.texts import suite_texts
 
-TEXTS = suite_texts()
+TEXTS = {name: text for name, text in suite_texts().items() if name != "vbench"}
 GENEVAL = load_benchmark("geneval").suite("sprites").prompts
 COMPBENCH = load_benchmark("t2i_compbench").suite("sprites").prompts
 DPG = load_benchmark("dpg_bench").suite("sprites").prompts
@@ -34,7 +35,7 @@ def ids(prompt):
 @pytest.mark.parametrize("benchmark", TEXTS)
 class TestEverySuite:
     def test_the_committed_file_is_the_generators(self, benchmark):
-        assert suite_path(benchmark).read_text(encoding="utf-8") == TEXTS[benchmark]
+        assert (data_folder("prompts") / benchmark / "sprites.json").read_text(encoding="utf-8") == TEXTS[benchmark]
 
     def test_no_prompt_occurs_twice(self, benchmark):
         texts = [entry["prompt_en"] for entry in json.loads(TEXTS[benchmark])]

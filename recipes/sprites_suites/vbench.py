@@ -1,22 +1,13 @@
-"""The VBench suite of the sprites world, in the shape of the official ``full_info`` list.
-
-``python -m nova_eval.sprites.suite`` rewrites ``prompts/vbench/sprites.json``.
-"""
+"""The VBench suite of the sprites world, in the shape of the official ``full_info`` list."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from nova_eval import files
 from nova_eval.sprites.grammar import Scene, Thing, render_text
 from nova_eval.sprites.vocabulary import CAMERAS, MOTIONS, PLACES, RELATIONS, SHAPES, STILL, STYLES
-
-SUITE_PATH = Path(__file__).parents[2] / "prompts" / "vbench" / "sprites.json"
-SuiteRow = dict[str, Any]
+from recipes.sprites_suites.rows import SuiteRow
 
 
 def entries() -> list[SuiteRow]:
@@ -34,11 +25,6 @@ def entries() -> list[SuiteRow]:
         *_places(),
         *_relations(),
     ]
-
-
-def suite_text() -> str:
-    """The content of the suite's file."""
-    return json.dumps(entries(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _entry(text: str, *dimensions: str, **auxiliary: Any) -> SuiteRow:
@@ -208,13 +194,3 @@ def _relations() -> Iterator[SuiteRow]:
         text = _text(Thing(one), Thing(other), relation=relation)
         facts = {"object_a": one, "object_b": other, "relationship": RELATIONS[relation]}
         yield _entry(text, "spatial_relationship", spatial_relationship={"spatial_relationship": facts})
-
-
-def main(path: Path) -> None:
-    """Writes the suite."""
-    files.write(path, suite_text())
-    print(f"{path}: {len(entries())} prompts", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else SUITE_PATH)
