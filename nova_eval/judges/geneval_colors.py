@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nova_eval.adapters.geneval.prompts import COLORS
 from nova_eval.errors import MediaError, UsageError
 from nova_eval.judges.clip import build, preprocess, tokenize
 from nova_eval.judges.hosting import Hosted
 from nova_eval.protocols import Detection, Floats, Frames
 
 CLIP = "clip_vit_l14"
+COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 TEMPLATES = ("a photo of a {color} {name}", "a photo of a {color}-colored {name}", "a photo of a {color} object")
 LOGIT_SCALE = 100.0
 BACKGROUND = "#999"

@@ -6,7 +6,7 @@ Two hosts of one detector: transformers (``geneval_objects``) and mmdet itself (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from nova_eval import weights as pinned
-from nova_eval.adapters.geneval.prompts import OBJECTS
 from nova_eval.errors import UsageError
 from nova_eval.judges import mask2former, mask2former_mmdet
 from nova_eval.judges.geneval_colors import BACKGROUND, CLIP, ColorNamer, view
@@ -111,9 +110,15 @@ class ObjectFinder:
         return [_detections(found) for found in network.instances(images, height, width)]
 
 
+@cache
+def names() -> tuple[str, ...]:
+    """What the 80 classes of COCO are called in GenEval's prompts, in the order of the detector's labels."""
+    return tuple(Path(__file__).with_name("geneval_objects.txt").read_text(encoding="utf-8").splitlines())
+
+
 def _detections(found: Instances) -> list[Detection]:
     return [
-        Detection(OBJECTS[label], box, score, mask=mask)
+        Detection(names()[label], box, score, mask=mask)
         for label, score, box, mask in zip(found.labels, found.scores, found.boxes, found.masks, strict=True)
     ]
 

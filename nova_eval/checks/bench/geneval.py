@@ -37,9 +37,8 @@ def measure(asked: GenEvalBench, say: Callable[[str], None] = lambda text: None)
         raise UsageError(f"{asked.judge} computes in float32 only", remedy="leave out --dtype")
     import torch
 
-    from nova_eval.adapters.geneval.prompts import COLORS
     from nova_eval.judges import JUDGES as registered
-    from nova_eval.judges.geneval_colors import texts
+    from nova_eval.judges.geneval_colors import COLORS, texts
 
     with tempfile.TemporaryDirectory(prefix="nova_eval-bench-") as folder:
         paths, drawn = _weights(Path(folder), say)

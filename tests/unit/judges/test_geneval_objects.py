@@ -21,8 +21,9 @@ from nova_eval.checks.parity.items import moving_shapes
 from nova_eval.checks.parity.weight_files import PUBLISHED, read_entries, write
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES, mask2former, mask2former_mmdet
+from nova_eval.judges.geneval_colors import COLORS as NAMED
 from nova_eval.judges.geneval_colors import ColorNamer, texts, view
-from nova_eval.judges.geneval_objects import GenEvalObjects, GenEvalObjectsMMDet, ObjectFinder
+from nova_eval.judges.geneval_objects import GenEvalObjects, GenEvalObjectsMMDet, ObjectFinder, names
 from nova_eval.judges.mask2former_instances import bounds, instances, padded, preprocess, resized
 from nova_eval.protocols import Detection
 from nova_eval.weights import load_state_dict
@@ -30,6 +31,12 @@ from nova_eval.weights import load_state_dict
 from networks import tiny_clip, write_torchscript  # isort: skip
 
 STRIP = (32, 1360)  # the least that Mask2Former looks at: 32 × 1344
+
+
+def test_the_judge_knows_objects_and_colors_by_the_names_that_prompts_have() -> None:
+    assert names() == OBJECTS
+    assert NAMED == COLORS
+
 
 # --- input ----------------------------------------------------------------------------------------------------------
 

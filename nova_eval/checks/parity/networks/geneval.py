@@ -96,9 +96,9 @@ def detections(
 
     Ranks whose scores are within ``tolerance`` of each other may be swapped.
     """
-    from nova_eval.adapters.geneval.prompts import OBJECTS
+    from nova_eval.judges.geneval_objects import names
 
-    wanted = [Ranked(OBJECTS[row["label"]], row["score"], row["box"]) for row in expected]
+    wanted = [Ranked(names()[row["label"]], row["score"], row["box"]) for row in expected]
     ranked = [Ranked(one.label, one.score, one.box) for one in found]
     labels, scores, pairs = compared_ranks(title, ("labels", "scores"), wanted, ranked, tolerance)
     if len(found) != len(expected):
