@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nova_eval
+from nova_eval.errors import UsageError
 
 PACKAGES = (
     "numpy", "opencv-python", "av", "pillow", "scipy", "pandas", "pyarrow", "torch", "torchvision", "transformers",
@@ -18,6 +19,9 @@ PACKAGES = (
 )  # fmt: skip
 
 CACHE_VARIABLE = "NOVA_EVAL_CACHE"
+
+_DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
+"""What a system has where torch may find a device of the kind ``cuda``: NVIDIA's, in WSL too, or AMD's driver."""
 
 
 def cache_root() -> Path:
@@ -71,6 +75,25 @@ def device_names() -> list[str]:
     """The names under which torch addresses the accelerators: ``cuda:0`` …, or ``mps``."""
     found = devices()
     return found if found == ["mps"] else [f"cuda:{index}" for index in range(len(found))]
+
+
+def has_cuda() -> bool:
+    """Whether torch has a device of the kind ``cuda``; imports torch only where a driver is."""
+    if sys.platform == "linux" and not any(path.exists() for path in _DRIVERS):
+        return False
+    return any(name.startswith("cuda") for name in device_names())
+
+
+def known_device(name: str) -> None:
+    """UsageError, which says what there is, for a device that this machine does not have."""
+    if name in ("auto", "cpu"):
+        return
+    here = ["cpu"]
+    if has_cuda() or name == "mps":
+        found = device_names()
+        here += ["cuda", *found] if found != ["mps"] else found
+    if name not in here:
+        raise UsageError(f"device {name!r} is not on this machine", remedy=f"here are auto, {', '.join(here)}")
 
 
 def cpu_name() -> str:

@@ -34,6 +34,10 @@ class PrerequisiteError(NovaEvalError):
     exit_code = PREREQUISITE
 
 
+class NotHere(PrerequisiteError):
+    """Files of a generator that can be fetched and are not on this machine; the network was not asked."""
+
+
 class CorruptStoreError(NovaEvalError):
     """A file of a run says something it cannot say. Nothing is deleted; the line names the file and the place."""
 

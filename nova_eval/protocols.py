@@ -72,14 +72,6 @@ class Light(Protocol):
 
 
 @runtime_checkable
-class ForetellsLight(Protocol):
-    """A sampler class whose making takes long, and which says beforehand what ``light`` would be with ``settings``."""
-
-    @staticmethod
-    def light_with(settings: Mapping[str, Any]) -> bool: ...
-
-
-@runtime_checkable
 class Movable(Protocol):
     """A sampler that can be moved to ``"cpu"``, ``"cuda:0"`` …, whether it is loaded already or not."""
 

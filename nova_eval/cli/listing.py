@@ -4,23 +4,50 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nova_eval import files
 from nova_eval.adapters import benchmark_names, judges_by_benchmark, load_benchmark
 from nova_eval.config import BenchmarkConfig
+from nova_eval.errors import unknown
 from nova_eval.judges import JUDGES
 from nova_eval.runs.finding import folders, name_of
+from nova_eval.runs.options import split_name
 from nova_eval.samplers import SAMPLERS
+from nova_eval.samplers.settings import REQUIRED, KnowsModels, settings_of, shown
 from nova_eval.store import MOST
 
 Listed = dict[str, Any]
 
 
-def items(what: str, results: Path) -> list[Listed]:
-    """One dictionary an item, its name first."""
-    return _LISTS[what](results)
+def items(what: str, results: Path, of: str = "") -> list[Listed]:
+    """One dictionary an item, its name first. ``of`` is a sampler, whose settings are meant, or what else to keep to."""
+    if of and what == "samplers":
+        return _settings(of)
+    rows = _LISTS[what](results)
+    kept = [
+        row for row in rows if of in ("", row["name"], row.get("benchmark"), *row.get("benchmarks", "").split(", "))
+    ]
+    if of and not kept:
+        raise unknown(f"name in the list of {what}", of, {row["name"] for row in rows} | {*benchmark_names()})
+    return kept
+
+
+def _settings(sampler: str) -> list[Listed]:
+    """What a sampler can be told; with an argument (diffusers:MODEL), under the model's own defaults."""
+    name, argument = split_name(sampler)
+    maker = SAMPLERS.get(name)
+    known = settings_of(maker)
+    if argument and isinstance(maker, KnowsModels):
+        for own in maker.settings_of(argument, offline=True):
+            known[own.name] = replace(own, meaning=known[own.name].meaning if own.name in known else "of the pipeline")
+    rows: list[Listed] = []
+    for setting in known.values():
+        default = "required" if setting.default is REQUIRED else f"default {shown(setting.default)}"
+        rows.append({"name": setting.name, "type": setting.form, "default": default, "meaning": setting.meaning})
+    return rows
 
 
 def _benchmarks(results: Path) -> list[Listed]:

@@ -259,21 +259,24 @@ def table(
 @app.command(name="list")
 def list_(
     what: Literal["benchmarks", "samplers", "judges", "profiles", "runs", "baselines", "dimensions", "checkpoints"],
+    of: str = "",
     /,
     *,
     results: Path = Path("results"),
     json: bool = False,
 ) -> int:
-    """List what is known by name.
+    """List what is known by name; of a sampler, what it can be told.
 
     Parameters
     ----------
+    of
+        A sampler (with `samplers`): its settings with type, default and meaning. Else a benchmark, or one of the list.
     json
         Print a JSON list instead of lines.
     """
     from nova_eval.cli import listing as catalogue
 
-    rows = catalogue.items(what, results)
+    rows = catalogue.items(what, results, of)
     if json:
         print_json(rows)
     else:

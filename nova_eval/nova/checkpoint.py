@@ -12,22 +12,16 @@ import torch
 from torch import nn
 
 from nova_eval import files
-from nova_eval.errors import UsageError, unknown
-from nova_eval.identity import digest, file_digest
+from nova_eval.errors import UsageError
 from nova_eval.nova.config import CLASS_NAME, TransformerConfig
-from nova_eval.nova.parts import Parts, read_json
+from nova_eval.nova.parts import read_json
+from nova_eval.nova.plan import dtype_name
 from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.schedule import from_json as schedule_from_json
 from nova_eval.nova.transformer import NovaTransformer
-from nova_eval.nova.weight_files import fill, read_weights, weight_files, weights_digest
+from nova_eval.nova.weight_files import fill, read_weights
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-
-
-def weight_bytes(parts: Parts) -> int:
-    """The size of all weight files of a checkpoint."""
-    folders = (parts.transformer, parts.vae, parts.text_encoder)
-    return sum(path.stat().st_size for folder in folders for path in weight_files(folder))
 
 
 def load_transformer(folder: Path, *, dtype: torch.dtype, device: str) -> NovaTransformer:
@@ -114,30 +108,12 @@ def copy_part(source: Path, target: Path) -> None:
         shutil.copytree(source, target, dirs_exist_ok=True)
 
 
-def checkpoint_digest(parts: Parts) -> str:
-    """Changes when anything that shapes a sample changes: weights and configurations of every part, the tokenizer."""
-    facts: dict[str, Any] = {}
-    for part, folder in (("transformer", parts.transformer), ("vae", parts.vae), ("text_encoder", parts.text_encoder)):
-        facts[part] = [weights_digest(folder), read_json(folder / "config.json")]
-    facts["scheduler"] = read_json(parts.scheduler / "scheduler_config.json")
-    facts["tokenizer"] = file_digest(parts.tokenizer / "tokenizer.json")
-    return digest(facts)
-
-
 def dtype_named(name: str | torch.dtype, device: str) -> torch.dtype:
-    """``"auto"`` is float16 on a GPU, as the released scripts run, and float32 on a CPU."""
+    """The dtype of torch that is called as ``plan.dtype_name`` says."""
     if isinstance(name, torch.dtype):
         return name
-    known: Mapping[str, torch.dtype] = {
-        "float32": torch.float32,
-        "float16": torch.float16,
-        "bfloat16": torch.bfloat16,
-        "float64": torch.float64,
-        "auto": torch.float16 if device.startswith("cuda") else torch.float32,
-    }
-    if name not in known:
-        raise unknown("dtype", name, known)
-    return known[name]
+    found: torch.dtype = getattr(torch, dtype_name(name, device))
+    return found
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

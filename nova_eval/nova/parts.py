@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.errors import NotHere, PrerequisiteError, UsageError
 from nova_eval.nova.config import CLASS_NAME
 from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
 from nova_eval.nova.training_record import recorded_parts
@@ -144,12 +144,13 @@ def _snapshot(name: str, revision: str, offline: bool, without: Iterable[str]) -
             )
         )
     except Exception as error:
-        what = (
-            "is not in the local hub cache" if offline else f"cannot be fetched from the hub ({type(error).__name__})"
-        )
-        remedy = "run once without offline" if offline else "check the id and the network, or give a local folder"
-        at = f" at {revision!r}" if revision else ""
-        raise PrerequisiteError(f"checkpoint {name!r}{at} {what}", remedy=remedy) from error
+        called = f"checkpoint {name!r}" + (f" at {revision!r}" if revision else "")
+        if offline:
+            raise NotHere(f"{called} is not in the local hub cache", remedy="run once without offline") from error
+        raise PrerequisiteError(
+            f"{called} cannot be fetched from the hub ({type(error).__name__})",
+            remedy="check the id and the network, or give a local folder",
+        ) from error
 
 
 def _in_folder(folder: Path) -> _Found:

@@ -27,6 +27,7 @@ from nova_eval.nova import checkpoint
 from nova_eval.nova.batching import batch_size as size_of_batches
 from nova_eval.nova.batching import in_batches
 from nova_eval.nova.denoiser import Predict, fuse
+from nova_eval.nova.digests import checkpoint_digest
 from nova_eval.nova.draws import Draws, SeededDraws, SharedDraws
 from nova_eval.nova.parts import Parts, locate, read_json
 from nova_eval.nova.pictures import first_frames
@@ -122,7 +123,7 @@ class NovaPipeline:
     @property
     def digest(self) -> str:
         """Changes when anything in the checkpoint that shapes a sample changes."""
-        return checkpoint.checkpoint_digest(self.parts)
+        return checkpoint_digest(self.parts)
 
     def to(self, device: str) -> NovaPipeline:
         """Moves every part; ``"cpu"`` frees the accelerator."""

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.identity import digest, file_digest
+from nova_eval.nova.digests import weights_digest
 from nova_eval.nova.parts import Parts
 from nova_eval.nova.prompt_cache import PromptCache, PromptKey
-from nova_eval.nova.weight_files import fill, read_weights, weights_digest
+from nova_eval.nova.weight_files import fill, read_weights
 
 _log = logging.getLogger(__name__)
 

@@ -1,25 +1,17 @@
-"""Weight files of one part of a checkpoint folder: safetensors or torch archives, in one piece or sharded."""
+"""The weights of one part of a checkpoint folder as tensors: from safetensors or torch archives, into a module."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nova_eval import files
 from nova_eval.errors import PrerequisiteError, UsageError
-from nova_eval.identity import digest, file_digest
-from nova_eval.nova.parts import read_json
+from nova_eval.nova.digests import weight_files
 
-# Tried in this order; an index names its shards.
-_STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
-_SUFFIXES = ("safetensors", "bin", "pth")
-_SHARD = re.compile(r".*-\d+-of-\d+")
 _HOLDERS = (
     "state_dict", "model_state_dict", "model", "module", "transformer",
     "ema", "ema_state_dict", "model_ema", "ema_model",
@@ -29,25 +21,6 @@ _PREFIXES = ("module.", "ema_model.", "ema.", "transformer.")
 """What wrappers put before every name: DataParallel, averaged models, modules that hold the transformer."""
 _COMPILED = "_orig_mod"
 _COUNTED = "n_averaged"  # by torch's AveragedModel
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights of a part, safetensors preferred.
-
-    A variant (``model.fp16.safetensors``) counts where there is no other of its kind. PrerequisiteError when there are
-    no weights, shards are missing, or it cannot be told which of several variants is meant.
-    """
-    for suffix in _SUFFIXES:
-        for stem in _STEMS:
-            found = _files(folder, stem, suffix)
-            if found:
-                return found
-    here = sorted(path.name for path in folder.glob("*") if path.suffix[1:] in (*_SUFFIXES, "pt", "ckpt"))
-    held = f", but {', '.join(here[:4])}{' …' if len(here) > 4 else ''}" if here else ""
-    raise PrerequisiteError(
-        f"{folder}: no weights{held}",
-        remedy=f"expected {_STEMS[0]}.safetensors or .bin, model.safetensors, or an index",
-    )
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -63,13 +36,6 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             raise PrerequisiteError(f"{path}: {twice[0]} is in two shards", remedy="remove shards of other saves")
         weights |= found
     return _unwrapped(weights, folder)
-
-
-def weights_digest(folder: Path) -> str:
-    """Changes when any weight of the part changes: the digests of its weight files by name."""
-    return digest(
-        {path.relative_to(folder).as_posix(): _digest_once(path, *_stamp(path)) for path in weight_files(folder)}
-    )
 
 
 def fill(module: nn.Module, weights: Mapping[str, Tensor], where: Path, dtype: torch.dtype) -> None:
@@ -113,46 +79,6 @@ def _refuse_not_finite(
     raise PrerequisiteError(f"{where}: {name} holds {kind}{more}", remedy="take a checkpoint before training diverged")
 
 
-def _files(folder: Path, stem: str, suffix: str) -> list[Path]:
-    """Those of one stem and suffix; none where there are none."""
-    plain, index = folder / f"{stem}.{suffix}", folder / f"{stem}.{suffix}.index.json"
-    if index.is_file():
-        return _shards(index)
-    if plain.is_file():
-        return [plain]
-    variants: dict[str, Path] = {}
-    for pattern, before, after in (
-        (f"{stem}.*.{suffix}", f"{stem}.", f".{suffix}"),
-        (f"{stem}.{suffix}.index.*.json", f"{stem}.{suffix}.index.", ".json"),
-        (f"{stem}.*.{suffix}.index.json", f"{stem}.", f".{suffix}.index.json"),
-    ):
-        for path in sorted(folder.glob(pattern)):
-            variant = path.name.removeprefix(before).removesuffix(after)
-            if path.is_file() and not _SHARD.fullmatch(variant):
-                variants[variant] = path
-    if len(variants) > 1:
-        raise PrerequisiteError(
-            f"{folder}: several variants of {plain.name}: {', '.join(sorted(variants))}",
-            remedy="leave one in the folder",
-        )
-    return [file for path in variants.values() for file in (_shards(path) if path.suffix == ".json" else [path])]
-
-
-def _shards(index: Path) -> list[Path]:
-    table = read_json(index).get("weight_map")
-    if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
-        raise PrerequisiteError(f"{index}: no weight_map of names to files")
-    names = sorted(set(table.values()))
-    try:
-        places = [index.parent / files.relative(name) for name in names]
-    except UsageError as error:
-        raise PrerequisiteError(f"{index}: {error.problem}", remedy="shards lie beside it") from error
-    missing = [path.name for path in places if not path.is_file()]
-    if missing:
-        raise PrerequisiteError(f"{index}: {len(missing)} of {len(names)} shards are missing: {missing[0]}")
-    return places
-
-
 def _opened(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
@@ -194,13 +120,3 @@ def _unwrapped(weights: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]
     if len(set(names.values())) < len(names):
         raise PrerequisiteError(f"{folder}: compiled and plain weights of one name", remedy="save the model alone")
     return {new: weights[old] for old, new in names.items()}
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-@lru_cache(maxsize=64)
-def _digest_once(path: Path, _size: int, _modified: int) -> str:
-    return file_digest(path)

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from nova_eval.config import RunSpec, SamplerSpec
+from nova_eval.config import SamplerSpec
 from nova_eval.errors import UsageError, unknown
 from nova_eval.weights.catalogue import missing
 
@@ -103,14 +103,14 @@ def _operations(spec: SamplerSpec) -> float | None:
     return float(sampling_flops(config, plan)["total"])
 
 
-def media_bytes(spec: RunSpec, modality: str) -> int | None:
-    """The size of one finished sample; ``None`` where the settings do not say its sides."""
-    settings = spec.sampler.settings
+def media_bytes(settings: Mapping[str, Any], codec: str, modality: str) -> int | None:
+    """The size of one finished sample; ``None`` where the sampler's settings do not say its sides."""
     height, width = settings.get("height"), settings.get("width")
     if not (height and width):
         return None
-    frames = int(settings.get("frames") or 4 * (int(settings.get("latent_frames", 1)) - 1) + 1)
-    kind = spec.codec if modality == "video" else "png"
+    latent = 4 * (int(settings.get("latent_frames", 1)) - 1) + 1
+    frames = int(settings.get("frames") or settings.get("num_frames") or latent)
+    kind = codec if modality == "video" else "png"
     return round(int(height) * int(width) * frames * BITS_A_PIXEL.get(kind, 24.0) / 8)
 
 

@@ -1,4 +1,4 @@
-"""Where runs lie, and which is meant by a name or a spec. Opens none."""
+"""Where runs lie, and which is meant by a name. Opens none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nova_eval import files
-from nova_eval.config import RunSpec
 from nova_eval.errors import unknown
 from nova_eval.store import MOST
 
@@ -37,16 +36,10 @@ def seek(name: str, results: Path) -> Path | None:
     return next((folder for folder in choices if (folder / "manifest.json").exists()), None)
 
 
-def earlier(spec: RunSpec, suite: str, results: Path) -> tuple[Path | None, Mapping[str, str]]:
-    """The latest run of ``spec`` over the suite of this digest, and where it keeps the scores of each scorer."""
-    found: list[tuple[str, Path, Mapping[str, str]]] = []
-    asked = spec.model_dump(mode="json")
-    for folder in folders(results, spec.benchmark):
-        try:
-            manifest = json.loads(files.read(folder / "manifest.json", MOST))
-            if manifest["spec"] == asked and manifest["suite"]["digest"] == suite:
-                found.append((manifest.get("started", ""), folder, manifest["scorers"]))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue  # whoever opens this run is told; it is not ours
-    _, folder_found, scored = max(found, key=lambda row: row[:2], default=("", None, {}))
-    return folder_found, scored
+def scored_in(folder: Path) -> Mapping[str, str]:
+    """Where the run in ``folder`` keeps the scores of each scorer; nothing where no run can be read there."""
+    try:
+        found = json.loads(files.read(folder / "manifest.json", MOST))["scorers"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}  # whoever opens this run is told
+    return found if isinstance(found, Mapping) else {}

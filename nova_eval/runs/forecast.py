@@ -1,6 +1,6 @@
 """What ``run`` would do and cost, said before anything starts: counts, device hours, disk, and files to fetch.
 
-Imports no network and reads no weight file.
+Loads no network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def forecast(
     found |= {"variant": spec.variant, "sampler": spec.sampler.model_dump(mode="json")}
     missing = found["samples_to_make"]
     sampling = None if opened.external is not None else _sampling(opened, found, seconds)
-    size = cost.media_bytes(spec, config.modality) if opened.external is None else None
+    size = cost.media_bytes(opened.info.settings, spec.codec, config.modality) if opened.external is None else None
     if found["media_bytes_left"] is None and size is not None:
         found["media_bytes_left"] = size * missing
     if sampling is not None:

@@ -9,25 +9,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nova_eval import environment
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.own import own_suite
 from nova_eval.adapters.suite import Suite
-from nova_eval.config import CUSTOM, BenchmarkConfig, RunSpec
+from nova_eval.config import CUSTOM, BenchmarkConfig, RunSpec, SamplerSpec
 from nova_eval.engines.sampling import info_of
 from nova_eval.engines.units import ScorerPlan
-from nova_eval.errors import CorruptStoreError, PrerequisiteError, UsageError
+from nova_eval.errors import CorruptStoreError, NotHere, PrerequisiteError, UsageError
 from nova_eval.identity import digest
 from nova_eval.options import THERE, RunOptions
-from nova_eval.protocols import ForetellsLight, MediaSource, SamplerInfo, is_light
+from nova_eval.protocols import MediaSource, SamplerInfo, is_light
 from nova_eval.records import Prompt
+from nova_eval.runs.cost import PEAK_TFLOPS
 from nova_eval.runs.external import ExternalMedia
-from nova_eval.runs.finding import earlier
+from nova_eval.runs.finding import scored_in
 from nova_eval.runs.judging import Judging, Look, judging, made, named
 from nova_eval.runs.options import validated
 from nova_eval.runs.part import Part, asked, recorded, within
 from nova_eval.runs.run import Run, Say
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.folder import FolderSampler
+from nova_eval.samplers.settings import settings_of
 from nova_eval.store import RunStore
 
 _LONGEST = 150  # letters of a model's name in its folder's
@@ -44,7 +47,8 @@ def open_run(
 
     ``media_source`` is the folder that samples are to be imported from, where they are.
     """
-    sampler = SAMPLERS.make(spec.sampler.name, spec.sampler.settings)
+    environment.known_device(options.device)
+    sampler = _sampler(placed(spec, options))
     info = info_of(sampler, spec.sampler.name)
     if info.modality != config.modality:
         raise UsageError(
@@ -55,10 +59,6 @@ def open_run(
     options = _counted(options, sampler if media_source is None else media_source, suite)
     for note in suite.notes if options.prompts else ():
         say(note)
-    # A sampler's settings count as its info states them, defaults included.
-    asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
-    code = {"code": code} if (code := SAMPLERS.code(spec.sampler.name)) else {}  # other code makes other samples
-    identity = digest({"spec": asked, "sampler": info, "suite": suite.digest, **code})
     return assemble(
         spec,
         options,
@@ -70,26 +70,28 @@ def open_run(
         look=made,
         whole=whole,
         light=is_light(sampler),
-        folder=_folder(spec, options, info, identity[:8]),
+        folder=_folder(spec, options, info, _identity(spec, info, suite)),
         say=say,
     )
 
 
 def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
-    """``open_run`` for looking ahead: imports no network, reads no weight file, downloads nothing but prompts.
+    """``open_run`` for looking ahead: loads no network, downloads nothing but prompts, and makes no judge.
 
-    The generator and the judges are known by their names and by the files they need. An earlier run of the same spec
-    is found by its manifest; without one the folder has no name yet.
+    The run has the name that ``open_run`` gives it; where the generator's files are not on this machine it has none
+    yet, as its name depends on them. An earlier run of that name says where scores lie.
     """
-    maker: Any = SAMPLERS.get(spec.sampler.name)
-    settings = spec.sampler.settings
-    sampler = SAMPLERS.make(spec.sampler.name, settings) if is_light(maker) else None
-    light = sampler is not None or (isinstance(maker, ForetellsLight) and maker.light_with(settings))
-    name = Path(str(settings.get("checkpoint", spec.sampler.name))).name
-    info = info_of(sampler, spec.sampler.name) if sampler else SamplerInfo(name, config.modality, settings=settings)
     suite, whole = suites(spec, options)
+    device = "cuda" if options.device in PEAK_TFLOPS else options.device
+    try:
+        sampler = _sampler(placed(spec, replace(options, offline=True, device=device)))
+        info = info_of(sampler, spec.sampler.name)
+        folder = _folder(spec, options, info, _identity(spec, info, suite))
+    except NotHere:
+        model = spec.sampler.settings[next(iter(settings_of(SAMPLERS.get(spec.sampler.name))))]
+        sampler, info = None, SamplerInfo(Path(model).name, config.modality, settings=spec.sampler.settings)
+        folder = _folder(spec, options, info, "new")
     options = _counted(options, sampler, suite)
-    folder, scored = earlier(spec, suite.digest, options.results)
     return assemble(
         spec,
         options,
@@ -100,10 +102,35 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
         source=sampler,
         look=named,
         whole=whole,
-        scored=scored,
-        light=light,
-        folder=folder or _folder(spec, options, info, "new"),
+        scored=scored_in(folder),
+        light=is_light(sampler),
+        folder=folder,
     )
+
+
+def placed(spec: RunSpec, options: RunOptions) -> RunSpec:
+    """The spec with what says where its sampler works, in so far as that has settings for it. No sample depends on it.
+
+    Code that is not the product's own is moved to its device, if it can be, and not told of it.
+    """
+    known = settings_of(SAMPLERS.get(spec.sampler.name))
+    where: dict[str, Any] = {"offline": True} if options.offline and "offline" in known else {}
+    if options.device != "auto" and "device" in known and SAMPLERS.is_own(spec.sampler.name):
+        where["device"] = options.device
+    return spec.model_copy(
+        update={"sampler": SamplerSpec(name=spec.sampler.name, settings=spec.sampler.settings | where)}
+    )
+
+
+def _sampler(spec: RunSpec) -> Any:
+    return SAMPLERS.make(spec.sampler.name, spec.sampler.settings)
+
+
+def _identity(spec: RunSpec, info: SamplerInfo, suite: Suite) -> str:
+    """A sampler's settings count as its info states them, defaults included; other code makes other samples."""
+    asked = {**spec.model_dump(mode="json"), "sampler": spec.sampler.name}
+    code = {"code": code} if (code := SAMPLERS.code(spec.sampler.name)) else {}
+    return digest({"spec": asked, "sampler": info, "suite": suite.digest, **code})[:8]
 
 
 def suites(spec: RunSpec, options: RunOptions) -> tuple[Suite, tuple[Prompt, ...]]:
@@ -152,6 +179,7 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
     """
     old = reopen(folder)
     options = change(replace(old.options, shard=None))  # of all shards, unless one is asked for
+    environment.known_device(options.device)
     part = Part(old.prompts, old.wanted)
     if _choice(options) != _choice(old.options):
         part = within(

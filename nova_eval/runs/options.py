@@ -21,12 +21,13 @@ from nova_eval.config import (
 from nova_eval.errors import UsageError, unknown
 from nova_eval.options import THERE, RunOptions
 from nova_eval.samplers import SAMPLERS
+from nova_eval.samplers.settings import REQUIRED, UNSET, settings_of, takes_others, typed
 
 _SPEC_KEYS = tuple(key for key in RunSpec.model_fields if key not in ("benchmark", "sampler"))
 T = TypeVar("T")
 
 _EMBEDDED = ("oracle", "noise")  # samplers of the embedded world, whose judges look at what they make
-_FINISHED = ("folder", "imported")  # samplers of media that exist already, for which the profile's prompts say nothing
+_FINISHED = ("folder", "imported")  # samplers of media that exist already
 _OPTION_KEYS = tuple(key for key in RunOptions.__dataclass_fields__ if key != "profile")
 
 
@@ -36,12 +37,12 @@ def resolve(
     """Merges, weakest first: the profile, ``--config FILE``, ``--set a.b=c``, explicit flags.
 
     ``flags`` and both other sources use the same keys: those of RunSpec and RunOptions, ``sampler`` (``name`` or
-    ``name:argument``) and ``sampler.<setting>``; None is not asked for. Settings of the profile's sampler that another
-    sampler does not take are dropped; settings asked for explicitly and not taken are an error.
+    ``name:argument``) and ``sampler.<setting>``; None, or ``none`` written, is not asked for. The profile's settings
+    are those of the sampler that it names; any other starts from its own defaults, and official prompts unless it is of
+    the embedded world. Settings have the types that the sampler declares; one that it does not take is an error.
     """
     config = load_benchmark(benchmark).config
-    chosen = _overrides(config_file, sets)
-    chosen.update({key: value for key, value in flags.items() if value is not None})
+    chosen = _asked(flags, sets, config_file)
     for key in chosen:
         if not key.startswith("sampler.") and key not in (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile"):
             raise unknown("setting", key, (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile", "sampler.<setting>"))
@@ -55,6 +56,9 @@ def resolve(
     variant_name = _variant(profile, chosen, config, prompts)
     sampler = _sampler_spec(profile, chosen, config, own_names=own_names(variant_name, config, prompts))
 
+    finished = sampler.name in _FINISHED
+    at_home = _of_profile(profile, chosen) or variant_name == profile.variant
+
     metrics = tuple(chosen.get("metrics") or ())
     for metric in metrics:
         if metric not in config.dimensions:
@@ -64,7 +68,7 @@ def resolve(
         "benchmark": benchmark,
         "variant": variant_name,
         "sampler": sampler,
-        "codec": chosen.get("codec", profile.codec),
+        "codec": chosen.get("codec", profile.codec if finished or at_home else RunSpec.model_fields["codec"].default),
         "seed": chosen.get("seed", profile.seed),
     }
     options = {key: chosen[key] for key in _OPTION_KEYS if key in chosen}
@@ -75,9 +79,9 @@ def resolve(
         options["judges"] = _judges_of_own(profile, chosen, config)
     config.judges_of(variant_name, options.get("judges", ""))
     options.setdefault("scoring", _scoring(config, variant_name, options.get("judges", "")))
-    if variant_name == CUSTOM and sampler.name in _FINISHED:
+    if variant_name == CUSTOM and finished:
         options.setdefault("samples_per_prompt", THERE)
-    of_profile = None if sampler.name in _FINISHED else profile.samples_per_prompt
+    of_profile = profile.samples_per_prompt if at_home and not finished else None
     options.setdefault("samples_per_prompt", of_profile or config.protocol.samples_per_prompt)
     resolved = validated(RunSpec, spec), validated(RunOptions, options), config
     _known_codec(resolved[0].codec)
@@ -88,8 +92,7 @@ def changed(
     options: RunOptions, flags: Mapping[str, Any], sets: Sequence[str] = (), config_file: Path | None = None
 ) -> RunOptions:
     """The options of a run that exists, with those that were asked for. UsageError for what names a run."""
-    chosen = _overrides(config_file, sets)
-    chosen.update({key: value for key, value in flags.items() if value is not None})
+    chosen = _asked(flags, sets, config_file)
     chosen.pop("results", None)  # a run lies where it lies
     for key in chosen:
         if key not in _OPTION_KEYS or key == "prompts":
@@ -112,8 +115,7 @@ def _prompts(profile: Profile, chosen: Mapping[str, Any]) -> Path | None:
 
 def _variant(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig, prompts: Path | None) -> str:
     """The variant asked for; without one the suite that holds all prompts of a file, else one's own."""
-    name, _ = _sampler_name(profile, chosen)
-    usual = "official" if name in _FINISHED else profile.variant
+    usual = profile.variant if _of_profile(profile, chosen) else "official"
     if "variant" in chosen or prompts is None:
         variant = str(chosen.get("variant", usual))
         if variant not in config.variants:
@@ -134,9 +136,14 @@ def own_names(variant: str, config: BenchmarkConfig, prompts: Path | None) -> bo
 
 def _judges_of_own(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> str:
     """The embedded world's judges look at what its own samplers, or the profile's, make of own prompts."""
-    name, _ = _sampler_name(profile, chosen)
     asked = "sampler" in chosen or "sampler.name" in chosen
-    return config.variants[profile.variant].judges if name in _EMBEDDED or not asked else ""
+    embedded = _sampler_name(profile, chosen)[0] in _EMBEDDED
+    return config.variants[profile.variant].judges if embedded or not asked else ""
+
+
+def _of_profile(profile: Profile, chosen: Mapping[str, Any]) -> bool:
+    """Whether the sampler is the one that the profile names, or of the embedded world."""
+    return _sampler_name(profile, chosen)[0] in (profile.sampler["name"], *_EMBEDDED)
 
 
 def _scoring(config: BenchmarkConfig, variant: str, judges: str) -> str:
@@ -147,43 +154,35 @@ def _scoring(config: BenchmarkConfig, variant: str, judges: str) -> str:
 
 
 def _sampler_name(profile: Profile, chosen: Mapping[str, Any]) -> tuple[str, str]:
-    return _split_name(str(chosen.get("sampler") or chosen.get("sampler.name") or profile.sampler["name"]))
+    return split_name(str(chosen.get("sampler") or chosen.get("sampler.name") or profile.sampler["name"]))
 
 
 def _sampler_spec(
     profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig, *, own_names: bool = False
 ) -> SamplerSpec:
-    from inspect import Parameter, signature
-
-    defaults = {key: value for key, value in profile.sampler.items() if key != "name"}
     explicit = {key.removeprefix("sampler."): value for key, value in chosen.items() if key.startswith("sampler.")}
     explicit.pop("name", None)
     name, argument = _sampler_name(profile, chosen)
-    parameters = signature(SAMPLERS.get(name)).parameters
-    free = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
-    if name != profile.sampler["name"]:
-        defaults = {key: value for key, value in defaults.items() if key in parameters}
-    if config.modality == "image" and "frames" in parameters:
-        defaults.setdefault("frames", 1)
+    maker = SAMPLERS.get(name)
+    known = settings_of(maker)
+    usual: dict[str, Any] = {}
+    if name == profile.sampler["name"]:
+        usual = {key: value for key, value in profile.sampler.items() if key != "name"}
+    if config.modality == "image" and "frames" in known:
+        usual.setdefault("frames", 1)
     if name in _FINISHED:
-        usual = {"names": CUSTOM if own_names else config.name, "modality": config.modality}
-        defaults = {key: value for key, value in usual.items() if key in parameters} | defaults
+        finished = {"names": CUSTOM if own_names else config.name, "modality": config.modality}
+        usual |= {key: value for key, value in finished.items() if key in known}
     if argument:
-        first = next(iter(parameters), None)
+        first = next(iter(known), None)
         if first is None:
             raise UsageError(f"sampler {name!r} takes no argument", remedy=f"use --sampler {name}")
         explicit[first] = argument
     for key in explicit:
-        if key not in parameters and not free:
-            raise unknown(f"setting of sampler {name!r}", key, parameters)
-    settings = {**defaults, **explicit}
-    needed = [
-        key
-        for key, parameter in parameters.items()
-        if parameter.default is Parameter.empty
-        and parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-        and key not in settings
-    ]
+        if key not in known and not takes_others(maker):
+            raise unknown(f"setting of sampler {name!r}", key, known)
+    settings = typed(maker, {**usual, **explicit})
+    needed = [key for key, setting in known.items() if setting.default is REQUIRED and key not in settings]
     if needed:
         raise UsageError(
             f"sampler {name!r} needs {', '.join(needed)}",
@@ -192,12 +191,18 @@ def _sampler_spec(
     return SamplerSpec(name=name, settings=settings)
 
 
-def _split_name(text: str) -> tuple[str, str]:
+def split_name(text: str) -> tuple[str, str]:
     """``folder:DIR`` → (folder, DIR); ``path/to/file.py:Class`` is one name."""
     if ".py:" in text:
         return text, ""
     name, _, argument = text.partition(":")
     return name, argument
+
+
+def _asked(flags: Mapping[str, Any], sets: Sequence[str], config_file: Path | None) -> dict[str, Any]:
+    chosen = _overrides(config_file, sets)
+    chosen.update({key: value for key, value in flags.items() if value is not None})
+    return {key: value for key, value in chosen.items() if key.startswith("sampler.") or value != UNSET}
 
 
 def _overrides(config_file: Path | None, sets: Sequence[str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.log import RunLog
-from nova_eval.runs.opening import recorded_judging, recorded_options, recorded_part
+from nova_eval.runs.opening import placed, recorded_judging, recorded_options, recorded_part
 from nova_eval.runs.part import Part, asked, union
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome, summarise
@@ -96,7 +96,7 @@ def engine_for(opened: Run) -> LocalEngine:
     """The workers of a run, not started yet; a context manager."""
     job = Job(
         folder=opened.store.folder,
-        spec=opened.spec,
+        spec=placed(opened.spec, opened.options),
         scoring=opened.options.scoring,
         prompts={prompt.id: prompt for prompt in opened.prompts},
         scorers=opened.judging.plans,

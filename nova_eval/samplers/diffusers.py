@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
+from nova_eval.errors import MediaError, NotHere, PrerequisiteError, UsageError, unknown
 from nova_eval.identity import digest, file_digest
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
+from nova_eval.samplers.settings import Setting, settings_of
 
 DTYPES = ("float32", "float16", "bfloat16")
 _FPS = 8.0
@@ -40,17 +41,46 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class DiffusersSampler:
-    """``model`` is a folder in diffusers' layout or a hub id such as ``"stabilityai/sdxl-turbo"``.
+    """Any text-to-image or text-to-video pipeline of diffusers; further settings are arguments of its call, by name.
 
-    Settings that are None are left to the pipeline. ``arguments`` are further arguments of the pipeline's call
-    (``true_cfg_scale=4``). ``frames=1`` makes a video pipeline a sampler of images. ``fps`` is the rate at which clips
-    are shown, and is told to pipelines that ask for a frame rate. Every sample has its own CPU generator, so its draws
-    do not depend on the batch; kernels may still round differently in batches of another size, hence ``batch_size`` 1.
-    (Video pipelines that fold frames into the batch refuse larger batches under schedulers that draw at every step.)
+    What is not set is the pipeline's own, and its defaults are part of what the sampler is. Every sample has its own
+    CPU generator, so its draws do not depend on the batch.
 
     Files are located, or downloaded unless ``offline``, at once; the pipeline is loaded with the first sample. No code
     that comes with a model is run. Raises UsageError for settings the pipeline does not know, PrerequisiteError for
     files that are missing.
+
+    Parameters
+    ----------
+    model
+        A folder in diffusers' layout, or a hub id such as stabilityai/sdxl-turbo.
+    height
+        Pixels.
+    width
+        Pixels.
+    frames
+        Frames of a clip; 1 makes a video pipeline a sampler of images.
+    steps
+        Steps of denoising.
+    guidance_scale
+        How strongly the prompt leads.
+    negative_prompt
+        What guidance leads away from.
+    fps
+        The rate at which clips are shown, told to pipelines that ask for a frame_rate (none: theirs, else 8).
+    dtype
+        Precision of the weights: float32, float16 or bfloat16.
+    device
+        cpu, cuda, cuda:1 ….
+    batch_size
+        Prompts at once. Kernels may round differently in batches of another size; video pipelines that fold frames into
+        the batch refuse larger ones under schedulers that draw at every step.
+    variant
+        Of the weight files, such as fp16.
+    revision
+        Branch, tag or commit of the hub.
+    offline
+        Open no socket.
     """
 
     def __init__(
@@ -79,7 +109,7 @@ class DiffusersSampler:
         self.folder = _locate(str(model), variant=variant, revision=revision, offline=offline)
         self._class = _pipeline_class(self.folder)
         self._dtype, self._device, self._variant, self._batch_size = dtype, device, variant, batch_size
-        accepted = _accepted(self._class)
+        own = _arguments(self._class)
         settings = {
             "height": height,
             "width": width,
@@ -88,20 +118,30 @@ class DiffusersSampler:
             "guidance_scale": guidance_scale,
             "negative_prompt": negative_prompt,
         }
-        self._call = _call_arguments(self._class.__name__, accepted, settings, arguments)
-        video = any(name in accepted for name in _NAMES["frames"]) and frames != 1
-        if video and fps is not None and "frame_rate" in accepted:
-            self._call.setdefault("frame_rate", fps)
-        shown = {"model": self.folder.name if Path(model).is_dir() else str(model), "dtype": dtype, **self._call}
+        self._call = _call_arguments(self._class.__name__, own, settings, arguments)
+        video = any(name in own for name in _NAMES["frames"]) and frames != 1
+        if video and fps is not None and "frame_rate" in own:
+            self._call.setdefault("frame_rate", _passed(own["frame_rate"], fps))
+        shown = {"model": self.folder.name if Path(model).is_dir() else str(model), "dtype": dtype}
+        defaults = {setting.name: _passed(setting, setting.default) for setting in own.values() if _is_told(setting)}
+        call = defaults | self._call
         if self.folder.parent.name == "snapshots":  # of the hub, by commit
             shown["revision"] = self.folder.name
         self.info = SamplerInfo(
             name="diffusers",
             modality="video" if video else "image",
             checkpoint=_checkpoint_digest(self.folder, variant),
-            fps=float(self._call.get("frame_rate", fps or _FPS)) if video else 0.0,
-            settings={**shown, "pipeline": self._class.__name__} | ({"variant": variant} if variant else {}),
+            fps=float(call.get("frame_rate", fps or _FPS)) if video else 0.0,
+            settings={**shown, **call, "pipeline": self._class.__name__} | ({"variant": variant} if variant else {}),
         )
+
+    @staticmethod
+    def settings_of(model: str, *, offline: bool) -> list[Setting]:
+        """Those of the pipeline's call, under our names where it has ours."""
+        own = _arguments(_pipeline_class(_locate(model, variant=None, revision=None, offline=offline)))
+        ours = {theirs: name for name, names in _NAMES.items() for theirs in names}
+        told = [setting for setting in own.values() if _is_told(setting) or setting.name in ours]
+        return [replace(setting, name=ours.get(setting.name, setting.name), meaning="") for setting in told]
 
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[Frames]:
         """One uint8 (T, H, W, 3) array per prompt. MediaError for output that is no picture, or was blanked."""
@@ -144,7 +184,7 @@ class DiffusersSampler:
         call = dict(self._call)
         if "negative_prompt" in call:
             call["negative_prompt"] = [call["negative_prompt"]] * len(texts)
-        if "output_type" in _accepted(self._class):
+        if "output_type" in _arguments(self._class):
             call["output_type"] = "np"
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with torch.no_grad():
@@ -161,10 +201,24 @@ class DiffusersSampler:
         return clips
 
 
-def _accepted(pipeline: Any) -> list[str]:
-    """Names of the arguments of a pipeline's call; a catch-all, which diffusers keeps for retired names, is not one."""
-    parameters = inspect.signature(pipeline.__call__).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+def _arguments(pipeline: Any) -> dict[str, Setting]:
+    """Those of a pipeline's call; a catch-all, which diffusers keeps for retired names, is not one."""
+    return settings_of(pipeline.__call__)
+
+
+def _is_told(setting: Setting) -> bool:
+    """Whether a default says what is sampled: a plain value of an argument that the sampler does not give itself."""
+    return setting.name not in _OURS and isinstance(setting.default, bool | int | float | str)
+
+
+def _passed(setting: Setting, value: Any) -> Any:
+    """A value as the pipeline is given it: of the declared type, but where that is a whole number and a number came."""
+    try:
+        return setting.accepted(value)
+    except UsageError:
+        if isinstance(value, float) and isinstance(setting.default, int):
+            return value
+        raise
 
 
 def as_clips(output: Any) -> list[Frames]:
@@ -201,7 +255,7 @@ def _as_clip(sample: Any) -> Frames:
 
 def _call_arguments(
     pipeline: str,
-    accepted: Collection[str],
+    accepted: Mapping[str, Setting],
     settings: Mapping[str, Any],
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -214,15 +268,17 @@ def _call_arguments(
             continue
         theirs = next((candidate for candidate in _NAMES[name] if candidate in accepted), None)
         if theirs is not None:
-            call[theirs] = value
+            call[theirs] = _passed(accepted[theirs], value)
         elif not (name == "frames" and value == 1):  # an image pipeline makes one frame anyhow
-            raise unknown(f"argument of {pipeline}", _NAMES[name][0], set(accepted) - _OURS)
+            raise unknown(f"argument of {pipeline}", _NAMES[name][0], accepted.keys() - _OURS)
     for name, value in arguments.items():
         if name in _OURS:
             raise UsageError(f"{name!r} is given to {pipeline} by the sampler itself", remedy="leave it out")
         if name not in accepted:
             raise unknown(f"argument of {pipeline}", name, {*accepted, *_NAMES} - _OURS)
-        call[name] = value
+        if name in call:
+            raise UsageError(f"{name} is given twice to {pipeline}", remedy="leave one of its names out")
+        call[name] = _passed(accepted[name], value)
     return call
 
 
@@ -240,8 +296,10 @@ def _locate(model: str, *, variant: str | None, revision: str | None, offline: b
     try:
         return Path(DiffusionPipeline.download(model, variant=variant, revision=revision, local_files_only=offline))
     except Exception as error:
-        remedy = "download it first or allow the network" if offline else "check the name, the network and the login"
-        raise PrerequisiteError(f"{model}: not available ({type(error).__name__})", remedy=remedy) from error
+        what = f"{model}: not available ({type(error).__name__})"
+        if offline:
+            raise NotHere(what, remedy="download it first or allow the network") from error
+        raise PrerequisiteError(what, remedy="check the name, the network and the login") from error
 
 
 def _pipeline_class(folder: Path) -> Any:

@@ -29,10 +29,21 @@ _SUFFIXES = {"image": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 class FolderSampler:
     """A folder of finished images or videos, named as the benchmark's own scripts name them.
 
-    ``prefer`` names sub-folders, best first, that settle which file counts when two with different bytes claim the same
-    sample, as happens when every dimension was sampled into a folder of its own. ``names`` is the benchmark whose names
-    files have, ``modality`` by default what it judges. ``grid`` is the number of samples along a side of a picture that
-    holds all samples of a prompt; ``tile`` the side of each in pixels, by default half the size that most grids have.
+    Parameters
+    ----------
+    folder
+        The folder that holds them; sub-folders are looked into.
+    prefer
+        Sub-folders, best first, that settle which file counts when two with different bytes claim the same sample, as
+        happens when every dimension was sampled into a folder of its own.
+    names
+        The benchmark whose names files have, or custom.
+    modality
+        image or video; by default what that benchmark judges.
+    grid
+        The number of samples along a side of a picture that holds all samples of a prompt.
+    tile
+        The side of each of them in pixels, by default half the size that most grids have (0).
     """
 
     light = True

@@ -20,7 +20,15 @@ def shown_as_it_is(name: str) -> bool:
 
 
 class ImportedSampler:
-    """Names the run of a model whose samples were imported. It cannot make any."""
+    """Names the run of a model whose samples were imported. It cannot make any.
+
+    Parameters
+    ----------
+    model
+        What the model is called.
+    modality
+        image or video.
+    """
 
     light = True
 

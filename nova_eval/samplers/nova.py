@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from nova_eval import environment
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.nova.config import TransformerConfig
+from nova_eval.nova.digests import checkpoint_digest, weight_bytes
 from nova_eval.nova.parts import Parts, locate, read_json
-from nova_eval.nova.plan import Loading, Plan, part
+from nova_eval.nova.plan import Loading, Plan, dtype_name, part
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
 
@@ -19,39 +22,33 @@ if TYPE_CHECKING:
 
 _SMALL_BYTES = 64 * 2**20
 _BEYOND: Mapping[str, Any] = {"temperature": 1, "frame_rate": None}
-_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 @dataclass(frozen=True)
 class NovaSampler(Plan, Loading):
-    """``checkpoint`` is a folder in the official form, a hub id such as ``"BAAI/nova-d48w1024-osp480"``, or
-    ``"nova-mini"``, which comes with the package; or what a training left, with ``base`` for the other parts.
+    """NOVA, which makes clips, or images of one latent frame.
 
-    Defaults are the pipeline's own; the paper evaluates with 128 autoregressive steps, 100 diffusion steps and guidance
-    7. ``fps`` is the rate at which clips are shown. Every sample draws from a generator of its own, seeded on the CPU.
-    ``batch_size`` "auto" takes one sample at a time on a CPU (the same bits in every company) and what fits on a GPU
-    (the same sample up to rounding); running out of memory halves it. Weights are loaded with the first sample.
+    Defaults are the pipeline's own. Every sample draws from a generator of its own, seeded on the CPU. Weights are
+    loaded with the first sample; until then torch is not needed.
     """
 
     checkpoint: str | Path
+    "A folder in the official form, a hub id such as BAAI/nova-d48w1024-osp480, nova-mini, or what a training left."
     fps: float = field(default=12.0, kw_only=True)
-    batch_size: int | str = field(default="auto", kw_only=True)
+    "The rate at which clips are shown."
+    batch_size: int | Literal["auto"] = field(default="auto", kw_only=True)
+    "auto is one sample at a time on a CPU, the same bits in every company, and what fits on a GPU."
     parts: Parts = field(init=False)
     light: bool = field(init=False)
     info: SamplerInfo = field(init=False)
 
     def __post_init__(self) -> None:
-        import torch
-
-        from nova_eval.nova import checkpoint as checkpoints
-        from nova_eval.nova.config import TransformerConfig
-
         super().__post_init__()
         parts = locate(self.checkpoint, base=self.base, revision=self.revision, offline=self.offline)
         device = self.device
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = str(checkpoints.dtype_named(self.dtype, device)).removeprefix("torch.")
+            device = "cuda" if environment.has_cuda() else "cpu"
+        dtype = dtype_name(str(self.dtype).removeprefix("torch."), device)
         config = TransformerConfig.from_json(read_json(parts.transformer / "config.json"))
         plan = replace(part(Plan, vars(self)), temperature=float(self.temperature)).sized(config.image_size)
         config.grid(plan.height, plan.width)
@@ -67,12 +64,12 @@ class NovaSampler(Plan, Loading):
         info = SamplerInfo(
             name=parts.name or "nova",
             modality="video" if video else "image",
-            checkpoint=checkpoints.checkpoint_digest(parts),
+            checkpoint=checkpoint_digest(parts),
             fps=self.fps if video else 0.0,
             settings={**asked, "dtype": dtype, "vae_dtype": self.vae_dtype, "draws": drawn, **commits},
         )
         # A small model on a CPU: a process a core, each on one thread, makes the same bits however many there are.
-        light = device == "cpu" and checkpoints.weight_bytes(parts) < _SMALL_BYTES
+        light = device == "cpu" and weight_bytes(parts) < _SMALL_BYTES
         found = {**vars(plan), "parts": parts, "device": device, "dtype": dtype, "light": light, "info": info}
         for name, value in found.items():
             object.__setattr__(self, name, value)
@@ -92,15 +89,6 @@ class NovaSampler(Plan, Loading):
                 remedy="run again: the new weights are another run",
             )
         return loaded
-
-    @staticmethod
-    def light_with(settings: Mapping[str, Any]) -> bool:
-        """What ``light`` would be, told without torch or weights: of the package's own checkpoints where no GPU is."""
-        from nova_eval.nova.embedded import EMBEDDED
-
-        device = str(settings.get("device", "auto"))
-        on_cpu = device == "cpu" or (device == "auto" and not _NVIDIA_DRIVER.exists())
-        return on_cpu and str(settings.get("checkpoint")) in EMBEDDED
 
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[Frames]:
         """One uint8 (T, H, W, 3) array per prompt."""

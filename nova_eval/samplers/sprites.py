@@ -19,17 +19,23 @@ from nova_eval.sprites.vocabulary import WORLD_VERSION
 
 @dataclass(frozen=True)
 class OracleSampler:
-    """Renders prompts of the sprites language. ``corruption`` is a key of ``CORRUPTIONS``, ``strength`` is in 0 … 1.
+    """Renders prompts of the sprites language.
 
     Raises UsageError for an unknown corruption, and on sampling for a prompt outside the language.
     """
 
     frames: int = 17
+    "Frames of a clip; 1 is an image."
     height: int = 64
+    "Pixels."
     width: int = 64
+    "Pixels."
     fps: float = 8.0
+    "The rate at which clips are shown."
     corruption: str = "none"
+    "What spoils the clip: a name of sprites/corruptions.py, or none."
     strength: float = 1.0
+    "How far it is spoiled: 0 not at all, 1 fully."
     info: SamplerInfo = field(init=False)
     light: ClassVar[bool] = True
 
@@ -61,9 +67,13 @@ class NoiseSampler:
     """Uniform noise, whatever the prompt: the floor that every judge must tell from content."""
 
     frames: int = 17
+    "Frames of a clip; 1 is an image."
     height: int = 64
+    "Pixels."
     width: int = 64
+    "Pixels."
     fps: float = 8.0
+    "The rate at which clips are shown."
     info: SamplerInfo = field(init=False)
     light: ClassVar[bool] = True
 

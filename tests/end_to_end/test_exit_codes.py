@@ -58,7 +58,17 @@ def mine(tmp_path: Path) -> Path:
 
 def words(mine: Path, mode: str = "") -> tuple[Any, ...]:
     return (
-        *("run", "vbench", "--sampler", f"{mine}:Mine", *PART, "--results", mine.parent / "results"),
+        *(
+            "run",
+            "vbench",
+            "--variant",
+            "sprites",
+            "--sampler",
+            f"{mine}:Mine",
+            *PART,
+            "--results",
+            mine.parent / "results",
+        ),
         *(("--set", f"sampler.mode={mode}") if mode else ()),
     )
 

@@ -50,7 +50,19 @@ def fragile(tmp_path: Path) -> Path:
 
 def run(fragile: Path, *words: object) -> object:
     results = fragile.parent / "results"
-    return nova_eval("run", "vbench", "--sampler", f"{fragile}:Fragile", *PART, "--results", results, "--json", *words)
+    return nova_eval(
+        "run",
+        "vbench",
+        "--variant",
+        "sprites",
+        "--sampler",
+        f"{fragile}:Fragile",
+        *PART,
+        "--results",
+        results,
+        "--json",
+        *words,
+    )
 
 
 def test_a_failing_prompt_becomes_a_row_and_is_tried_again(fragile: Path) -> None:

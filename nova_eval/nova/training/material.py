@@ -8,13 +8,13 @@ from typing import Any
 
 from nova_eval.errors import UsageError
 from nova_eval.identity import digest
+from nova_eval.nova.digests import weights_digest
 from nova_eval.nova.parts import read_json
 from nova_eval.nova.text import TextEncoder
 from nova_eval.nova.training.cache import CachedSet, fill_cache
 from nova_eval.nova.training.config import DataConfig, FilterConfig, TrainConfig
 from nova_eval.nova.training.data import SOURCES, Filter, TrainingSource, at_least, beautiful, text_within
 from nova_eval.nova.vae import VideoVAE
-from nova_eval.nova.weight_files import weights_digest
 from nova_eval.registry import Registry
 
 

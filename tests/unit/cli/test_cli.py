@@ -101,7 +101,7 @@ def test_the_readmes_sampler_runs(tmp_path: Path) -> None:
     source = (ROOT / "README.md").read_text(encoding="utf-8").partition("```python\n# mine.py\n")[2].partition("```")[0]
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
     done = call(
-        *("run", "vbench", "--sampler", "mine.py:Mine", "--set", "sampler.frames=9"),
+        *("run", "vbench", "--variant", "sprites", "--sampler", "mine.py:Mine", "--set", "sampler.frames=9"),
         *("--limit", 2, "--samples-per-prompt", 1, "--metrics", "object_class", "temporal_flickering", "--json"),
         cwd=tmp_path,
     )

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nova_eval.errors import PrerequisiteError
-from nova_eval.nova import checkpoint, embedded
+from nova_eval.nova import embedded
+from nova_eval.nova.digests import checkpoint_digest
 from nova_eval.nova.embedded import EARLY, MINI, PACKAGED, embedded_checkpoint
 from nova_eval.nova.parts import PARTS, Parts, locate, read_json
 from nova_eval.records import Prompt
@@ -61,7 +62,7 @@ def test_the_early_checkpoint_differs_in_its_transformer_alone(cache: Path) -> N
     folder = embedded_checkpoint(EARLY)
     assert folder.is_relative_to(cache)
     assert (folder / "vae" / "config.json").read_bytes() == (PACKAGED / "vae" / "config.json").read_bytes()
-    assert checkpoint.checkpoint_digest(Parts.within(folder)) != checkpoint.checkpoint_digest(Parts.within(PACKAGED))
+    assert checkpoint_digest(Parts.within(folder)) != checkpoint_digest(Parts.within(PACKAGED))
     assert embedded_checkpoint(EARLY) == folder
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 

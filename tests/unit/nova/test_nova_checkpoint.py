@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.nova import checkpoint
 from nova_eval.nova.config import RELEASED, TransformerConfig
+from nova_eval.nova.digests import checkpoint_digest
 from nova_eval.nova.parts import PARTS, Parts, locate, read_json
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.schedule import FlowMatching
@@ -91,15 +92,15 @@ class TestRoundTrip:
         assert load(folder).generate(["a fox"], [1], **QUICK)
 
     def test_the_digest_follows_weights_and_configuration(self, folder, weights):
-        before = checkpoint.checkpoint_digest(Parts.within(folder))
-        assert checkpoint.checkpoint_digest(Parts.within(folder)) == before
+        before = checkpoint_digest(Parts.within(folder))
+        assert checkpoint_digest(Parts.within(folder)) == before
         tensors = load_file(weights)
         tensors["mask_embed.mask_token"] += 1
         save_file(tensors, weights)
-        after = checkpoint.checkpoint_digest(Parts.within(folder))
+        after = checkpoint_digest(Parts.within(folder))
         assert after != before
         checkpoint.save_schedule(FlowMatching(), folder / "scheduler")
-        assert checkpoint.checkpoint_digest(Parts.within(folder)) not in {before, after}
+        assert checkpoint_digest(Parts.within(folder)) not in {before, after}
 
 
 class TestFaults:

@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova import weight_files
-from nova_eval.nova.checkpoint import checkpoint_digest, load_transformer
+from nova_eval.nova.checkpoint import load_transformer
+from nova_eval.nova.digests import checkpoint_digest
 from nova_eval.nova.parts import PARTS, Parts, locate, model_name
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.weight_files import read_weights

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.nova.digests import weights_digest
 from nova_eval.nova.vae import build_vae, load_vae, save_vae
 from nova_eval.nova.vae_networks import decoder_windows, encoder_windows
-from nova_eval.nova.weight_files import weights_digest
 
 VIDEO = {
     "_class_name": "AutoencoderKLOpenSora",

@@ -1,4 +1,4 @@
-"""A run is found by its path, by benchmark/run, by run, or by the spec that it was made of."""
+"""A run is found by its path, by benchmark/run, or by run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nova_eval.config import RunSpec, SamplerSpec
 from nova_eval.errors import UsageError
-from nova_eval.runs.finding import earlier, find, folders, name_of, seek
-
-SPEC = RunSpec(benchmark="vbench", variant="sprites", sampler=SamplerSpec(name="oracle"))
+from nova_eval.runs.finding import find, folders, name_of, scored_in, seek
 
 
-def manifest(results: Path, name: str, started: str, spec: RunSpec = SPEC, suite: str = "suite") -> Path:
+def manifest(results: Path, name: str, started: str) -> Path:
     folder = results / "runs" / name
     folder.mkdir(parents=True)
     facts = {
-        "spec": spec.model_dump(mode="json"),
-        "suite": {"digest": suite},
         "started": started,
         "scorers": {"color": f"color@1-{started}"},
     }
@@ -44,13 +39,9 @@ def test_folders_are_those_of_a_benchmark_or_all(tmp_path: Path) -> None:
     assert list(folders(tmp_path, "vbench")) == [second]
 
 
-def test_the_latest_run_of_a_spec_and_suite_is_the_earlier_one(tmp_path: Path) -> None:
-    manifest(tmp_path, "vbench/old", "1")
-    latest = manifest(tmp_path, "vbench/new", "2")
-    manifest(tmp_path, "vbench/other-suite", "3", suite="another")
-    manifest(tmp_path, "vbench/other-seed", "4", SPEC.model_copy(update={"seed": 1}))
-    torn = tmp_path / "runs" / "vbench" / "torn"
+def test_a_run_says_where_its_scores_are(tmp_path: Path) -> None:
+    assert scored_in(manifest(tmp_path, "vbench/new", "2")) == {"color": "color@1-2"}
+    torn = tmp_path / "torn"
     torn.mkdir()
     (torn / "manifest.json").write_text("{")
-    assert earlier(SPEC, "suite", tmp_path) == (latest, {"color": "color@1-2"})
-    assert earlier(SPEC, "none", tmp_path) == (None, {})
+    assert scored_in(torn) == scored_in(tmp_path / "none") == {}

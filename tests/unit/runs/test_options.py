@@ -33,11 +33,51 @@ def test_a_folder_is_held_against_the_official_suite_unless_told_otherwise(tmp_p
     assert spec.variant == "sprites"
 
 
-def test_settings_of_the_profiles_sampler_do_not_burden_another(tmp_path: Path) -> None:
-    plugin = tmp_path / "mine.py"
-    plugin.write_text("class Mine:\n    def __init__(self, height: int = 8, depth: int = 2) -> None: ...\n")
-    spec, _, _ = resolve("vbench", {"sampler": f"{plugin}:Mine"}, ["sampler.depth=5"])
-    assert spec.sampler.settings == {"height": 64, "depth": 5}
+MINE = (
+    "class Mine:\n    def __init__(self, height: int = 8, depth: int = 2, guidance_scale: float = 5.0) -> None: ...\n"
+)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> str:
+    (tmp_path / "mine.py").write_text(MINE)
+    return f"{tmp_path / 'mine.py'}:Mine"
+
+
+@pytest.mark.parametrize("profile", ["mini", "paper"])
+def test_settings_of_a_profile_are_of_the_sampler_that_it_names(profile: str, mine: str) -> None:
+    spec, _, _ = resolve("vbench", {"sampler": mine, "profile": profile}, ["sampler.depth=5"])
+    assert spec.sampler.settings == {"depth": 5}
+    spec, _, _ = resolve("vbench", {"sampler": "diffusers:owner/model", "profile": profile})
+    assert spec.sampler.settings == {"model": "owner/model"}
+    spec, _, _ = resolve("vbench", {"sampler": "nova:folder", "profile": profile})
+    assert spec.sampler.settings["guidance_scale"] == {"mini": 3.0, "paper": 7.0}[profile]
+
+
+@pytest.mark.parametrize("benchmark", ["vbench", "geneval"])
+def test_other_generators_get_official_prompts_as_they_are_published(benchmark: str, mine: str) -> None:
+    for sampler in (mine, "diffusers:owner/model"):
+        spec, options, config = resolve(benchmark, {"sampler": sampler})
+        assert (spec.variant, spec.codec, options.scoring) == ("official", "h264", "official")
+        assert options.samples_per_prompt == config.protocol.samples_per_prompt
+        spec, options, config = resolve(benchmark, {"sampler": sampler, "variant": "sprites"})
+        assert (spec.variant, spec.codec) == ("sprites", config.profiles["mini"].codec)
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3.0), ("3.0", 3.0), ("none", None)])
+def test_a_setting_has_one_value_however_it_is_written(text: str, value: float | None, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(f"[sampler]\nmotion_flow = {text if value else repr(text)}\n")
+    for sets, config in (([f"sampler.motion_flow={text}"], None), ([], file)):
+        spec, _, _ = resolve("vbench", {}, sets, config)
+        found = spec.sampler.settings["motion_flow"]
+        assert (found, type(found)) == (value, type(value))
+
+
+def test_none_unsets() -> None:
+    spec, options, _ = resolve("vbench", {}, ["sampler.temperature=none", "limit=none", "sampler.fps=none"])
+    assert not {"temperature", "fps"} & spec.sampler.settings.keys()
+    assert options.limit is None
 
 
 @pytest.mark.parametrize(
@@ -51,6 +91,12 @@ def test_settings_of_the_profiles_sampler_do_not_burden_another(tmp_path: Path) 
         ({}, ["sede=3"], r"unknown setting 'sede'; did you mean 'seed'\?"),
         ({}, ["codec=h265"], r"unknown codec 'h265'; did you mean 'h264'\?"),
         ({}, ["seed"], "--set 'seed' is not of the form key=value"),
+        ({}, ["sampler.ar_steps=1.5"], r"sampler.ar_steps: 1.5 is not a whole number \(default 64\); for example"),
+        ({}, ["sampler.guidance_scale=high"], "sampler.guidance_scale: 'high' is not a number"),
+        ({}, ["sampler.guidance_scale=nan"], "sampler.guidance_scale: nan is not a number"),
+        ({}, ["sampler.ar_steps=true"], "true is not a whole number"),
+        ({"sampler": "noise"}, ["sampler.height=abc"], "sampler.height: 'abc' is not a whole number"),
+        ({}, ["sampler.batch_size=many"], "'many' is not a whole number or 'auto'"),
         ({"seed": -1}, [], r"seed: .*greater than or equal to 0"),
         ({"limit": 0}, [], r"limit: .*greater than or equal to 1"),
         ({"samples_per_prompt": "many"}, [], r"samples-per-prompt"),

@@ -226,6 +226,37 @@ class TestIdentity:
         weights.symlink_to(blob)
         assert image_sampler(tmp_path / "snapshot").info.checkpoint == image_sampler(image_folder).info.checkpoint
 
+    def test_the_pipelines_own_defaults_count(self, image_folder, video_folder):
+        info = DiffusersSampler(image_folder).info
+        assert (info.settings["num_inference_steps"], info.settings["guidance_scale"]) == (50, 7.5)
+        assert "height" not in info.settings
+        assert DiffusersSampler(image_folder, steps=50, guidance_scale=7.5, eta=0).info == info
+        clips = DiffusersSampler(video_folder).info
+        assert (clips.modality, clips.fps, clips.settings["num_frames"]) == ("video", 8.0, 16)
+
+    def test_a_models_settings_are_listed_without_its_weights(self, image_folder, tmp_path):
+        (tmp_path / "model_index.json").write_text((image_folder / "model_index.json").read_text())
+        found = {setting.name: setting for setting in DiffusersSampler.settings_of(str(tmp_path), offline=True)}
+        assert (found["steps"].default, found["steps"].form) == (50, "a whole number")
+        assert (found["height"].default, found["eta"].default) == (None, 0.0)
+        assert not {"prompt", "output_type", "generator"} & found.keys()
+
+    def test_a_plan_names_the_run_until_the_weights_change(self, image_folder, tmp_path):
+        import shutil
+
+        from nova_eval.runs.opening import open_run, survey
+        from nova_eval.runs.options import resolve
+
+        model = tmp_path / "model"
+        shutil.copytree(image_folder, model)
+        flags = {"sampler": f"diffusers:{model}", "variant": "sprites", "results": tmp_path, "limit": 1}
+        asked = resolve("geneval", flags, ["sampler.steps=2"])
+        first = open_run(*asked).name
+        assert survey(*asked).name == open_run(*resolve("geneval", flags, ["sampler.steps=2.0"])).name == first
+        file = model / "vae" / "config.json"
+        file.write_text(file.read_text() + " ")
+        assert survey(*asked).name == open_run(*asked).name != first
+
     def test_nothing_is_loaded_before_the_first_sample(self, image_folder):
         sampler = image_sampler(image_folder)
         assert "pipeline" not in vars(sampler)
@@ -244,6 +275,8 @@ class TestErrors:
             ({"num_images_per_prompt": 2}, "given to StableDiffusionPipeline by the sampler itself"),
             ({"dtype": "fp16"}, "unknown dtype 'fp16'; did you mean 'float16'|unknown dtype 'fp16'; known"),
             ({"batch_size": 0}, "batch_size 0"),
+            ({"eta": "much"}, "sampler.eta: 'much' is not a number"),
+            ({"num_inference_steps": 3}, "num_inference_steps is given twice"),
         ],
     )
     def test_settings(self, image_folder, settings, message):
