@@ -23,16 +23,18 @@ Listed = dict[str, Any]
 
 
 def items(what: str, results: Path, of: str = "") -> list[Listed]:
-    """One dictionary an item, its name first. ``of`` is a sampler, whose settings are meant, or what else to keep to."""
+    """One dictionary an item, its name first. ``of`` is a sampler, whose settings are meant, or what to keep to."""
     if of and what == "samplers":
         return _settings(of)
     rows = _LISTS[what](results)
-    kept = [
-        row for row in rows if of in ("", row["name"], row.get("benchmark"), *row.get("benchmarks", "").split(", "))
-    ]
+    kept = [row for row in rows if not of or of in {row["name"], *_benchmarks_of(row)}]
     if of and not kept:
         raise unknown(f"name in the list of {what}", of, {row["name"] for row in rows} | {*benchmark_names()})
     return kept
+
+
+def _benchmarks_of(row: Listed) -> list[str]:
+    return [row.get("benchmark", ""), *row.get("benchmarks", "").split(", ")]
 
 
 def _settings(sampler: str) -> list[Listed]:

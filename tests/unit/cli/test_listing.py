@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nova_eval.cli.listing import items
+from nova_eval.errors import UsageError
 
 
 def test_the_family_is_listed_with_its_parameters():
@@ -15,3 +16,17 @@ def test_the_family_is_listed_with_its_parameters():
         billions = totals[f"BAAI/nova-d48w{width}-sdxl1024"] / 1000
         assert math.floor(10 * billions) / 10 == size
     assert totals["BAAI/nova-d48w1024-osp480"] == pytest.approx(645, abs=1.5)  # as its model card says
+
+
+def test_a_samplers_settings_are_listed_with_type_default_and_meaning():
+    rows = {row["name"]: row for row in items("samplers", Path(), "nova")}
+    assert (rows["ar_steps"]["type"], rows["ar_steps"]["default"]) == ("a whole number", "default 64")
+    assert rows["checkpoint"]["default"] == "required"
+    assert all(row["meaning"] for row in rows.values())
+
+
+def test_a_list_keeps_to_a_benchmark():
+    assert {row["benchmark"] for row in items("dimensions", Path(), "geneval")} == {"geneval"}
+    assert [row["name"] for row in items("benchmarks", Path(), "geneval")] == ["geneval"]
+    with pytest.raises(UsageError, match="did you mean 'geneval'"):
+        items("dimensions", Path(), "genval")

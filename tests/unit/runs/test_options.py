@@ -93,7 +93,7 @@ def test_none_unsets() -> None:
         ({}, ["seed"], "--set 'seed' is not of the form key=value"),
         ({}, ["sampler.ar_steps=1.5"], r"sampler.ar_steps: 1.5 is not a whole number \(default 64\); for example"),
         ({}, ["sampler.guidance_scale=high"], "sampler.guidance_scale: 'high' is not a number"),
-        ({}, ["sampler.guidance_scale=nan"], "sampler.guidance_scale: nan is not a number"),
+        ({}, ["sampler.guidance_scale=nan"], "sampler.guidance_scale: nan is not a finite number"),
         ({}, ["sampler.ar_steps=true"], "true is not a whole number"),
         ({"sampler": "noise"}, ["sampler.height=abc"], "sampler.height: 'abc' is not a whole number"),
         ({}, ["sampler.batch_size=many"], "'many' is not a whole number or 'auto'"),
