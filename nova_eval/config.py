@@ -133,7 +133,7 @@ class BenchmarkConfig(_Frozen):
     """``benchmarks/<name>/benchmark.toml``.
 
     ``groups`` weigh the group scores in the total; empty when the benchmark has no composite. A single group is the
-    total under its own name.
+    total under its own name. ``gates`` say of a metric, in raw units, how much worse is too much.
     """
 
     name: str
@@ -142,6 +142,7 @@ class BenchmarkConfig(_Frozen):
     protocol: Protocol = Protocol()
     report: Report = Report()
     groups: dict[str, float] = Field(default_factory=dict)
+    gates: dict[str, float] = Field(default_factory=dict)
     dimensions: dict[str, Dimension]
     judges: dict[str, dict[str, str]]
     variants: dict[str, Variant]
@@ -169,6 +170,11 @@ class BenchmarkConfig(_Frozen):
             if not dimension.minimum < dimension.maximum:
                 span = f"minimum {dimension.minimum}, maximum {dimension.maximum}"
                 raise UsageError(f"{here}: dimension {name} has {span}")
+        for name, gate in self.gates.items():
+            if name not in self.metrics or not 0 < gate < float("inf"):
+                raise UsageError(
+                    f"{here}: gate {name} = {gate}", remedy="a gate is a positive number under the name of a metric"
+                )
         return self
 
     @property

@@ -122,7 +122,8 @@ class Metric:
     """An aggregate over a run: ``value`` in the benchmark's own units, ``None`` when it cannot be stated.
 
     ``prompts`` and ``samples`` count what entered the mean, ``unscored`` what should have and did not,
-    ``excluded`` what the rule left out. ``reason`` says why there is no value, or no interval.
+    ``excluded`` what the rule left out. ``reason`` says why there is no value, or no interval. ``influence`` says how
+    far each prompt pulls the value: the squares sum to its variance.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Metric:
     excluded: int = 0
     higher_is_better: bool = True
     reason: str = ""
+    influence: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

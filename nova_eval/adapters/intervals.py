@@ -28,7 +28,6 @@ FEWEST_PROMPTS = 5
 of the range and more."""
 
 _TAIL = 0.025
-_NORMAL = 1.959963984540054  # the standard normal quantile of 1 − _TAIL
 _TOWARDS_THE_NEARER_END = 0.6  # 1: Clopper–Pearson, which covers too much there; 0.5: about the mid-P limit
 _PER_EVENT = 3.0  # degrees of freedom that one event, or one unit of squared skewness, is worth
 _LEAST_OF_SKEWED = 3.0  # degrees of freedom: skewness alone widens an interval by no more than they do
@@ -55,7 +54,7 @@ class Spread:
     at_ends: Reals
     widest: Reals
     skewness: Reals
-    freedom: int
+    freedom: float
     reach: tuple[Reals, Reals]
 
 
@@ -160,14 +159,17 @@ def combined(terms: Sequence[tuple[float, Spread]], offset: float, clustered: Re
     )
 
 
-def limits(value: Reals, spread: Spread) -> tuple[Reals, Reals]:
-    """The two-sided 95 % limits, which contain ``value``; infinite where nothing limits the truth."""
+def limits(value: Reals, spread: Spread, tail: float = _TAIL) -> tuple[Reals, Reals]:
+    """The two-sided limits with ``tail`` beyond each, which contain ``value``; infinite where nothing limits the truth.
+
+    Without a ``tail`` they are those of 95 %.
+    """
     import numpy as np
 
     if spread.bounds is None:
-        low, high = student(value, spread.clustered, spread.freedom)
+        low, high = student(value, spread.clustered, spread.freedom, tail)
     else:
-        low, high = _between_ends(value, spread, *spread.bounds)
+        low, high = _between_ends(value, spread, spread.bounds, tail)
     down, up = np.hypot(value - low, spread.reach[0]), np.hypot(high - value, spread.reach[1])
     if spread.bounds is None:
         return value - down, value + up
@@ -175,30 +177,31 @@ def limits(value: Reals, spread: Spread) -> tuple[Reals, Reals]:
     return np.minimum(low, value), np.maximum(high, value)
 
 
-def student(value: Reals, variance: Reals, freedom: Reals) -> tuple[Reals, Reals]:
+def student(value: Reals, variance: Reals, freedom: Reals, tail: float = _TAIL) -> tuple[Reals, Reals]:
     """Student's t: ``value ± t · √variance``."""
     import numpy as np
     from scipy.special import stdtrit
 
-    reach = stdtrit(freedom, 1 - _TAIL) * np.sqrt(variance)
+    reach = stdtrit(freedom, 1 - tail) * np.sqrt(variance)
     return value - reach, value + reach
 
 
-def _between_ends(value: Reals, spread: Spread, low: float, high: float) -> tuple[Reals, Reals]:
+def _between_ends(value: Reals, spread: Spread, ends: tuple[float, float], tail: float) -> tuple[Reals, Reals]:
     """Limits by the sample size of equal worth, on the range moved to 0…1; ``value`` itself where nothing varies."""
     import numpy as np
     from scipy.special import betaincinv
 
+    low, high = ends
     share = np.clip((value - low) / (high - low), 0.0, 1.0)
     rest = 1 - share
     varies = (spread.cautious > (_ALIKE * (high - low)) ** 2) & (share > 0) & (rest > 0)
     room = share * rest * (high - low) ** 2
-    size = room / np.where(varies, _certain(spread, room, np.minimum(share, rest)), 1.0)
+    size = room / np.where(varies, _certain(spread, room, np.minimum(share, rest), tail), 1.0)
     # Away from the nearer end the limit is that of Clopper and Pearson, towards it a little closer to the value.
     less, more = (1 - _TOWARDS_THE_NEARER_END) * rest, (1 - _TOWARDS_THE_NEARER_END) * share
-    lower = betaincinv(np.where(varies, share * size + less, 1.0), np.where(varies, rest * size + 1 - less, 1.0), _TAIL)
+    lower = betaincinv(np.where(varies, share * size + less, 1.0), np.where(varies, rest * size + 1 - less, 1.0), tail)
     upper = betaincinv(
-        np.where(varies, share * size + 1 - more, 1.0), np.where(varies, rest * size + more, 1.0), 1 - _TAIL
+        np.where(varies, share * size + 1 - more, 1.0), np.where(varies, rest * size + more, 1.0), 1 - tail
     )
     return (
         np.where(varies, low + lower * (high - low), value),
@@ -206,7 +209,7 @@ def _between_ends(value: Reals, spread: Spread, low: float, high: float) -> tupl
     )
 
 
-def _certain(spread: Spread, room: Reals, nearer: Reals) -> Reals:
+def _certain(spread: Spread, room: Reals, nearer: Reals, tail: float) -> Reals:
     """The variance made larger for what is not known of it, as Student's t would, but no larger than it can be.
 
     ``nearer`` is the share of the nearer end, so that ``events`` counts what the mean rests on there. The spread of
@@ -218,16 +221,16 @@ def _certain(spread: Spread, room: Reals, nearer: Reals) -> Reals:
     skewed = np.maximum(_LEAST_OF_SKEWED, 1 / np.maximum(_PER_EVENT * np.square(spread.skewness), 1e-12))
     of_spread = np.minimum(np.minimum(spread.freedom, (events - 1) / _PER_EVENT), skewed)
     of_share = np.minimum(spread.freedom, _PER_EVENT * events)
-    found = spread.cautious * _inflation(of_spread)
-    at_ends = spread.at_ends * _inflation(of_share)
+    found = spread.cautious * _inflation(of_spread, tail)
+    at_ends = spread.at_ends * _inflation(of_share, tail)
     return np.maximum(spread.cautious, np.minimum(np.minimum(found, at_ends), spread.widest))
 
 
-def _inflation(freedom: Reals) -> Reals:
+def _inflation(freedom: Reals, tail: float) -> Reals:
     import numpy as np
-    from scipy.special import stdtrit
+    from scipy.special import ndtri, stdtrit
 
-    factor = np.square(stdtrit(np.maximum(freedom, _LEAST_FREEDOM), 1 - _TAIL) / _NORMAL)
+    factor = np.square(stdtrit(np.maximum(freedom, _LEAST_FREEDOM), 1 - tail) / ndtri(1 - tail))
     found: Reals = np.where(freedom < _LEAST_FREEDOM, _UNKNOWN, factor)
     return found
 

@@ -141,6 +141,7 @@ def metric(name: str, part: Estimate, higher_is_better: bool = True) -> Metric:
         excluded=part.excluded,
         higher_is_better=higher_is_better,
         reason=part.reason if part.value is None or found is not None else _why_no_interval(part, prompts),
+        influence=part.influence,
     )
 
 

@@ -61,10 +61,14 @@ def tables(
             {**to_json(summary), "folder": str(folder)} for summary, folder in zip(summaries, folders, strict=True)
         ]
         return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    pages = comparison_pages(summaries, baselines=baselines, columns=columns, latency=latency)
+    return pages(comparison_pages(summaries, baselines=baselines, columns=columns, latency=latency), format)
+
+
+def pages(tables: Sequence[Table], format: str) -> str:
+    """Tables in one of the formats of ``table``, one below the other."""
     if format == "html":
-        return to_html(*pages)
-    return "\n".join(_on_terminal(page) if format == "terminal" else render(page, format) for page in pages)
+        return to_html(*tables)
+    return "\n".join(_on_terminal(table) if format == "terminal" else render(table, format) for table in tables)
 
 
 def preset(name: str, folders: Sequence[Path], *, view: View, format: str, as_json: bool) -> str:
@@ -72,7 +76,7 @@ def preset(name: str, folders: Sequence[Path], *, view: View, format: str, as_js
     page = paper_page(name, [look(folder, view) for folder in folders])
     if as_json:
         return json.dumps(plain_rows(page), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    return _on_terminal(page) if format == "terminal" else render(page, format)
+    return pages([page], format)
 
 
 def _plain(datum: Datum) -> str | int | float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,10 @@ def write_latency(summary: RunSummary, published: Published, folder: Path) -> tu
 
 def to_json(summary: RunSummary) -> dict[str, Any]:
     """The summary as JSON types, every value in the benchmark's raw unit and ``None`` where there is none."""
-    told = asdict(summary)
+    told = asdict(replace(summary, metrics=()))
+    told["metrics"] = [
+        {f.name: getattr(metric, f.name) for f in fields(metric) if f.name != "influence"} for metric in summary.metrics
+    ]
     coverage, last = told.pop("coverage"), {name: told.pop(name) for name in ("metrics", "latency", "notes")}
     missing = coverage.pop("missing")
     counted = {"unscored": summary.coverage.unscored, "fraction": summary.coverage.fraction, "missing": missing}

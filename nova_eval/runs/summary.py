@@ -33,8 +33,7 @@ class Outcome:
 
 def summarise(opened: Run) -> Outcome:
     """What the rows on disk say now of the samples that are wanted."""
-    samples, absent = opened.samples()
-    rows = _wanted_rows(opened, samples, absent)
+    rows, samples = rows_of(opened)
     scoring = opened.options.scoring
     counted = opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)
     metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)
@@ -76,8 +75,9 @@ def _of_own(opened: Run, metric: Metric) -> Metric:
     return metric
 
 
-def _wanted_rows(opened: Run, samples: dict[SampleKey, Sample], absent: dict[SampleKey, str]) -> list[Score]:
-    """The score rows of the wanted samples, and a reason in place of each one that cannot be there."""
+def rows_of(opened: Run) -> tuple[list[Score], dict[SampleKey, Sample]]:
+    """The score rows of the wanted samples, a reason in place of each one that cannot be there; and the samples."""
+    samples, absent = opened.samples()
     wanted = set(opened.wanted)
     rows = []
     for plan in opened.judging.plans:
@@ -89,7 +89,7 @@ def _wanted_rows(opened: Run, samples: dict[SampleKey, Sample], absent: dict[Sam
             rows.append(Score(key, name, None, reason=unavailable[name]))
         elif key not in samples:
             rows.append(Score(key, name, None, reason=absent.get(key, "not sampled yet")))
-    return rows
+    return rows, samples
 
 
 def _long_clips(opened: Run, samples: Sequence[Sample]) -> list[str]:

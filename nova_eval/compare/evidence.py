@@ -1,0 +1,129 @@
+"""What the samples say of one metric's difference before anything is claimed: interval, tests, correlation."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nova_eval.adapters.compose import formula
+from nova_eval.adapters.intervals import UNBOUNDED, limits, spread_from
+from nova_eval.compare.bootstrap import bca
+from nova_eval.compare.flips import sign_flip
+from nova_eval.compare.power import LEVEL
+from nova_eval.records import Interval, Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nova_eval.config import BenchmarkConfig
+
+    Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``value`` is run − reference, positive where the run is better.
+
+    ``interval`` is of 95 % and two-sided, ``least`` the lower limit of a one-sided one. ``p_worse`` and ``p_better``
+    are one-sided sign-flip tests against no difference. ``error`` is the standard error, of ``freedom`` degrees.
+    ``correlation`` is that of the two sides' prompts: pairing takes away that share of the variance.
+    """
+
+    value: float
+    error: float
+    freedom: float
+    interval: Interval | None
+    least: float | None
+    bca: Interval | None
+    p_worse: float
+    p_better: float
+    correlation: float | None
+    prompts: int
+    one_sided: int
+
+
+def evidence(reference: Metric, run: Metric, config: BenchmarkConfig) -> Evidence | None:
+    """From the pulls of prompts on both sides; ``None`` where a value, or what its prompts pull, is not known."""
+    if reference.value is None or run.value is None or not (reference.influence and run.influence):
+        return None
+    import numpy as np
+
+    sign = 1.0 if run.higher_is_better else -1.0
+    names = sorted(reference.influence.keys() | run.influence.keys())
+    before, after = (sign * np.array([side.influence.get(name, 0.0) for name in names]) for side in (reference, run))
+    return evidence_of(
+        sign * (run.value - reference.value),
+        before,
+        after,
+        width=_width(config, run.name),
+        composite=run.name in config.composites,
+        one_sided=len(reference.influence.keys() ^ run.influence.keys()),
+        random=np.random.default_rng(zlib.crc32(run.name.encode())),
+    )
+
+
+def evidence_of(
+    value: float,
+    before: Reals,
+    after: Reals,
+    *,
+    width: float,
+    composite: bool,
+    random: np.random.Generator,
+    one_sided: int = 0,
+) -> Evidence:
+    """From the pulls ``before`` and ``after`` of the same prompts; a difference is at most ``width`` either way.
+
+    A composite's degrees of freedom are as many as prompts of equal pull would be worth.
+    """
+    import numpy as np
+
+    pulls = after - before
+    count = len(pulls)
+    variance = math.fsum(np.square(pulls))
+    freedom = float(count - 1)
+    if composite and variance > 0:
+        freedom = min(freedom, max(1.0, 3 * variance**2 / math.fsum(np.square(np.square(pulls)))))
+    bounds = (-width, width) if math.isfinite(width) else None
+    spread = spread_from(
+        value,
+        bounds,
+        clustered=variance,
+        independent=variance,
+        of_one_sample=variance * count,
+        effective_prompts=float(count),
+        cubes=math.fsum(pulls * np.square(pulls)),
+        prompts=count,
+    )
+    spread = replace(spread, freedom=freedom)
+    low, high = (float(end) for end in limits(value, spread))
+    least = float(limits(value, spread, LEVEL)[0])
+    centred = pulls - math.fsum(pulls) / count
+    parts = centred * (1.0 if composite else math.sqrt((count - 1) / count)) + value / count
+    low_tail, high_tail = sign_flip(parts, random)
+    size = math.sqrt(math.fsum(np.square(before)) * math.fsum(np.square(after)))
+    return Evidence(
+        value=value,
+        error=math.sqrt(variance),
+        freedom=freedom,
+        interval=Interval(low, high) if math.isfinite(high - low) else None,
+        least=least if math.isfinite(least) else None,
+        bca=bca(value, centred, random),
+        p_worse=low_tail,
+        p_better=high_tail,
+        correlation=math.fsum(before * after) / size if size > 0 else None,
+        prompts=count,
+        one_sided=one_sided,
+    )
+
+
+def _width(config: BenchmarkConfig, name: str) -> float:
+    """How large a difference of a metric can be; infinite where it has no range."""
+    if name in config.composites:
+        parts = formula(config, name).coefficients
+        return math.fsum(abs(slope) * _width(config, part) for part, slope in parts.items())
+    low, high = config.dimensions[name].bounds if name in config.dimensions else UNBOUNDED
+    return high - low

@@ -1,0 +1,90 @@
+"""The sign-flip test: were reference and run alike, each prompt's difference could as well have the other sign."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Reals = NDArray[np.float64]
+
+EXACT = 16
+"""Up to so many prompts that differ, all signs are tried; with more, some are drawn."""
+
+DRAWS = 9_999
+MANY = 1_000
+"""From so many prompts on, the tail is the saddlepoint's: nothing is drawn."""
+
+_TIE = 1e-9  # of the sum of sizes: sums that are equal but for rounding count as equal
+_NOTHING = 1e-9  # of the largest difference: below it is rounding
+_AT_ONCE = 2_000_000  # signs
+
+
+class Tails(NamedTuple):
+    """One-sided p-values: of a sum so low, and of one so high."""
+
+    low: float
+    high: float
+
+
+def sign_flip(parts: Reals, random: np.random.Generator) -> Tails:
+    """The tails of ``Σ parts`` among the sums with every sign turned at will; ``parts`` is (prompts,).
+
+    Exact for few prompts, else of ``DRAWS`` random signs with the observed ones among them (so never 0), and for
+    very many the approximation of Lugannani and Rice (Advances in Applied Probability 12 (1980) 475–490).
+    """
+    import numpy as np
+
+    sizes = np.abs(parts)
+    parts = parts[sizes > _NOTHING * sizes.max(initial=0.0)]
+    if not len(parts):
+        return Tails(1.0, 1.0)
+    total, slack = math.fsum(parts), _TIE * math.fsum(np.abs(parts))
+    if len(parts) <= EXACT:
+        sums = _signs(np.arange(2 ** len(parts)), len(parts)) @ parts
+        return Tails(float(np.mean(sums <= total + slack)), float(np.mean(sums >= total - slack)))
+    if len(parts) >= MANY:
+        high = _saddlepoint(np.abs(parts), abs(total))
+        return Tails(1 - high, high) if total > 0 else Tails(high, 1 - high)
+    low = high = 1
+    rows = max(1, _AT_ONCE // len(parts))
+    for done in range(0, DRAWS, rows):
+        signs = random.integers(0, 2, (min(rows, DRAWS - done), len(parts)), dtype=np.int8) * 2.0 - 1
+        sums = signs @ parts
+        low += int(np.count_nonzero(sums <= total + slack))
+        high += int(np.count_nonzero(sums >= total - slack))
+    return Tails(low / (DRAWS + 1), high / (DRAWS + 1))
+
+
+def _signs(numbers: NDArray[np.int64], width: int) -> Reals:
+    """Row by row the binary digits of ``numbers`` as −1 and 1."""
+    import numpy as np
+
+    signs: Reals = ((numbers[:, None] >> np.arange(width)) & 1).astype(np.float64) * 2 - 1
+    return signs
+
+
+def _saddlepoint(sizes: Reals, total: float) -> float:
+    """P(Σ ± size ≥ total) for a total of 0 or more, by the cumulants Σ log cosh(t · size)."""
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.special import ndtr
+
+    deviation = math.sqrt(math.fsum(np.square(sizes)))
+    if total < 1e-3 * deviation:  # the formula is 0/0 in the middle
+        return float(ndtr(-total / deviation))
+    if total >= math.fsum(sizes) * (1 - 1e-9):
+        return 0.5 ** len(sizes)
+    largest = sizes.max()
+    high = 1.0 / deviation
+    while float(np.sum(sizes * np.tanh(high * sizes))) < total and high * largest < 700:
+        high *= 2
+    point = brentq(lambda t: float(np.sum(sizes * np.tanh(t * sizes))) - total, 0.0, high, xtol=1e-14)
+    cumulant = float(np.sum(np.logaddexp(point * sizes, -point * sizes) - math.log(2)))
+    curvature = float(np.sum(np.square(sizes / np.cosh(np.minimum(point * sizes, 350.0)))))
+    root, slope = math.sqrt(max(2 * (point * total - cumulant), 0.0)), point * math.sqrt(curvature)
+    density = math.exp(-root * root / 2) / math.sqrt(2 * math.pi)
+    return float(np.clip(ndtr(-root) + density * (1 / slope - 1 / root), 0.0, 1.0))

@@ -1,0 +1,56 @@
+"""Gates: how much worse is too much, metric by metric, and what a gate makes of a comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from nova_eval.compare.verdicts import Comparison
+from nova_eval.config import BenchmarkConfig
+from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK, UsageError, unknown
+
+
+def gates_of(config: BenchmarkConfig, overrides: Sequence[str] = ()) -> dict[str, float]:
+    """The benchmark's own gates in raw units, with ``NAME=VALUE`` in place of some of them."""
+    gates = dict(config.gates)
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--gate {text!r} is not of the form NAME=VALUE", remedy="such as --gate color=0.02")
+        if name not in config.metrics:
+            raise unknown(f"metric of {config.name}", name, config.metrics)
+        try:
+            gates[name] = float(value)
+        except ValueError:
+            gates[name] = math.nan
+        if not 0 < gates[name] < math.inf:
+            raise UsageError(f"--gate {text}: {value!r} is not a positive number", remedy="gates are in raw units")
+    return gates
+
+
+def exit_code(comparisons: Sequence[Comparison], *, strict: bool = False) -> int:
+    """1 where a regression is established, 3 where something is not scored, 1 as well if ``strict`` cannot tell."""
+    if any(one.regressed for one in comparisons):
+        return GATE_FAILED
+    if not all(one.complete and one.findings for one in comparisons):
+        return INCOMPLETE
+    return GATE_FAILED if strict and any(one.undecided for one in comparisons) else OK
+
+
+def said(comparisons: Sequence[Comparison], *, strict: bool = False) -> str:
+    """What ``exit_code`` means, in one line."""
+    config = comparisons[0].pairing.reference.benchmark.config
+    parts = []
+    for one in comparisons:
+        who = f"{one.pairing.run.name}: " if len(comparisons) > 1 else ""
+        worse = [config.label(f.metric) for f in one.regressed]
+        lacking = [config.label(f.metric) for f in one.findings if not f.complete]
+        open_ = [config.label(f.metric) for f in one.undecided if f.complete]
+        told = [
+            *([f"worse: {', '.join(worse)}"] if worse else []),
+            *([f"incomplete: {', '.join(lacking)}"] if lacking else []),
+            *([f"cannot tell: {', '.join(open_)}"] if open_ else []),
+        ]
+        parts.append(who + ("; ".join(told) or "nothing is worse than its gate"))
+    word = {OK: "passed", GATE_FAILED: "failed", INCOMPLETE: "incomplete"}[exit_code(comparisons, strict=strict)]
+    return f"gate {word}: {' | '.join(parts)}"

@@ -1,0 +1,97 @@
+"""How two runs differ in what they say of themselves, and whether their scores can stand beside each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from nova_eval.compare.sides import Side
+from nova_eval.errors import UsageError, unknown
+
+LIKE = ("version", "variant", "prompts", "scoring", "scorers", "judges", "codec")
+"""In what runs must be alike unless ``--allow`` says otherwise."""
+
+_PLACES = {
+    "benchmark.version": "version",
+    "spec.variant": "variant",
+    "suite.digest": "prompts",
+    "options.scoring": "scoring",
+    "spec.codec": "codec",
+}
+_NOT_SAID = ("check", "schema", "run", "started", "finished", "part.", "coverage.", "suite.file")
+"""What names, dates or counts a run, and what the comparison says better."""
+
+ABSENT = "–"
+
+
+class Difference(NamedTuple):
+    """One place in the manifests. ``what`` is the word of ``LIKE`` that it falls under, empty for all else."""
+
+    place: str
+    reference: str
+    run: str
+    what: str = ""
+
+
+def differences(reference: Side, run: Side) -> list[Difference]:
+    """Every difference of the two manifests, what makes runs unlike first."""
+    before, after = (dict(_flat(side.manifest)) for side in (reference, run))
+    found = list(_of_scorers(reference.manifest, run.manifest))
+    for place in sorted(before.keys() | after.keys()):
+        one, other = before.get(place, ABSENT), after.get(place, ABSENT)
+        if one != other and not place.startswith((*_NOT_SAID, "scorers.")):
+            found.append(Difference(place, one, other, _PLACES.get(place, "")))
+    return sorted(found, key=lambda one: (not one.what, LIKE.index(one.what) if one.what else 0))
+
+
+def checked(reference: Side, run: Side, allowed: Collection[str]) -> list[Difference]:
+    """``differences``, once nothing stands against a comparison. UsageError otherwise, with what does."""
+    for word in allowed:
+        if word not in LIKE:
+            raise unknown("thing to --allow", word, LIKE)
+    if reference.benchmark.name != run.benchmark.name:
+        raise UsageError(
+            f"{reference.name} is of {reference.benchmark.name}, {run.name} of {run.benchmark.name}",
+            remedy="compare runs of one benchmark",
+        )
+    if reference.where.resolve() == run.where.resolve():
+        raise UsageError(f"{run.where} is named twice", remedy="name the reference, then another run")
+    found = differences(reference, run)
+    against = [one for one in found if one.what and one.what not in allowed]
+    if against:
+        told = "; ".join(f"{one.what} ({one.place}: {_short(one.reference)}, {_short(one.run)})" for one in against[:4])
+        more = f" and {len(against) - 4} more" if len(against) > 4 else ""
+        needed = " ".join(dict.fromkeys(one.what for one in against))
+        raise UsageError(
+            f"{reference.name} and {run.name} cannot be compared, they differ in {told}{more}",
+            remedy=f"make them alike, or say that it is meant: --allow {needed}",
+        )
+    return found
+
+
+def _of_scorers(reference: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[Difference]:
+    """Scorers that both have: another version of the rule, or another judge."""
+    before, after = reference.get("scorers", {}), run.get("scorers", {})
+    for name in sorted(before.keys() & after.keys()):
+        (rule, _, judge), (other_rule, _, other_judge) = before[name].rpartition("-"), after[name].rpartition("-")
+        if rule != other_rule:
+            yield Difference(f"scorers.{name}", rule, other_rule, "scorers")
+        if judge != other_judge:
+            names = reference.get("judges", {}).get(name), run.get("judges", {}).get(name)
+            one, other = (
+                " ".join(filter(None, (word, key))) for word, key in zip(names, (judge, other_judge), strict=True)
+            )
+            yield Difference(f"judges.{name}", one, other, "judges")
+
+
+def _flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _flat(item, f"{place}.{key}" if place else str(key))
+    else:
+        yield place, value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -1,0 +1,138 @@
+"""What two sides have in common: the same prompts, samples and rules; and every metric of both over just that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from nova_eval.adapters.compose import formula
+from nova_eval.compare.sides import Side
+from nova_eval.errors import UsageError
+from nova_eval.records import Metric, Prompt, SampleKey, Score
+
+FEWEST = 2
+"""Prompts below which nothing is known of how they vary."""
+
+OF_OTHER = "not scored in the other run"
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Metrics of both sides over the samples that both have scored; the counted rows that they were made of.
+
+    ``alone`` counts the prompts and samples that one side has and the other has not. ``identical`` are the samples
+    whose bytes are the same, ``seeded`` counts those of the same seed. ``lacking`` says by scorer how many scores the
+    reference and the run lack: they are left out on both sides.
+    """
+
+    reference: Side
+    run: Side
+    prompts: tuple[Prompt, ...]
+    metrics: tuple[tuple[Metric, Metric], ...]
+    rows: tuple[tuple[Score, ...], tuple[Score, ...]]
+    wanted: tuple[SampleKey, ...]
+    alone: Mapping[str, int]
+    identical: frozenset[SampleKey]
+    seeded: int
+    lacking: Mapping[str, tuple[int, int]]
+
+    def same(self, metric: str) -> bool:
+        """Whether every sample that the metric is made of is byte for byte the same on both sides."""
+        parts = {metric, *self._parts(metric)}
+        scored = [row for row in self.rows[1] if row.value is not None]
+        keys = {row.key for row in scored if row.metric in parts} or {row.key for row in scored}
+        return bool(keys) and keys <= self.identical
+
+    def _parts(self, metric: str) -> list[str]:
+        config = self.reference.benchmark.config
+        return list(formula(config, metric).coefficients) if metric in config.composites else []
+
+
+def paired(reference: Side, run: Side) -> Pairing:
+    """Both sides cut to what they share. UsageError below two prompts."""
+    prompts = _shared(reference.prompts, run.prompts)
+    if len(prompts) < FEWEST:
+        what = "no prompt" if not prompts else "only one prompt"
+        raise UsageError(
+            f"{reference.name} and {run.name} have {what} in common, {FEWEST} at least are needed",
+            remedy="compare runs of the same suite",
+        )
+    ids, there = {prompt.id for prompt in prompts}, set(run.wanted)
+    wanted = tuple(key for key in reference.wanted if key in there and key.prompt_id in ids)
+    sides, missing = _masked(reference, run, set(wanted))
+    benchmark = reference.benchmark
+    metrics = [
+        {m.name: m for m in benchmark.reduce(prompts, wanted, rows, side.scoring)}
+        for side, rows in zip((reference, run), sides, strict=True)
+    ]
+    counted = [
+        tuple(benchmark.rows(prompts, wanted, rows, side.scoring))
+        for side, rows in zip((reference, run), sides, strict=True)
+    ]
+    known = benchmark.config.metrics
+    composites = benchmark.config.composites if reference.own else ()
+    shown = [name for name in known if name not in composites and name in metrics[0] and name in metrics[1]]
+    pairs = tuple((metrics[0][name], metrics[1][name]) for name in shown)
+    alone = {
+        "prompts of the reference": len(reference.prompts) - len(prompts),
+        "prompts of the run": len(run.prompts) - len(prompts),
+        "samples of the reference": len(reference.wanted) - len(wanted),
+        "samples of the run": len(run.wanted) - len(wanted),
+    }
+    return Pairing(
+        reference=reference,
+        run=run,
+        prompts=prompts,
+        metrics=tuple(pair for pair in pairs if pair[0].value is not None or pair[0].unscored or pair[1].unscored),
+        rows=(counted[0], counted[1]),
+        wanted=wanted,
+        alone=alone,
+        identical=frozenset(
+            key for key in wanted if key in run.digests and reference.digests.get(key) == run.digests[key]
+        ),
+        seeded=sum(key in run.seeds and reference.seeds.get(key) == run.seeds[key] for key in wanted),
+        lacking=missing,
+    )
+
+
+def _shared(first: Iterable[Prompt], second: Iterable[Prompt]) -> tuple[Prompt, ...]:
+    """Prompts that say the same on both sides, with the tags that both ask of them. Texts to sample may differ."""
+    others = {prompt.id: prompt for prompt in second}
+    found = []
+    for prompt in first:
+        other = others.get(prompt.id)
+        if other is not None and (other.text, other.reference) == (prompt.text, prompt.reference):
+            tags = tuple(tag for tag in prompt.tags if tag in other.tags)
+            found.append(replace(prompt, tags=tags))
+    return tuple(found)
+
+
+def _masked(
+    reference: Side, run: Side, wanted: set[SampleKey]
+) -> tuple[tuple[list[Score], list[Score]], dict[str, tuple[int, int]]]:
+    """The rows of both sides, undecided where one of them is; and how many each side lacks, by metric."""
+    mine, other = (_best(side.rows, wanted) for side in (reference, run))
+    lacking: dict[str, list[int]] = {}
+    for pair in mine.keys() | other.keys():
+        for place, rows in enumerate((mine, other)):
+            if pair not in rows or not rows[pair].decided:
+                lacking.setdefault(pair[1], [0, 0])[place] += 1
+    cut = tuple(
+        [
+            row if pair in second and second[pair].decided else replace(row, value=None, weight=1.0, reason=OF_OTHER)
+            for pair, row in first.items()
+        ]
+        for first, second in ((mine, other), (other, mine))
+    )
+    return (cut[0], cut[1]), {name: (counts[0], counts[1]) for name, counts in lacking.items()}
+
+
+def _best(rows: Iterable[Score], wanted: set[SampleKey]) -> dict[tuple[SampleKey, str], Score]:
+    """One row a pair, a decided one where there is one: several rows of a pair are of one side alike."""
+    found: dict[tuple[SampleKey, str], Score] = {}
+    for row in rows:
+        if row.key in wanted:
+            pair = (row.key, row.metric)
+            if pair not in found or (row.decided and not found[pair].decided):
+                found[pair] = row
+    return found
