@@ -36,11 +36,16 @@ _LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 64) - 1, 20
 
 
 class How(TypedDict, total=False):
-    """``error`` is the class of what is raised, ``remedy`` its remedy where the reader knows none, ``most`` bytes."""
+    """``error`` is the class of what is raised, ``remedy`` its remedy where the reader knows none.
+
+    ``most`` counts bytes. ``halves``: halves of characters may stand there, as Python has them for the bytes of names
+    of files that are no UTF-8.
+    """
 
     error: type[NovaEvalError]
     remedy: str
     most: int
+    halves: bool
 
 
 # --- bytes and text -------------------------------------------------------------------------------------------------
@@ -75,7 +80,7 @@ def _unreadable(path: Path, reason: str, how: How) -> NovaEvalError:
 def decoded(content: bytes, where: str, **how: Unpack[How]) -> str:
     """UTF-8 text; a mark at the start is left out."""
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig", "surrogatepass" if how.get("halves") else "strict")
     except UnicodeDecodeError as error:
         raise how.get("error", UsageError)(
             f"{where} is not UTF-8 text: {error.reason} at byte {error.start}", remedy="save it as UTF-8"
@@ -186,7 +191,7 @@ def csv_table(
 
 def fitting(found: object, where: str, form: type[T], *, values: int = 1 << 26, **how: Unpack[How]) -> T:
     """``found`` as ``form``, once it is seen to hold nothing that JSON cannot say, in at most ``values`` values."""
-    problem = unsound(found, values)
+    problem = unsound(found, values, halves=how.get("halves", False))
     if problem:
         raise _fault(f"{where}: {problem}", how)
     return typed(found, where, form, **how)
@@ -214,41 +219,43 @@ def misfit(error: ValidationError) -> str:
     return f"{place}{': ' if place else ''}{said[:1].lower()}{said[1:]}{there}"
 
 
-def unsound(value: object, most: int = 1 << 26) -> str:
-    """What in a value JSON has no word for, or no program the depth, with its place; "" where there is nothing."""
-    left: list[tuple[object, tuple[Any, ...], int]] = [(value, (), 0)]
+def unsound(value: object, most: int = 1 << 26, *, halves: bool = False) -> str:
+    """What in a value JSON has no word for, or no program the depth, with its place; "" where there is nothing.
+
+    More than ``most`` values are unsound too: text holds fewer than it has letters, and names for parts of itself
+    (YAML's) can multiply them.
+    """
+    left: list[tuple[Any, tuple[Any, ...], int]] = [([value], (), 0)]
     while left:
         found, place, depth = left.pop()
-        most -= 1
+        most -= len(found)
         if most < -1:
             return "it holds more by reference than is written in it"
-        if isinstance(found, dict | list | tuple):
-            if depth >= DEEPEST:
-                return f"{_place(_steps(place)[:3])} … is nested deeper than {DEEPEST} levels"
-            pairs = found.items() if isinstance(found, dict) else enumerate(found)
-            for key, inside in pairs:
-                if isinstance(found, dict) and (wrong := _no_name(key)):
-                    return f"{_place(_steps(place))}: {wrong}".lstrip(": ")
+        if depth > DEEPEST:
+            return f"{_place(_steps(place)[1:4])} … is nested deeper than {DEEPEST} levels"
+        named = isinstance(found, dict)
+        for key, inside in found.items() if named else enumerate(found):
+            if named and (wrong := _no_name(key, halves)):
+                return f"{_place(_steps(place)[1:])}: {wrong}".removeprefix(": ")
+            if isinstance(inside, dict | list | tuple):
                 left.append((inside, (place, key), depth + 1))
-        elif wrong := _no_value(found):
-            return f"{_place(_steps(place))}: {wrong}".lstrip(": ")
+            elif wrong := _no_value(inside, halves):
+                return f"{_place(_steps((place, key))[1:])}: {wrong}".removeprefix(": ")
     return ""
 
 
-def _no_name(key: object) -> str:
-    return _no_value(key) if isinstance(key, str) else f"the name {_short(key)} is no text"
+def _no_name(key: object, halves: bool) -> str:
+    return _no_value(key, halves) if isinstance(key, str) else f"the name {_short(key)} is no text"
 
 
-def _no_value(found: object) -> str:
-    if found is None or isinstance(found, bool):
-        return ""
+def _no_value(found: object, halves: bool) -> str:
     if isinstance(found, str):
-        return "" if found.isascii() or _is_text(found) else f"{_short(found)} holds half of a character"
-    if isinstance(found, int):
-        return "" if _LEAST <= found <= _MOST else "a number of more than 64 bits"
+        return "" if halves or found.isascii() or _is_text(found) else f"{_short(found)} holds half of a character"
     if isinstance(found, float):
         return "" if math.isfinite(found) else f"{found} is not a finite number"
-    return f"a {type(found).__name__}, where text or a number is expected"
+    if isinstance(found, int):  # flags too
+        return "" if _LEAST <= found <= _MOST else "a number of more than 64 bits"
+    return "" if found is None else f"a {type(found).__name__}, where text or a number is expected"
 
 
 def _is_text(value: str) -> bool:

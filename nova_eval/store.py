@@ -15,27 +15,71 @@ import json
 import os
 import re
 import stat
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any, TypeVar
 
-from nova_eval import files
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
+
+from nova_eval import files, reading, rows
 from nova_eval.errors import CorruptStoreError, MediaError, UsageError, brief
 from nova_eval.identity import canonical_json, digest, encoded, file_digest, suite_digest
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 
+T = TypeVar("T")
+
 SCHEMA = 1
-_CHECK = ',"crc":"'  # the last field of every line; the checksum covers all bytes before it
-MOST = 1 << 28  # bytes of a manifest or a suite
-_LONGEST_ROW = 1 << 24
 _MOST_ROWS = 1 << 32
+_RESTORE = "restore it, or use another --results"
 _SHARD_LOCK = re.compile(r"shard-(0|[1-9]\d{0,8})-of-([1-9]\d{0,8})\.lock")
 _REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
+
+
+class _Suite(TypedDict, total=False):
+    digest: str
+    file: str
+    prompts: int
+    notes: list[str]
+
+
+class _Sampler(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    name: str
+    settings: dict[str, Any]
+
+
+class _Coverage(TypedDict, total=False):
+    fraction: float | None
+
+
+class _Options(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    shard: tuple[int, int] | None
+
+
+class _Manifest(TypedDict, total=False):
+    """What every reader of a manifest may count on, where it is there."""
+
+    run: str
+    model: str
+    status: str
+    started: str
+    finished: str
+    device: str
+    spec: dict[str, Any]
+    options: _Options
+    sampler: _Sampler
+    suite: _Suite
+    part: dict[str, tuple[Annotated[int, Field(ge=0, le=1 << 20)], list[str]]]
+    scorers: dict[str, str]
+    judges: dict[str, str | None]
+    unavailable: dict[str, str]
+    coverage: _Coverage
 
 
 class RunStore:
@@ -52,17 +96,14 @@ class RunStore:
         path = self.folder / "manifest.json"
         if not path.exists():
             return None
-        try:
-            manifest = json.loads(files.read(path, MOST))
-        except (ValueError, OSError, RecursionError) as error:
+        how: reading.How = {"error": CorruptStoreError, "remedy": _RESTORE, "halves": True}
+        manifest = reading.json_file(path, dict[str, Any], **how)
+        if manifest.get("schema") != SCHEMA:
             raise CorruptStoreError(
-                f"{path}: not a manifest ({error})", remedy="restore it or use another --results"
-            ) from error
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            raise CorruptStoreError(
-                f"{path}: schema {_schema_of(manifest)}, this version of nova_eval reads {SCHEMA}",
+                f"{path}: schema {manifest.get('schema')}, this version of nova_eval reads {SCHEMA}",
                 remedy="read it with the version it names, or use another --results",
             )
+        reading.typed(manifest, str(path), _Manifest, **how)
         if manifest.pop("check", None) not in (None, digest(manifest)):  # manifests of earlier versions have none
             raise CorruptStoreError(
                 f"{path}: changed since it was written", remedy="restore it, or move it away and run again"
@@ -87,14 +128,16 @@ class RunStore:
         """
         path = self.folder / "prompts.jsonl"
         facts = (self.manifest() or {}).get("suite", {})
+        how: reading.How = {"error": CorruptStoreError, "halves": True}
         try:
-            data = files.read(path, MOST)
+            data = reading.data(path, **how)
             if facts.get("file", sha256(data).hexdigest()) != sha256(data).hexdigest():
                 raise ValueError(f"it holds {data.count(10)} of {facts.get('prompts')} prompts, or others")
-            prompts = tuple(_prompt(line) for line in data.decode().split("\n")[:-1])
+            lines = reading.json_lines(data, path.name, Prompt, **how)
+            prompts = tuple(prompt for _, prompt in lines)
             if facts.get("digest") not in (None, suite_digest(prompts)):
                 raise ValueError(f"{len(prompts)} prompts that are not the {facts.get('prompts')} of this run's suite")
-        except (OSError, KeyError, TypeError, ValueError, RecursionError, UsageError) as error:
+        except (ValueError, CorruptStoreError) as error:
             raise CorruptStoreError(
                 f"{path} is not the suite of this run: {' '.join(str(error).split())[:200]}",
                 remedy="restore it, or call the run's own `run` command again, which writes it anew",
@@ -153,8 +196,8 @@ class RunStore:
         return path
 
     def _elsewhere(self, path: str) -> Path:
-        settings = (self.manifest() or {}).get("sampler", {}).get("settings", {}) if self._given is None else {}
         if self._given is None:
+            settings = (self.manifest() or {}).get("sampler", {}).get("settings", {})
             self._given = [Path(value) for value in settings.values() if isinstance(value, str) and value[:1] == "/"]
         for folder in self._given:
             if path.startswith(f"{folder}/"):
@@ -187,7 +230,7 @@ class RunStore:
                 lines = files.read(files.inside(self.folder, str(path.relative_to(self.folder))), _MOST_ROWS).split(
                     b"\n"
                 )
-                broken = [number for number, line in enumerate(lines[:-1], 1) if not _is_row(line, path, number)]
+                broken = [number for number, line in enumerate(lines[:-1], 1) if not _is_row(line, path)]
                 yield path, [line for number, line in enumerate(lines[:-1], 1) if number not in set(broken)], broken
 
     def extent(self) -> dict[str, int]:
@@ -201,13 +244,11 @@ class RunStore:
         """Every sample row by key, and why the keys that failed (and only failed) did."""
         samples: dict[SampleKey, list[Sample]] = {}
         failures: dict[SampleKey, str] = {}
-        for path, number, row in _rows(files.inside(self.folder, "samples")):
-            with _clear_row(path, number):
-                key = _key(row["key"])
-                if "failed" in row:
-                    failures[key] = min(failures.get(key, row["failed"]), row["failed"])
-                else:
-                    samples.setdefault(key, []).append(_sample(row, key))
+        for row in _rows(files.inside(self.folder, "samples"), rows.sample_of):
+            if isinstance(row, Failure):
+                failures[row.key] = min(failures.get(row.key, row.reason), row.reason)
+            else:
+                samples.setdefault(row.key, []).append(row)
         return samples, {key: reason for key, reason in failures.items() if key not in samples}
 
     def samples(self) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
@@ -234,16 +275,13 @@ class RunStore:
         Of several rows for one pair a value wins over a reason, so that a retried sample is scored once and for all.
         """
         found: dict[tuple[SampleKey, str], Score] = {}
-        for path, number, row in _rows(files.inside(self.folder, f"scores/{name}")):
-            with _clear_row(path, number):
-                key = _key(row["key"])
-                sample = samples.get(key)
-                if sample is None or row.pop("of") != sample.digest:
-                    continue
-                score = Score(**{**row, "key": key})
-                other = found.get((key, score.metric))
-                if other is None or _rank(score) < _rank(other):
-                    found[key, score.metric] = score
+        for score, of in _rows(files.inside(self.folder, f"scores/{name}"), rows.score_of):
+            sample = samples.get(score.key)
+            if sample is None or of != sample.digest:
+                continue
+            other = found.get((score.key, score.metric))
+            if other is None or _rank(score) < _rank(other):
+                found[score.key, score.metric] = score
         return found
 
     def sample_writer(self) -> ShardWriter:
@@ -260,24 +298,21 @@ class ShardWriter:
         self._folder = folder
         self._stream: IO[bytes] | None = None
 
-    def append_samples(self, rows: Iterable[Sample | Failure]) -> None:
+    def append_samples(self, made: Iterable[Sample | Failure]) -> None:
         """Writes rows and returns when they are on disk."""
-        self._append(
-            {"key": list(row.key), "failed": row.reason} if isinstance(row, Failure) else _plain_row(row)
-            for row in rows
-        )
+        self._append(rows.sample_line(row) for row in made)
 
-    def append_scores(self, rows: Iterable[tuple[Score, Sample]]) -> None:
+    def append_scores(self, made: Iterable[tuple[Score, Sample]]) -> None:
         """Writes scores, each with the digest of the bytes it speaks of, and returns when they are on disk."""
-        self._append({**_plain_row(score), "of": sample.digest} for score, sample in rows)
+        self._append(rows.score_line(score, sample) for score, sample in made)
 
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
-    def _append(self, rows: Iterable[dict[str, Any]]) -> None:
-        data = b"".join(_line(row) for row in rows)
+    def _append(self, lines: Iterable[bytes]) -> None:
+        data = b"".join(lines)
         if not data:
             return
         with files.writing(self._folder, _REMEDY):
@@ -300,48 +335,28 @@ class ShardWriter:
         raise AssertionError("unreachable")
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    body = canonical_json(row)[:-1]
-    return encoded(f'{body}{_CHECK}{zlib.crc32(encoded(body)):08x}"}}\n')
-
-
-def _rows(folder: Path) -> Iterator[tuple[Path, int, dict[str, Any]]]:
-    """Every whole row of a folder's shards with its file and line number, in the order of file names."""
+def _rows(folder: Path, read: Callable[[rows.Fields], T]) -> Iterator[T]:
+    """What ``read`` makes of every whole line of a folder's shards, in the order of file names."""
     for path in sorted(folder.glob("*.jsonl")):
         try:
             with files.opened(files.inside(folder, path.name)) as stream:
                 for number in count(1):
-                    line = stream.readline(_LONGEST_ROW)
-                    if len(line) < _LONGEST_ROW and not line.endswith(b"\n"):
+                    line = stream.readline(rows.LONGEST)
+                    if len(line) < rows.LONGEST and not line.endswith(b"\n"):
                         break  # what follows the last newline was never promised
-                    yield path, number, _row(line, path, number)
+                    try:
+                        row = read(rows.fields_of(line))
+                    except ValueError as error:
+                        raise _broken(path, number) from error
+                    yield row
         except OSError as error:
             raise CorruptStoreError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    body, mark, check = line.rpartition(_CHECK.encode())
-    if not mark or check[8:] != b'"}\n' or check[:8] != b"%08x" % zlib.crc32(body):
-        raise _broken(path, number)
+def _is_row(line: bytes, path: Path) -> bool:
     try:
-        row = json.loads(body + b"}")
-    except (ValueError, RecursionError) as error:
-        raise _broken(path, number) from error
-    if not isinstance(row, dict):
-        raise _broken(path, number)
-    return row
-
-
-def _is_row(line: bytes, path: Path, number: int) -> bool:
-    try:
-        row = _row(line + b"\n", path, number)
-        with _clear_row(path, number):
-            key = _key(row["key"])
-            if path.parent.name == "samples" and "failed" not in row:
-                _sample(row, key)
-            elif path.parent.name != "samples":
-                Score(**{**{name: value for name, value in row.items() if name != "of"}, "key": key})
-    except CorruptStoreError:
+        (rows.sample_of if path.parent.name == "samples" else rows.score_of)(rows.fields_of(line + b"\n"))
+    except ValueError:
         return False
     return True
 
@@ -351,32 +366,6 @@ def _broken(path: Path, number: int) -> CorruptStoreError:
         f"{path}, line {number}: not a whole row",
         remedy="repair the line or move the file away and run again: only what that file held is made anew",
     )
-
-
-@contextmanager
-def _clear_row(path: Path, number: int) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise _broken(path, number) from error
-
-
-def _plain_row(row: Sample | Score) -> dict[str, Any]:
-    plain = {**asdict(row), "key": list(row.key)}
-    if plain.get("part") is None:  # most samples are a file of their own
-        plain.pop("part", None)
-    return plain
-
-
-def _sample(row: Mapping[str, Any], key: SampleKey) -> Sample:
-    left, top, width, height = row.get("part") or (0, 0, 0, 0)
-    part = (int(left), int(top), int(width), int(height)) if "part" in row else None
-    return Sample(**{**row, "key": key, "part": part})
-
-
-def _key(value: Sequence[Any]) -> SampleKey:
-    prompt_id, index = value
-    return SampleKey(str(prompt_id), int(index))
 
 
 def _rank(score: Score) -> tuple[bool, str]:
@@ -390,13 +379,4 @@ def suite_file_digest(prompts: Sequence[Prompt]) -> str:
 
 
 def _suite_file(prompts: Sequence[Prompt]) -> bytes:
-    return "".join(canonical_json(prompt) + "\n" for prompt in prompts).encode()
-
-
-def _prompt(line: str) -> Prompt:
-    row = json.loads(line)
-    return Prompt(row["id"], row["text"], tuple(row["tags"]), row["reference"], row["rewritten"])
-
-
-def _schema_of(manifest: Any) -> Any:
-    return manifest.get("schema") if isinstance(manifest, dict) else None
+    return encoded("".join(canonical_json(prompt) + "\n" for prompt in prompts))

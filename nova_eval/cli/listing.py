@@ -8,16 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nova_eval import files
 from nova_eval.adapters import benchmark_names, judges_by_benchmark, load_benchmark
 from nova_eval.config import BenchmarkConfig
-from nova_eval.errors import unknown
+from nova_eval.errors import CorruptStoreError, unknown
 from nova_eval.judges import JUDGES
 from nova_eval.runs.finding import folders, name_of
 from nova_eval.runs.options import split_name
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.settings import REQUIRED, KnowsModels, settings_of, shown
-from nova_eval.store import MOST
+from nova_eval.store import RunStore
 
 Listed = dict[str, Any]
 
@@ -130,7 +129,7 @@ def _runs(results: Path) -> list[Listed]:
     rows: list[Listed] = []
     for folder in folders(results):
         try:
-            manifest = json.loads(files.read(folder / "manifest.json", MOST))
+            manifest = RunStore(folder).manifest() or {}
             fraction = manifest.get("coverage", {}).get("fraction")
             coverage = "" if fraction is None else f"{100 * fraction:.1f} % decided"
             rows.append(
@@ -143,7 +142,7 @@ def _runs(results: Path) -> list[Listed]:
                     "started": manifest.get("started", ""),
                 }
             )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (CorruptStoreError, KeyError):
             rows.append({"name": name_of(folder), "status": "manifest cannot be read"})
     return rows
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from nova_eval import files
-from nova_eval.errors import unknown
-from nova_eval.store import MOST
+from nova_eval.errors import CorruptStoreError, unknown
+from nova_eval.store import RunStore
 
 
 def folders(results: Path, benchmark: str = "*") -> Iterator[Path]:
@@ -39,7 +37,7 @@ def seek(name: str, results: Path) -> Path | None:
 def scored_in(folder: Path) -> Mapping[str, str]:
     """Where the run in ``folder`` keeps the scores of each scorer; nothing where no run can be read there."""
     try:
-        found = json.loads(files.read(folder / "manifest.json", MOST))["scorers"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        scorers: Mapping[str, str] = (RunStore(folder).manifest() or {}).get("scorers", {})
+    except CorruptStoreError:
         return {}  # whoever opens this run is told
-    return found if isinstance(found, Mapping) else {}
+    return scorers

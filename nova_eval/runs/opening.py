@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nova_eval import environment
+from nova_eval import environment, reading
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.own import own_suite
 from nova_eval.adapters.suite import Suite
@@ -159,7 +159,7 @@ def reopen(folder: Path) -> Run:
     try:
         spec = RunSpec.model_validate(manifest["spec"])
         options = recorded_options(manifest)
-        info = SamplerInfo(**manifest["sampler"])
+        info = reading.typed(manifest["sampler"], "sampler", SamplerInfo)
         look = recorded_judging(manifest)
     except (OSError, KeyError, TypeError, ValueError, UsageError) as error:
         reason = " ".join(str(error).split())[:200]

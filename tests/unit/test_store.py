@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nova_eval import rows
 from nova_eval.errors import CorruptStoreError, PrerequisiteError
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 from nova_eval.store import RunStore
@@ -75,7 +76,7 @@ class TestRows:
     def test_a_valid_line_of_another_kind_is_refused(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         writer = store.sample_writer()
-        writer._append([{"key": ["vbench/0001", 0], "nonsense": 1}])
+        writer._append([rows._line({"key": ["vbench/0001", 0], "nonsense": 1})])
         with pytest.raises(CorruptStoreError, match="line 1"):
             store.samples()
 
@@ -163,7 +164,7 @@ class TestManifest:
 
     def test_that_is_not_json_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "manifest.json").write_text("{")
-        with pytest.raises(CorruptStoreError, match="not a manifest"):
+        with pytest.raises(CorruptStoreError, match=r"manifest\.json is not JSON"):
             RunStore(tmp_path).manifest()
 
     def test_is_none_before_a_run_starts(self, tmp_path: Path) -> None:

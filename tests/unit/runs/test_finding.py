@@ -15,6 +15,7 @@ def manifest(results: Path, name: str, started: str) -> Path:
     folder = results / "runs" / name
     folder.mkdir(parents=True)
     facts = {
+        "schema": 1,
         "started": started,
         "scorers": {"color": f"color@1-{started}"},
     }
