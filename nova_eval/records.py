@@ -181,8 +181,9 @@ class Latency:
 class RunSummary:
     """Everything a table says of one run. ``samples_per_prompt`` is the rule in words (``"5"``, ``"official"``).
 
-    ``prompts`` of the ``suite``'s are wanted, each with as many samples as lie between the two of ``per_prompt``, and
-    ``selection`` is a digest of which: runs of equal ones compare. 0 and "" where it is not known.
+    Of the ``suite`` prompts that serve what was asked for ``prompts`` are wanted, each with as many samples as lie
+    between the two of ``per_prompt``; ``selection`` is a digest of which: runs of equal ones compare. 0 and "" where it
+    is not known. ``label`` is what its user calls it, "" where that is the model.
     """
 
     run: str
@@ -200,6 +201,7 @@ class RunSummary:
     suite: int = 0
     per_prompt: tuple[int, int] = (0, 0)
     selection: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def compare(
         put(export.to_junit(series.comparisons, strict=strict), end="")
     else:
         shown = print if format == "terminal" else put
-        shown(show.pages(tables.pages(series, changes), format), end="")
+        shown(show.text_of(tables.pages(series, changes), format), end="")
     if gate is None and not strict:
         return errors.OK
     talk(gates.said(series.comparisons, strict=strict))

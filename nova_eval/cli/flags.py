@@ -13,6 +13,7 @@ from cyclopts import Group, Parameter
 
 from nova_eval import errors
 from nova_eval.options import RunOptions, View
+from nova_eval.report.options import TableOptions
 
 if TYPE_CHECKING:
     from nova_eval.runs.run import Run
@@ -68,6 +69,18 @@ class ViewFlags(View):
     "Only these dimensions."
 
 
+@dataclass(frozen=True)
+class TableFlags(TableOptions):
+    """Options of the verb that writes tables."""
+
+    columns: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    "Only these dimensions and composites, in this order."
+    label: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
+    "What the runs are called, in their order."
+
+
+Written = Annotated[TableFlags, Parameter(name="*", group=Group("How it is written", sort_key=3), show_default=False)]
+PLAIN = TableFlags()
 LookAt = Annotated[
     ViewFlags, Parameter(name="*", group=Group("Which part is looked at", sort_key=2), show_default=False)
 ]
@@ -97,7 +110,7 @@ def finish(opened: Run, outcome: Outcome, *, json: bool) -> int:
     """Prints the result. Incomplete is exit code 3; a shard answers for its own part only."""
     from nova_eval.cli import show
     from nova_eval.report.clips import FEW
-    from nova_eval.runs.pipeline import clips_of
+    from nova_eval.runs.summary import clips_of
 
     talk(f"run folder: {opened.store.folder}")
     clips = clips_of(opened, outcome) if opened.own and len(opened.wanted) <= FEW else None

@@ -9,9 +9,21 @@ from cyclopts import Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import app
-from nova_eval.cli.flags import UNSET, WHOLE, Flags, LookAt, finish, open_run, print_json, put, reopen, talk
+from nova_eval.cli.flags import (
+    PLAIN,
+    UNSET,
+    WHOLE,
+    Flags,
+    LookAt,
+    Written,
+    finish,
+    open_run,
+    print_json,
+    put,
+    reopen,
+    talk,
+)
 
-Format = Literal["terminal", "md", "csv", "tex", "html"]
 Link = Annotated[bool, Parameter(negative="--copy")]
 
 
@@ -200,59 +212,33 @@ def plan(
 @app.command
 def table(
     *runs: str,
-    view: LookAt = WHOLE,
     preset: Literal["paper-t2i", "paper-t2v"] | None = None,
-    format: Format = "terminal",
-    baselines: Literal["some", "all", "none"] = "some",
-    latency: bool = False,
-    columns: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True)] = None,
+    view: LookAt = WHOLE,
+    options: Written = PLAIN,
     results: Path = Path("results"),
     json: bool = False,
 ) -> int:
-    """Print finished or unfinished runs as a table, published rows beside them.
+    """Print finished or unfinished runs as a table.
 
     All that there is of a run is shown, unless a part of it is asked for.
 
     Parameters
     ----------
     runs
-        Run folders, or names from `list runs`.
+        Run folders, or names from `runs list`.
     preset
         The columns and published rows of NOVA's tables, with runs of any of their benchmarks joined; needs no run.
-    format
-        terminal, md, csv, tex or html.
-    baselines
-        Published rows beside the runs, where their prompts allow it: the benchmark's choice, all, or none.
-    latency
-        Add seconds per sample, frames per second and the device.
-    columns
-        Only these dimensions.
     json
-        Print a list of the runs' JSON objects.
+        Print a list of the runs' JSON objects, or of the rows of --preset or --samples.
     """
     from nova_eval.cli import show
     from nova_eval.runs import finding
 
     if not runs and preset is None:
-        raise errors.UsageError("no run was named", remedy="name one; see `nova-eval list runs`")
+        raise errors.UsageError("no run was named", remedy="name one; see `nova-eval runs list`")
     folders = [finding.find(name, results) for name in runs]
-    if preset is not None:
-        shown = print if format == "terminal" and not json else put
-        shown(show.preset(preset, folders, view=view, format=format, as_json=json), end="")
-        return errors.OK
-    shown = print if format == "terminal" and not json else put
-    shown(
-        show.tables(
-            folders,
-            view=view,
-            format=format,
-            baselines=baselines,
-            latency=latency,
-            columns=columns,
-            as_json=json,
-        ),
-        end="",
-    )
+    text = show.table(folders, view, options, preset=preset, as_json=json)
+    (put if json or options.format else print)(text, end="")
     return errors.OK
 
 

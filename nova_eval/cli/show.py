@@ -10,25 +10,30 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import UsageError
 from nova_eval.options import View
-from nova_eval.records import ParityResult, RunSummary
+from nova_eval.records import Metric, ParityResult, RunSummary
 from nova_eval.report.export import to_json
 from nova_eval.report.formats import render
 from nova_eval.report.grid import Datum, Table
 from nova_eval.report.html import to_html
-from nova_eval.report.pages import comparison_pages, paper_page, run_pages
+from nova_eval.report.options import TableOptions
+from nova_eval.report.pages import labelled, pages, paper_page
 from nova_eval.report.terminal import render_terminal
-from nova_eval.runs.view import look
+from nova_eval.runs.opening import reopen
+from nova_eval.runs.run import Run
+from nova_eval.runs.summary import clips_of, summarise
+from nova_eval.runs.view import summarised, viewed
 
 _WIDTH_WITHOUT_TERMINAL = 120
 
 
 def one_run(summary: RunSummary, *further: Table | None) -> str:
     """What ``run`` prints of it."""
-    return "\n".join(_on_terminal(page) for page in (*run_pages(summary), *further) if page is not None)
+    return text_of([*pages([summary]), *(table for table in further if table is not None)], "terminal")
 
 
 def plain_rows(table: Table) -> list[dict[str, str | int | float | None]]:
@@ -42,41 +47,47 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
     return to_json(summary)
 
 
-def tables(
-    folders: Sequence[Path],
-    *,
-    view: View,
-    format: str,
-    baselines: Literal["some", "all", "none"],
-    latency: bool,
-    columns: Sequence[str] | None,
-    as_json: bool,
+def table(
+    folders: Sequence[Path], view: View, options: TableOptions, *, preset: str | None = None, as_json: bool = False
 ) -> str:
-    """Runs of one benchmark side by side; one run without baselines gives its own table."""
-    if not folders:
-        raise UsageError("no run was named", remedy="for example: nova-eval table results/runs/vbench/<run>")
-    summaries = [look(folder, view) for folder in folders]
+    """What ``table`` prints: runs of one benchmark side by side, a paper's table with runs joined, or their samples."""
+    opened = [viewed(reopen(folder), view) for folder in folders]
+    if options.samples:
+        samples = _samples(opened)
+        return _json(plain_rows(samples)) if as_json else text_of([samples], options.format or "csv")
+    summaries = [summarised(run, view) for run in opened]
+    if preset is not None:
+        page = paper_page(preset, summaries, options, established)
+        return _json(plain_rows(page)) if as_json else text_of([page], options.format or "terminal")
     if as_json:
-        objects = [
-            {**to_json(summary), "folder": str(folder)} for summary, folder in zip(summaries, folders, strict=True)
-        ]
-        return json.dumps(objects, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    return pages(comparison_pages(summaries, baselines=baselines, columns=columns, latency=latency), format)
+        labels = labelled(summaries, options)
+        return _json([{**to_json(one), "folder": str(folder)} for one, folder in zip(labels, folders, strict=True)])
+    return text_of(pages(summaries, options, established), options.format or "terminal")
 
 
-def pages(tables: Sequence[Table], format: str) -> str:
-    """Tables in one of the formats of ``table``, one below the other."""
+def established(config: BenchmarkConfig, one: Metric, other: Metric) -> bool:
+    """Whether two runs differ: the 95 % interval of their difference, prompt by prompt, leaves out 0."""
+    from nova_eval.compare.evidence import evidence
+
+    found = evidence(one, other, config)
+    return found is not None and found.interval is not None and not found.interval.low <= 0 <= found.interval.high
+
+
+def _samples(runs: Sequence[Run]) -> Table:
+    if len(runs) != 1:
+        raise UsageError(f"--samples lists those of one run, not of {len(runs)}", remedy="name one run")
+    return clips_of(runs[0], summarise(runs[0]))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def text_of(tables: Sequence[Table], format: str) -> str:
+    """Tables in one of the formats, one below the other."""
     if format == "html":
         return to_html(*tables)
     return "\n".join(_on_terminal(table) if format == "terminal" else render(table, format) for table in tables)
-
-
-def preset(name: str, folders: Sequence[Path], *, view: View, format: str, as_json: bool) -> str:
-    """A table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
-    page = paper_page(name, [look(folder, view) for folder in folders])
-    if as_json:
-        return json.dumps(plain_rows(page), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    return pages([page], format)
 
 
 def _plain(datum: Datum) -> str | int | float | None:

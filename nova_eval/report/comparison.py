@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from nova_eval.errors import UsageError, unknown
+from nova_eval.errors import UsageError
 from nova_eval.records import RunSummary
 from nova_eval.report.baselines import BaselineRow, Published, recompute
 from nova_eval.report.grid import MISSING, Table, gathered, share
@@ -21,29 +21,42 @@ from nova_eval.report.numbers import (
     published_numbers,
     run_numbers,
 )
-from nova_eval.report.sheet import Line, Section, Sheet, closed_note, reference_notes, side_by_side
-from nova_eval.report.tables import in_which_unit, run_labels, run_notes
+from nova_eval.report.options import USUAL, TableOptions
+from nova_eval.report.sheet import (
+    Established,
+    Line,
+    Section,
+    Sheet,
+    closed_note,
+    reference_notes,
+    side_by_side,
+    unpaired,
+)
+from nova_eval.report.tables import columns_of, in_which_unit, run_labels, run_notes
 
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig
 
 
 def comparison_table(
-    summaries: Sequence[RunSummary], published: Published, columns: Sequence[str] | None = None
+    summaries: Sequence[RunSummary],
+    published: Published,
+    options: TableOptions = USUAL,
+    established: Established = unpaired,
 ) -> Table:
-    """The runs in the order given, then the published rows in theirs; ``columns`` picks among the metrics.
+    """The runs in the order given, then the published rows in theirs, in the columns chosen or all that any run has.
 
     The first run sets the protocol. A row carries a mark when it departs from that (prompts, samples per prompt,
     scoring, evaluator), does not say, contradicts itself, or is unverified. Only unmarked rows compete for the best
-    value, at the precision shown.
+    value, at the precision shown; published rows that have none of the columns are left out.
     """
     config = published.config
     if not summaries:
         raise UsageError("no run to compare", remedy="name at least one run")
     _check_alike(summaries, config)
     first, report = summaries[0], config.report
-    part = Section(config, "", _columns(columns, config), report.unit, report.decimals)
-    rows = published.beside(first.variant).rows
+    part = Section(config, "", _columns(options, summaries, config), report.unit, report.decimals)
+    rows = [row for row in published.beside(first.variant).rows if row.values.keys() & set(part.metrics)]
     lines = [
         *(
             Line(label, "run", {config.name: run_numbers(summary, first, config)})
@@ -55,10 +68,12 @@ def comparison_table(
         ),
     ]
     title = f"{first.benchmark}, {first.variant} prompts, {extent(first)}{in_which_unit(config)}"
-    sheet = Sheet(title, (part,), tuple(lines))
+    sheet = Sheet(title, (part,), tuple(lines), options=options, established=established)
     notes = [*_footnotes(sheet, summaries, rows), *reference_notes(sheet)]
     if published.rows and not config.with_baselines(first.variant):
         notes.append(closed_note(first.variant))
+    elif published.rows and not rows:
+        notes.append("No published row has any of these numbers.")
     return side_by_side(sheet, notes)
 
 
@@ -78,11 +93,9 @@ def _check_alike(summaries: Sequence[RunSummary], config: BenchmarkConfig) -> No
             )
 
 
-def _columns(columns: Sequence[str] | None, config: BenchmarkConfig) -> tuple[str, ...]:
-    for name in columns or ():
-        if name not in config.metrics:
-            raise unknown("column", name, config.metrics)
-    return tuple(dict.fromkeys(columns)) if columns else config.metrics
+def _columns(options: TableOptions, summaries: Sequence[RunSummary], config: BenchmarkConfig) -> tuple[str, ...]:
+    known = {metric.name for summary in summaries for metric in summary.metrics}
+    return columns_of(options, config) or tuple(name for name in config.metrics if name in known) or config.metrics
 
 
 def _footnotes(sheet: Sheet, summaries: Sequence[RunSummary], rows: Sequence[BaselineRow]) -> Iterator[str]:

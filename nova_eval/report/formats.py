@@ -1,4 +1,4 @@
-"""One table as Markdown, CSV or LaTeX. Equal tables give equal bytes; every text ends with one line break."""
+"""One table as Markdown, CSV or any format by its name. Equal tables give equal bytes and end with one line break."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from nova_eval.errors import printable, unknown
-from nova_eval.report.grid import Cell, Column, Datum, Table
+from nova_eval.report.grid import Cell, Datum, Table
 from nova_eval.report.html import to_html
-
-WIDE = 9
-"""A LaTeX table of more columns than this spans the page, its notes in the smallest type."""
+from nova_eval.report.latex import to_latex
 
 
 def render(table: Table, format: str) -> str:
@@ -29,9 +27,9 @@ def to_markdown(table: Table) -> str:
     lines = [
         f"### {_markdown(table.title)}",
         "",
-        _pipes([_markdown(column.title) for column in columns]),
+        _pipes([_markdown(column.heading) for column in columns]),
         _pipes(["---:" if column.align == "right" else "---" for column in columns]),
-        *(_pipes([_strong(_markdown(c.text), c, "**", "**") for c in row.cells]) for row in rows),
+        *(_pipes([_cell(cell, table.lowered) for cell in row.cells]) for row in rows),
     ]
     notes = [_markdown(note) for note in table.footnotes]
     if table.strong_means:
@@ -54,60 +52,20 @@ def to_csv(table: Table) -> str:
     return text.getvalue()
 
 
-def to_latex(table: Table) -> str:
-    """A ``table`` environment with booktabs rules, shrunk by graphicx where it is wider than the line."""
-    columns, rows = table.select("page")
-    wide = len(columns) > WIDE
-    align = "".join("r" if column.align == "right" else "l" for column in columns)
-    environment = "table*" if wide else "table"
-    notes = [f"\\textbf{{Bold}}: {_latex(table.strong_means)}"] if table.strong_means else []
-    notes += [_latex(note) for note in table.footnotes]
-    body = [
-        _SHRINK,
-        f"\\begin{{tabular}}{{{align}}}",
-        "\\toprule",
-        _ampersands([_latex_title(c) for c in columns]),
-        "\\midrule",
-    ]
-    for row in rows:
-        body += ["\\midrule"] if row.ruled else []
-        body.append(_ampersands([_strong(_latex(c.text), c, "\\textbf{", "}") for c in row.cells]))
-    body += ["\\bottomrule", "\\end{tabular}}"]
-    lines = [
-        "% \\usepackage{booktabs,graphicx}",
-        f"\\begin{{{environment}}}[tp]",
-        "\\centering",
-        f"\\caption{{{_latex(table.title)}}}",
-        *body,
-    ]
-    if notes:
-        lines += [
-            "\\par\\smallskip",
-            f"\\begin{{minipage}}{{\\linewidth}}\\{'tiny' if wide else 'footnotesize'}\\raggedright",
-        ]
-        lines += [f"{note}\\quad" if wide else f"{note}\\par" for note in notes]
-        lines += ["\\end{minipage}"]
-    return "\n".join([*lines, f"\\end{{{environment}}}"]) + "\n"
-
-
-_SHRINK = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
-
 RENDERERS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
 """What every run writes."""
 
 FORMATS = {**RENDERERS, "html": to_html}
 
 
-def _strong(text: str, cell: Cell, before: str, after: str) -> str:
-    return f"{before}{text}{after}" if cell.strong else text
+def _cell(cell: Cell, lowered: bool) -> str:
+    text = f"**{_markdown(cell.text)}**" if cell.strong else _markdown(cell.text)
+    span = f"<sub>{_markdown(cell.span)}</sub>" if lowered and cell.span else _markdown(cell.span)
+    return f"{text} {span}" if span else text
 
 
 def _pipes(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _ampersands(cells: list[str]) -> str:
-    return f"{' & '.join(cells)} \\\\"
 
 
 def _markdown(text: str) -> str:
@@ -129,56 +87,3 @@ _FORMULA = ("=", "+", "-", "@", "\t")
 """What a spreadsheet would take for the beginning of one."""
 
 _NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
-
-
-_LATEX = {
-    "\\": "\\textbackslash{}",
-    "{": "\\{",
-    "}": "\\}",
-    "%": "\\%",
-    "_": "\\_",
-    "&": "\\&",
-    "#": "\\#",
-    "$": "\\$",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "<": "\\textless{}",
-    ">": "\\textgreater{}",
-    "|": "\\textbar{}",
-    '"': "''",
-    "`": "\\`{}",
-    "[": "{[}",
-    "]": "{]}",
-    "†": "\\textdagger{}",
-    "‡": "\\textdaggerdbl{}",
-    "§": "\\S{}",
-    "¶": "\\P{}",
-    "‖": "$\\|$",
-    "–": "--",
-    "—": "---",
-    "−": "$-$",
-    "×": "$\\times$",
-    "±": "$\\pm$",
-    "≥": "$\\geq$",
-    "≤": "$\\leq$",
-    "…": "\\ldots{}",
-    "“": "``",
-    "”": "''",
-    "‘": "`",
-    "’": "'",
-    "\u00a0": "~",
-}
-
-
-def _latex(text: str) -> str:
-    """Ordinary text for LaTeX; letters beyond ASCII stay UTF-8."""
-    text = "".join(_LATEX.get(character, character) for character in " ".join(text.replace("--", "-\0-").split()))
-    return text.replace("\0", "{}")
-
-
-def _latex_title(column: Column) -> str:
-    parts = [_latex(word) for word in column.title.split()]
-    if len(parts) < 2 or column.align == "left":
-        return " ".join(parts)
-    stacked = "\\\\".join(parts)
-    return f"\\shortstack[r]{{{stacked}}}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import Literal, TypeAlias, TypeVar
 
@@ -20,21 +20,39 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``place`` says where it appears: on the ``page`` (terminal, Markdown, LaTeX), in the ``data`` (CSV), or both."""
+    """``place`` says where it appears: on the ``page`` (terminal, Markdown, LaTeX), in the ``data`` (CSV), or both.
+
+    ``group`` is what neighbouring columns have in common: a line of its own above their titles, where there is room.
+    """
 
     key: str
     title: str
     align: Literal["left", "right"] = "left"
     place: Literal["both", "page", "data"] = "both"
+    group: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Group and title in one line."""
+        return f"{self.group} {self.title}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``text`` for the page and ``datum``, at full precision, for the data. ``strong`` is emphasised on the page."""
+    """``text`` for the page and ``datum``, at full precision, for the data. ``strong`` is emphasised on the page.
+
+    ``span`` is an interval that follows the text.
+    """
 
     text: str
     datum: Datum = None
     strong: bool = False
+    span: str = ""
+
+    @property
+    def line(self) -> str:
+        """All of it as plain text."""
+        return f"{self.text} {self.span}" if self.span else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +65,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``strong_means`` explains the emphasis, where there is any. Every row has a cell for every column."""
+    """``strong_means`` explains the emphasis, where there is any. Every row has a cell for every column.
+
+    ``key`` is what a LaTeX document refers to; intervals are ``lowered`` to subscripts where there are any.
+    """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...] = ()
     strong_means: str = ""
+    key: str = ""
+    lowered: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -81,6 +104,26 @@ def build(
         Row(tuple(cell(subject) for _, cell in fields), ruled=place in ruled) for place, subject in enumerate(subjects)
     ]
     return Table(title, tuple(column for column, _ in fields), tuple(rows), tuple(footnotes), strong_means)
+
+
+def turned(table: Table) -> Table:
+    """The page on its side: a column for each row, a row for each column after the first, a line between groups."""
+    columns, rows = table.select("page")
+    heads = (Column(f"row {place}", row.cells[0].text, "right") for place, row in enumerate(rows))
+    groups = [column.group for column in columns]
+    sides = tuple(
+        Row((Cell(column.heading), *(row.cells[place] for row in rows)), ruled=place > 1 and groups[place - 1] != group)
+        for place, (column, group) in enumerate(zip(columns, groups, strict=True))
+        if place
+    )
+    return replace(table, columns=(Column("name", ""), *heads), rows=sides)
+
+
+def two_lines(title: str) -> list[str]:
+    """The words of a heading in at most two lines of about one length."""
+    parts = title.split()
+    cuts = [[" ".join(parts[:cut]), " ".join(parts[cut:])] for cut in range(1, len(parts))]
+    return min(cuts, key=lambda lines: max(map(len, lines))) if cuts else parts
 
 
 def words(text: str) -> Cell:

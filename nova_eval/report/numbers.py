@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,8 @@ DIFFERS, UNSTATED, CONTRADICTS, UNVERIFIED, PARTIAL = "†", "‡", "§", "¶", 
 class Numbers:
     """``values`` are in the benchmark's reporting unit; ``partial`` names those of which some samples are unscored.
 
-    ``differs`` says how it departs from the protocol it is held against, ``remarks`` everything a reader should know.
+    ``differs`` says how it departs from the protocol it is held against, ``remarks`` everything a reader should know;
+    ``metrics`` are those of a run that have a value.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Numbers:
     partial: frozenset[str] = frozenset()
     contradictions: tuple[Contradiction, ...] = ()
     note: str = ""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     def comparable(self, name: str) -> bool:
         return not self.marks and name in self.values and name not in self.partial
@@ -63,6 +65,7 @@ def run_numbers(summary: RunSummary, first: RunSummary, config: BenchmarkConfig)
         marks=DIFFERS if differs else "",
         remarks=(*differs, *absent(summary.metrics, config.metrics, config)),
         partial=frozenset(m.name for m in summary.metrics if m.value is not None and m.unscored),
+        metrics={m.name: m for m in summary.metrics if m.value is not None},
     )
 
 

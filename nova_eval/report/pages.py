@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from nova_eval import reading
 from nova_eval.errors import UsageError
@@ -11,46 +12,51 @@ from nova_eval.records import RunSummary
 from nova_eval.report.baselines import load_published
 from nova_eval.report.comparison import comparison_table
 from nova_eval.report.grid import Table
+from nova_eval.report.options import USUAL, TableOptions
 from nova_eval.report.presets import load_preset, preset_table
+from nova_eval.report.sheet import Established, closed_note, unpaired
 from nova_eval.report.tables import latency_table, run_table
 
 
-def run_pages(summary: RunSummary) -> list[Table]:
-    """The run's own table, what its sampling cost, and published rows beside it where its prompts allow it."""
-    published = load_published(summary.benchmark).beside(summary.variant, "some")
-    return [
-        run_table(summary, published.config),
-        *([latency_table([summary])] if summary.latency is not None else []),
-        *([comparison_table([summary], published)] if published.rows else []),
-    ]
-
-
-def comparison_pages(
-    summaries: Sequence[RunSummary],
-    *,
-    baselines: Literal["some", "all", "none"],
-    columns: Sequence[str] | None = None,
-    latency: bool = False,
+def pages(
+    summaries: Sequence[RunSummary], options: TableOptions = USUAL, established: Established = unpaired
 ) -> list[Table]:
-    """Runs of one benchmark side by side; one run without baselines gives its own table."""
+    """Runs of one benchmark side by side; one run without published rows gives its own table."""
     benchmarks = {summary.benchmark for summary in summaries}
     if len(benchmarks) > 1:
         raise UsageError(
             f"runs of different benchmarks do not share a table: {', '.join(sorted(benchmarks))}",
             remedy="make one of each, or join image benchmarks with --preset paper-t2i",
         )
+    summaries = labelled(summaries, options)
     first = summaries[0]
-    published = load_published(first.benchmark).beside(first.variant, baselines)
-    if len(summaries) == 1 and not published.rows and columns is None:
-        page = run_table(first, published.config)
+    published = load_published(first.benchmark).beside(first.variant, options.baselines)
+    if len(summaries) == 1 and not published.rows:
+        page = run_table(first, published.config, options)
     else:
-        page = comparison_table(summaries, published, columns=columns)
-    return [page, *([latency_table(summaries, published.rows)] if latency else [])]
+        page = comparison_table(summaries, published, options, established)
+    if options.baselines != "none" and not published.config.with_baselines(first.variant):
+        page = replace(page, footnotes=(*page.footnotes, closed_note(first.variant)))
+    return [page, *([latency_table(summaries, published.rows)] if options.latency else [])]
 
 
-def paper_page(name: str, summaries: Sequence[RunSummary]) -> Table:
+def paper_page(
+    name: str, summaries: Sequence[RunSummary], options: TableOptions = USUAL, established: Established = unpaired
+) -> Table:
     """The table of a paper with runs of its benchmarks joined to it; without a run the published rows alone."""
     from nova_eval.config import data_folder
 
     preset = load_preset(reading.toml_file(data_folder("benchmarks") / "presets.toml", dict[str, Any]), name)
-    return preset_table(preset, {part.benchmark: load_published(part.benchmark) for part in preset.parts}, summaries)
+    published = {part.benchmark: load_published(part.benchmark) for part in preset.parts}
+    return preset_table(preset, published, labelled(summaries, options), options, established)
+
+
+def labelled(summaries: Sequence[RunSummary], options: TableOptions) -> list[RunSummary]:
+    """The runs under the labels given, one for each. UsageError for another number of labels."""
+    if not options.label:
+        return list(summaries)
+    if len(options.label) != len(summaries):
+        raise UsageError(
+            f"{len(options.label)} labels for {len(summaries)} runs", remedy="give each run one, in their order"
+        )
+    return [replace(summary, label=label) for summary, label in zip(summaries, options.label, strict=True)]

@@ -21,7 +21,17 @@ from nova_eval.report.numbers import (
     published_numbers,
     run_numbers,
 )
-from nova_eval.report.sheet import Line, Section, Sheet, closed_note, reference_notes, side_by_side
+from nova_eval.report.options import USUAL, TableOptions
+from nova_eval.report.sheet import (
+    Established,
+    Line,
+    Section,
+    Sheet,
+    closed_note,
+    reference_notes,
+    side_by_side,
+    unpaired,
+)
 from nova_eval.report.tables import run_notes
 
 
@@ -74,7 +84,13 @@ def load_preset(content: Mapping[str, Any], name: str) -> Preset:
         raise UsageError(f"preset {name!r} has another form: {error!r}") from error
 
 
-def preset_table(preset: Preset, published: Mapping[str, Published], summaries: Sequence[RunSummary] = ()) -> Table:
+def preset_table(
+    preset: Preset,
+    published: Mapping[str, Published],
+    summaries: Sequence[RunSummary] = (),
+    options: TableOptions = USUAL,
+    established: Established = unpaired,
+) -> Table:
     """Published rows in the preset's order, then runs, those of one model and prompts joined in one row.
 
     The first run of a benchmark sets the protocol that its other numbers are held against; without one it is the
@@ -98,6 +114,8 @@ def preset_table(preset: Preset, published: Mapping[str, Published], summaries: 
         ),
         paper=True,
         facts=preset.facts,
+        options=options,
+        established=established,
     )
     notes = [
         *_footnotes(sheet, first),
@@ -141,10 +159,10 @@ def _run_lines(
     """Runs of one model over the same kind of prompts share a line, unless two of them ran one benchmark."""
     joined: dict[tuple[str, str, int], dict[str, RunSummary]] = {}
     for summary in summaries:
-        turn = 0
-        while summary.benchmark in joined.get((summary.model, summary.variant, turn), {}):
+        turn, name = 0, summary.label or summary.model
+        while summary.benchmark in joined.get((name, summary.variant, turn), {}):
             turn += 1
-        joined.setdefault((summary.model, summary.variant, turn), {})[summary.benchmark] = summary
+        joined.setdefault((name, summary.variant, turn), {})[summary.benchmark] = summary
     models = [model for model, _, _ in joined]
     for (model, variant, _), runs in joined.items():
         digests = ", ".join(summary.run.rsplit("-", 1)[-1] for summary in runs.values())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
+from nova_eval.errors import unknown
 from nova_eval.records import Coverage, Latency, Metric, RunSummary
 from nova_eval.report.baselines import BaselineRow
 from nova_eval.report.grid import (
@@ -21,24 +22,39 @@ from nova_eval.report.grid import (
     intervals,
     rounded,
     share,
+    turned,
     words,
 )
 from nova_eval.report.numbers import extent
+from nova_eval.report.options import USUAL, TableOptions
 
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig
 
 
-def run_table(summary: RunSummary, config: BenchmarkConfig) -> Table:
-    """Dimensions in the benchmark's order, composites last; footnotes say what is missing, and why."""
-    metrics, unit, decimals = ordered(summary.metrics, config), config.report.unit, config.report.decimals
+def run_table(summary: RunSummary, config: BenchmarkConfig, options: TableOptions = USUAL) -> Table:
+    """Dimensions in the benchmark's order, composites last; footnotes say what is missing, and why.
+
+    A single number leaves out the columns that say nothing of it.
+    """
+    metrics, unit = ordered(summary.metrics, config), config.report.unit
+    decimals = config.report.decimals if options.digits is None else options.digits
+    if options.columns:
+        by_name = {metric.name: metric for metric in metrics}
+        metrics = [by_name[name] for name in columns_of(options, config) if name in by_name]
+    whole = len(metrics) == 1 and not metrics[0].unscored and not metrics[0].excluded
+    unless_whole: Literal["both", "data"] = "data" if whole else "both"
     spans = intervals([m.interval for m in metrics], [m.value for m in metrics], unit, decimals)
     span_of = {metric.name: span for metric, span in zip(metrics, spans, strict=True)}
     composites = [place for place, metric in enumerate(metrics) if metric.name in config.composites]
 
     def value(metric: Metric) -> Cell:
         exact = None if metric.value is None else in_unit(metric.value, unit)
-        return Cell(MISSING if exact is None else rounded(exact, decimals), exact)
+        lowered = span_of[metric.name] if options.intervals == "lowered" else ""
+        return Cell(MISSING if exact is None else rounded(exact, decimals), exact, span=lowered)
+
+    def span(metric: Metric) -> Cell:
+        return Cell(span_of[metric.name])
 
     def bound(which: Literal["low", "high"]) -> Callable[[Metric], Cell]:
         return lambda m: Cell("", None if m.interval is None else in_unit(getattr(m.interval, which), unit))
@@ -57,15 +73,15 @@ def run_table(summary: RunSummary, config: BenchmarkConfig) -> Table:
     fields: list[tuple[Column, Callable[[Metric], Cell]]] = [
         (Column("metric", "Dimension"), lambda m: Cell(config.label(m.name), m.name)),
         (Column("value", "Value", "right"), value),
-        (Column("interval", "95% interval", "right", "page"), lambda m: Cell(span_of[m.name])),
+        *([(Column("interval", "95% interval", "right", "page"), span)] if options.intervals == "beside" else []),
         (Column("low", "Low", "right", "data"), bound("low")),
         (Column("high", "High", "right", "data"), bound("high")),
         (Column("unit", "Unit", place="data"), lambda m: Cell("", unit)),
         (Column("prompts", "Prompts", "right"), counted("prompts")),
         (Column("samples", "Samples", "right"), counted("samples")),
-        (Column("unscored", "Unscored", "right"), counted("unscored")),
-        (Column("excluded", "Excluded", "right"), counted("excluded")),
-        (Column("coverage", "Coverage", "right", "page"), covered),
+        (Column("unscored", "Unscored", "right", unless_whole), counted("unscored")),
+        (Column("excluded", "Excluded", "right", unless_whole), counted("excluded")),
+        *([] if whole else [(Column("coverage", "Coverage", "right", "page"), covered)]),
         (
             Column("higher_is_better", "Higher is better", place="data"),
             lambda m: Cell("", "yes" if m.higher_is_better else "no"),
@@ -76,13 +92,23 @@ def run_table(summary: RunSummary, config: BenchmarkConfig) -> Table:
     coverage = summary.coverage
     footnotes = [coverage_line(coverage), *unscored_lines(coverage, config), *absent_lines(metrics, config)]
     footnotes += bare_lines(metrics, config)
-    return build(
-        run_title(summary, config),
+    page = build(
+        options.caption or run_title(summary, config),
         fields,
         metrics,
-        ruled=composites[:1],
+        ruled=[place for place in composites[:1] if place],
         footnotes=(*footnotes, *run_notes(summary, config)),
     )
+    page = replace(page, key=options.key, lowered=options.intervals == "lowered")
+    return turned(page) if options.transpose and options.format != "csv" else page
+
+
+def columns_of(options: TableOptions, config: BenchmarkConfig) -> tuple[str, ...]:
+    """The metrics that were chosen, each once. UsageError for a name that is none."""
+    for name in options.columns:
+        if name not in config.metrics:
+            raise unknown("column", name, config.metrics)
+    return tuple(dict.fromkeys(options.columns))
 
 
 def latency_table(summaries: Sequence[RunSummary], baselines: Sequence[BaselineRow] = ()) -> Table:
@@ -130,10 +156,8 @@ class _Timed:
 
 
 def run_title(summary: RunSummary, config: BenchmarkConfig) -> str:
-    return (
-        f"{summary.model} on {summary.benchmark}, {summary.variant} prompts, {summary.scoring} scoring, "
-        f"{extent(summary)}{in_which_unit(config)}"
-    )
+    what = f"{summary.benchmark}, {summary.variant} prompts, {summary.scoring} scoring, {extent(summary)}"
+    return f"{summary.label or summary.model} on {what}{in_which_unit(config)}"
 
 
 def in_which_unit(config: BenchmarkConfig) -> str:
@@ -142,9 +166,12 @@ def in_which_unit(config: BenchmarkConfig) -> str:
 
 
 def run_labels(summaries: Sequence[RunSummary]) -> list[str]:
-    """Each run's model, with the digest that ends the run's name where two runs share a model."""
-    models = [summary.model for summary in summaries]
-    return [s.model if models.count(s.model) == 1 else f"{s.model} ({s.run.rsplit('-', 1)[-1]})" for s in summaries]
+    """Each run's label, else its model, with the digest that ends the run's name where two runs share it."""
+    names = [summary.label or summary.model for summary in summaries]
+    return [
+        name if names.count(name) == 1 else f"{name} ({summary.run.rsplit('-', 1)[-1]})"
+        for name, summary in zip(names, summaries, strict=True)
+    ]
 
 
 def ordered(metrics: Sequence[Metric], config: BenchmarkConfig) -> list[Metric]:

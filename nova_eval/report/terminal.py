@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nova_eval.errors import printable
-from nova_eval.report.grid import Cell, Column, Row, Table
+from nova_eval.report.grid import Cell, Column, Table, turned
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -59,8 +59,10 @@ def render_terminal(table: Table, width: int, *, color: bool = False) -> str:
 
 
 def _printable(table: Table) -> Table:
-    rows = (replace(row, cells=tuple(replace(c, text=printable(c.text)) for c in row.cells)) for row in table.rows)
-    columns = (replace(column, title=printable(column.title)) for column in table.columns)
+    rows = (
+        replace(row, cells=tuple(replace(c, text=printable(c.line), span="") for c in row.cells)) for row in table.rows
+    )
+    columns = (replace(column, title=printable(column.heading), group="") for column in table.columns)
     notes = tuple(printable(note) for note in table.footnotes)
     title = printable(table.title)
     return replace(table, title=title, columns=tuple(columns), rows=tuple(rows), footnotes=notes)
@@ -117,14 +119,9 @@ def _width(page: Table, index: int, width: int) -> int:
 
 
 def _turn(page: Table) -> Table:
-    """Rows as columns: each model gets a column, each dimension a row."""
-    heads = tuple(Column(f"row {i}", row.cells[0].text.replace(" ", "\n"), "right") for i, row in enumerate(page.rows))
-    rows = tuple(
-        Row((Cell(column.title), *(row.cells[index] for row in page.rows)))
-        for index, column in enumerate(page.columns)
-        if index > 0
-    )
-    return replace(page, columns=(Column("name", ""), *heads), rows=rows)
+    """The page on its side, its headings a word a line."""
+    page = turned(page)
+    return replace(page, columns=tuple(replace(c, title=c.title.replace(" ", "\n")) for c in page.columns))
 
 
 def _cut(page: Table, indices: Sequence[int]) -> Table:

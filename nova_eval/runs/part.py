@@ -35,7 +35,7 @@ class Part(NamedTuple):
 
 def asked(suite: Iterable[Prompt], config: BenchmarkConfig, options: RunOptions) -> Part:
     """What these options alone ask for."""
-    prompts = select(_serving(suite, options.metrics), options.limit)
+    prompts = select(serving(suite, options.metrics), options.limit)
     return Part(prompts, tuple(wanted_keys(prompts, config, options)))
 
 
@@ -53,8 +53,8 @@ def within(
     Under ``metrics`` its prompts serve those that they can, whatever was asked of them before.
     """
     ids = {prompt.id for prompt in part.prompts}
-    serving = _serving([prompt for prompt in suite if prompt.id in ids], metrics) if metrics else part.prompts
-    prompts = select(serving, limit)
+    able = serving([prompt for prompt in suite if prompt.id in ids], metrics) if metrics else part.prompts
+    prompts = select(able, limit)
     counts = {prompt.id: config.samples_of(prompt.tags, samples) for prompt in prompts} if samples is not None else {}
     ids = {prompt.id for prompt in prompts}
     kept = {k for k in part.wanted if k.prompt_id in ids and (samples is None or k.index < counts[k.prompt_id])}
@@ -83,7 +83,7 @@ def recorded(suite: Iterable[Prompt], record: Mapping[str, Sequence[Any]]) -> Pa
     return Part(tuple(prompts), tuple(wanted))
 
 
-def _serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
+def serving(prompts: Iterable[Prompt], metrics: Sequence[str]) -> list[Prompt]:
     """The prompts that serve one of ``metrics`` (all without any), with only those tags."""
     if not metrics:
         return list(prompts)

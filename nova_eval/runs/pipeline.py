@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nova_eval import __version__, environment, files, locks, media
 from nova_eval.adapters import BENCHMARKS
@@ -28,13 +28,10 @@ from nova_eval.runs.log import RunLog
 from nova_eval.runs.opening import placed, recorded_judging, recorded_options, recorded_part
 from nova_eval.runs.part import Part, asked, union
 from nova_eval.runs.run import Run
-from nova_eval.runs.summary import Outcome, summarise
+from nova_eval.runs.summary import Outcome, clips_of, summarise
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import suite_file_digest
 from nova_eval.weights.catalogue import family
-
-if TYPE_CHECKING:
-    from nova_eval.report.grid import Table
 
 FILES_A_ROW_BATCH = 32
 _REDUCED_AGAIN = 5  # at most, where others write rows meanwhile
@@ -331,13 +328,6 @@ def _write_derived(opened: Run, outcome: Outcome) -> None:
 
     write_tables(opened, outcome, files.inside(opened.store.folder, "tables"))
     write_latency(outcome.summary, load_published(opened.spec.benchmark), files.inside(opened.store.folder, "logs"))
-
-
-def clips_of(opened: Run, outcome: Outcome) -> Table:
-    """What each wanted sample scored."""
-    from nova_eval.report.clips import clip_table
-
-    return clip_table(opened.config, opened.prompts, opened.wanted, outcome.samples, outcome.counted)
 
 
 def _grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from nova_eval import environment
 from nova_eval.adapters.own import why_not
@@ -14,7 +15,11 @@ from nova_eval.config import CUSTOM
 from nova_eval.identity import digest
 from nova_eval.plan import share
 from nova_eval.records import Latency, Metric, RunSummary, Sample, SampleKey, Score
+from nova_eval.runs.part import serving
 from nova_eval.runs.run import Run
+
+if TYPE_CHECKING:
+    from nova_eval.report.grid import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,19 @@ def summarise(opened: Run) -> Outcome:
         coverage=coverage_of(counted),
         latency=_latency(opened, there),
         notes=(*([note] if note else []), *own_notes, *_long_clips(opened, there)),
-        suite=len(opened.suite),
+        suite=len(serving(opened.suite, opened.options.metrics)),
         per_prompt=(min(counts, default=0), max(counts, default=0)),
         selection=digest(sorted(opened.wanted)),
     )
     own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
     return Outcome(summary, tuple(rows), tuple(counted), samples, coverage_of(own).unscored)
+
+
+def clips_of(opened: Run, outcome: Outcome) -> Table:
+    """What each wanted sample scored."""
+    from nova_eval.report.clips import clip_table
+
+    return clip_table(opened.config, opened.prompts, opened.wanted, outcome.samples, outcome.counted)
 
 
 def _of_own(opened: Run, metric: Metric) -> Metric:

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from nova_eval.errors import UsageError
-from nova_eval.records import Coverage, Metric
+from nova_eval.records import Coverage, Interval, Metric
 from nova_eval.report.comparison import comparison_table
+from nova_eval.report.options import TableOptions
 
 
 def _cells(table, label):
@@ -64,7 +65,27 @@ class TestMarks:
         assert table.footnotes[-2:] == ("[1] Paper, Table 1", "[2] Blog")
 
 
+def by_more_than_chance(config, one, other):
+    return abs(one.value - other.value) > 0.05
+
+
 class TestEmphasis:
+    def test_a_difference_that_may_be_chance_is_not_emphasised(self, summary, published):
+        runs = [replace(summary, model=name, metrics=(Metric("sharp", value),)) for name, value in
+                (("a", 0.5), ("b", 0.52), ("c", 0.2))]  # fmt: skip
+        bare = replace(published, rows=())
+        assert _strong(comparison_table(runs, bare, established=by_more_than_chance), "sharp") == []
+        far = comparison_table([runs[0], runs[2]], bare, established=by_more_than_chance)
+        assert _strong(far, "sharp") == ["a"]
+        assert far.strong_means == "best of the unmarked rows, by more than chance"
+        assert _strong(comparison_table([runs[0], runs[2]], bare), "sharp") == []
+
+    @pytest.mark.parametrize(("low", "best"), [(0.502, ["mini"]), (0.5, []), (None, [])])
+    def test_a_run_is_better_than_a_published_number_outside_its_interval(self, summary, published, low, best):
+        interval = None if low is None else Interval(low, 0.53)
+        run = replace(summary, metrics=(Metric("sharp", 0.51, interval),))
+        assert _strong(comparison_table([run], replace(published, rows=published.rows[:1])), "sharp") == best
+
     def test_only_unmarked_rows_compete(self, summary, published):
         table = comparison_table([summary], published)
         assert _strong(table, "sharp") == ["Plain & Co_1"]
@@ -76,12 +97,12 @@ class TestEmphasis:
     def test_partial_values_are_marked_and_do_not_compete(self, summary, published):
         low = replace(summary, model="low", metrics=(Metric("steady", 0.1, samples=8),), coverage=Coverage(8, 8, 0))
         also = replace(low, model="also", metrics=(Metric("steady", 0.2, samples=8),))
-        table = comparison_table([summary, low, also], replace(published, rows=()))
-        assert _cells(table, "mini")["steady"].text == "50.00 ‖"
+        table = comparison_table([summary, low, also], replace(published, rows=()), established=by_more_than_chance)
+        assert _cells(table, "mini")["steady"].line == "50.00 ‖ ± 12.50"
         assert _strong(table, "steady") == ["also"]
 
     def test_values_equal_as_shown_tie(self, summary, published):
-        run = replace(summary, metrics=(Metric("sharp", 0.500999, samples=8),))
+        run = replace(summary, metrics=(Metric("sharp", 0.500999, Interval(0.49, 0.51), samples=8),))
         third = replace(published.rows[0], model="Third", values={"sharp": Decimal("40.00")})
         assert _strong(comparison_table([run], replace(published, rows=(published.rows[0], third))), "sharp") == [
             "mini",
@@ -139,12 +160,12 @@ class TestWhatMayShareATable:
 
 class TestColumns:
     def test_chosen_columns_in_the_order_asked_for(self, summary, published):
-        table = comparison_table([summary], published, columns=["total", "sharp"])
+        table = comparison_table([summary], published, TableOptions(columns=("total", "sharp")))
         assert [column.key for column in table.columns[3:5]] == ["total", "sharp"]
 
     def test_unknown_columns_get_the_nearest(self, summary, published):
         with pytest.raises(UsageError, match="unknown column 'sharpe'; did you mean 'sharp'"):
-            comparison_table([summary], published, columns=["sharpe"])
+            comparison_table([summary], published, TableOptions(columns=("sharpe",)))
 
     def test_missing_values_are_dashes_with_a_reason(self, summary, published):
         table = comparison_table([summary], published)
