@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from nova_eval.errors import PrerequisiteError
 
 BASE = (
     "PIL", "av", "cv2", "cyclopts", "filelock", "numpy", "pandas", "pyarrow", "pydantic", "rich", "safetensors",
-    "scipy", "tokenizers", "torch", "transformers",
+    "scipy", "tokenizers", "torch", "transformers", "typing_extensions",
 )  # fmt: skip
 """What every installation has, by the names that Python imports."""
 EXTRAS = {
@@ -33,6 +34,13 @@ def missing(package: str, wanted_by: str) -> PrerequisiteError:
     return PrerequisiteError(
         f"{wanted_by} needs the package {package!r}, which is not installed", remedy=remedy(package)
     )
+
+
+def require(wanted_by: str, *names: str) -> None:
+    """PrerequisiteError, naming the first package that is missing, before any work is done. Imports nothing."""
+    for name in names:
+        if find_spec(name) is None:
+            raise missing(name, wanted_by)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from nova_eval import weights as pinned
 from nova_eval.errors import PrerequisiteError
 from nova_eval.judges.mask2former import TABLES, third_generation
 from nova_eval.judges.mask2former_instances import Instances, resized
-from nova_eval.packages import missing
+from nova_eval.packages import require
 
 CONFIG = "mask2former/mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco.py"
 OPERATORS = "mmcv._ext"
@@ -31,9 +31,7 @@ _PACKAGES = ("mmdet", "mmengine", "mmcv")
 
 def require_installed() -> None:
     """PrerequisiteError, naming the package, when mmdet or what it stands on is missing. Imports nothing."""
-    for package in _PACKAGES:
-        if find_spec(package) is None:
-            raise missing(package, "judge 'geneval_objects_mmdet'")
+    require("judge 'geneval_objects_mmdet'", *_PACKAGES)
 
 
 class MMDetMask2Former(nn.Module):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nova_eval.errors import PrerequisiteError
-from nova_eval.packages import BASE, EXTRAS, needed_by, remedy
+from nova_eval.packages import BASE, EXTRAS, needed_by, remedy, require
 from nova_eval.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,3 +88,9 @@ def test_a_registered_name_whose_package_is_absent() -> None:
     registry: Registry[object] = Registry("judge", {"far": "no_such_package_of_anyone.part:Far"})
     with pytest.raises(PrerequisiteError, match="judge 'far' needs the package 'no_such_package_of_anyone'"):
         registry.get("far")
+
+
+def test_what_work_will_need_is_asked_for_before_it() -> None:
+    require("anything", "numpy", "PIL")
+    with pytest.raises(PrerequisiteError, match=r"a figure needs the package 'no_such_package'"):
+        require("a figure", "numpy", "no_such_package")

@@ -12,7 +12,7 @@ from typing import Any
 from nova_eval.checks.bench.options import SweepBench
 from nova_eval.errors import unknown
 from nova_eval.media import read
-from nova_eval.packages import needed_by
+from nova_eval.packages import require
 from nova_eval.runs import pipeline
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome
@@ -39,6 +39,8 @@ def measure(
 
     Writes ``<setting>.csv`` and ``<setting>.svg`` where a folder for them is given.
     """
+    if asked.output is not None:
+        require("a figure", "matplotlib")
     key, values = asked.setting
     points = [_point(value, open_run(f"{key}={value}"), f"{key} = {value}", say) for value in values]
     shown_of(asked, points)
@@ -108,9 +110,8 @@ def write(folder: Path, asked: SweepBench, points: Sequence[Point]) -> list[Path
 
 
 def _draw(path: Path, key: str, points: Sequence[Point], metrics: Sequence[str]) -> None:
-    with needed_by("a figure"):
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     panels: list[tuple[str, dict[str, list[float | None]]]] = [
         ("score", {name: [point.metrics.get(name) for point in points] for name in metrics}),

@@ -15,6 +15,7 @@ pytest.importorskip("transformers")
 import torch
 import torch.nn.functional as F
 
+from nova_eval import packages
 from nova_eval.adapters.geneval.prompts import COLORS, OBJECTS
 from nova_eval.checks.bench.geneval import scenes
 from nova_eval.checks.parity.items import moving_shapes
@@ -395,7 +396,7 @@ def test_the_second_host_is_another_judge_and_says_what_it_needs(
 ) -> None:
     assert JUDGES.get("geneval_objects") is GenEvalObjects
     assert JUDGES.get("geneval_objects_mmdet") is GenEvalObjectsMMDet
-    monkeypatch.setattr(mask2former_mmdet, "find_spec", lambda name: None if name == "mmdet" else True)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "mmdet" else True)
     with pytest.raises(PrerequisiteError, match="needs the package 'mmdet'"):
         GenEvalObjectsMMDet(detector_file, clip=clip_l_file)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from nova_eval import packages
 from nova_eval.checks.bench import sweep
 from nova_eval.checks.bench.options import SweepBench
-from nova_eval.errors import UsageError
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.runs.opening import open_run
 from nova_eval.runs.options import resolve
 from nova_eval.runs.run import Run
@@ -58,3 +59,13 @@ def test_a_sweep_needs_a_setting_and_two_values(over: str) -> None:
 def test_a_metric_that_nothing_measured_is_refused(points: list[sweep.Point]) -> None:
     with pytest.raises(UsageError, match="did you mean 'color'"):
         sweep.lines(SweepBench("sampler.strength=0,1", show=("colour",)), points)
+
+
+def test_the_package_for_the_figure_is_asked_for_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    asked = SweepBench("sampler.strength=0,1", output=tmp_path / "figures")
+    with pytest.raises(PrerequisiteError, match=r"matplotlib.*nova_eval\[train\]"):
+        sweep.measure(asked, lambda override: pytest.fail("a run was opened"))
+    assert not asked.output.exists()
