@@ -1,7 +1,8 @@
 """One process per device on this machine. Units are handed out as workers ask; a worker that dies is replaced.
 
 What kills its worker twice, or keeps it beyond the time limit, is a row with the reason, and what lay beside it in its
-unit is done. All this holds for work in processes; work in this process (``here``) is the product's own, and light.
+unit is done. Work that is the product's own, and light, is done in this process (``here``), for as long as no unit of
+it is late: that one and the rest go to processes, which can be ended.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 
 from nova_eval import files
+from nova_eval.engines.alarm import Late, alarm, silence
 from nova_eval.engines.remains import Remains
 from nova_eval.engines.serving import READY, Fault, serve
 from nova_eval.engines.units import Event, Job, SampleUnit, Tell, Unit, UnitReport, untold
@@ -90,19 +92,33 @@ class LocalEngine:
         """
         self._tell = tell
         if self._here is not None:
-            for unit in units:
-                since = time.monotonic()
-                tell(Event("worker-1", f"begins {_described(unit)}"))
-                report = self._here.do(unit)
-                tell(Event("worker-1", _told(report, time.monotonic() - since)))
-                yield report
-            return
+            yield from self._done_here(self._here, units)
         while self._hand_out(units):
             for worker in self._heard_of():
                 yield from self._answer_of(worker)
 
     def _heard(self, event: Event) -> None:
         self._tell(event)
+
+    def _done_here(self, worker: Worker, units: Iterator[Unit]) -> Iterator[UnitReport]:
+        """Does units until there are none, or until one is late."""
+        for unit in units:
+            since = time.monotonic()
+            self._tell(Event("worker-1", f"begins {_described(unit)}"))
+            try:
+                with alarm(self._seconds):
+                    report = worker.do(unit)
+            except Late:
+                silence()
+                worker.close()
+                self._here = None
+                pieces = self._remains.of(unit)
+                self._again.extend((piece, 1) for piece in pieces)
+                report = UnitReport(len(unit) - len(pieces))
+            self._tell(Event("worker-1", _told(report, time.monotonic() - since)))
+            yield report
+            if self._here is None:
+                return
 
     def _hand_out(self, units: Iterator[Unit]) -> bool:
         """Gives idle workers, and as many new ones as there are devices and units for, a unit. Whether any works."""

@@ -5,6 +5,7 @@ Each looks at what is on disk first and does only what is missing, so calling it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -102,7 +103,8 @@ def engine_for(opened: Run) -> LocalEngine:
         code=SAMPLERS.code(opened.spec.sampler.name),
     )
     workers = devices(opened)
-    here = len(workers) == 1 and opened.light and _all_own(opened)
+    in_main = threading.current_thread() is threading.main_thread()  # elsewhere nothing wakes work that is late
+    here = len(workers) == 1 and opened.light and _all_own(opened) and (in_main or not opened.options.unit_timeout)
     return LocalEngine(job, workers, here=here, unit_timeout=opened.options.unit_timeout)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,20 @@ def test_what_a_sampler_does_to_its_process_harms_itself_alone(world, text, reas
     assert here.sampled() == {"fine": 1, "also fine": 1}
     assert (sum(report.done for report in reports), sum(report.failed for report in reports)) == (3, 1)
     assert time.monotonic() - started < 60
+
+
+def test_what_is_late_in_this_process_is_left_to_processes_with_the_rest(world) -> None:
+    here = world("fine", "hangs", "also fine")
+    units = (SampleUnit((key,)) for key in here.keys)
+    with LocalEngine(here.job, ("cpu",), here=True, unit_timeout=2) as engine:
+        assert engine._here is not None
+        engine._here.prepare(SampleUnit(()))  # what is loaded once takes its time
+        assert [report.done for report in engine._done_here(engine._here, units)] == [1, 0]
+        assert engine._here is None
+        assert list(engine._again) == [(SampleUnit((here.keys[1],)), 1)]
+        assert list(units) == [SampleUnit((here.keys[2],))]
+    assert here.sampled() == {"fine": 1}
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_a_worker_whose_files_were_closed_is_replaced(world) -> None:

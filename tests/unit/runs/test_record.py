@@ -198,7 +198,8 @@ class TestViews:
 
 def test_the_last_reduce_knows_every_row_whoever_was_slower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first shard reads its rows, and is slow; the other ends in between. Locks or not."""
-    slow, quick = opened(tmp_path, shard="1/2"), opened(tmp_path, shard="2/2")
+    slow = opened(tmp_path, shard="1/2", unit_timeout=0)  # in this process, whichever thread it is
+    quick = opened(tmp_path, shard="2/2")
     real, ended = pipeline.summarise, threading.Event()
     summarised: list[str] = []
 
