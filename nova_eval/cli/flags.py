@@ -89,10 +89,10 @@ Flags = Annotated[RunFlags, Parameter(name="*", group=_HOW, show_default=False)]
 UNSET = RunFlags()
 
 
-def open_run(benchmark: str, flags: RunFlags) -> Run:
+def open_run(benchmark: str, flags: RunFlags, *, sampling: bool = True) -> Run:
     from nova_eval.runs import opening, options
 
-    return opening.open_run(*options.resolve(benchmark, *flags.asked()), talk)
+    return opening.open_run(*options.resolve(benchmark, *flags.asked()), talk, sampling=sampling)
 
 
 def reopen(name: str, flags: RunFlags) -> Run | None:

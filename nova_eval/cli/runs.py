@@ -69,7 +69,7 @@ def score(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int
     """
     from nova_eval.runs import pipeline
 
-    opened = reopen(benchmark, flags) or open_run(benchmark, flags)
+    opened = reopen(benchmark, flags) or open_run(benchmark, flags, sampling=False)
     return finish(opened, pipeline.run(opened, sampling=False), json=json)
 
 

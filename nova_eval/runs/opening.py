@@ -42,10 +42,13 @@ def open_run(
     config: BenchmarkConfig,
     say: Say = lambda text: None,
     media_source: FolderSampler | None = None,
+    *,
+    sampling: bool = True,
 ) -> Run:
     """Loads the suite and the sampler's identity and finds the run's folder. Nothing is written.
 
-    ``media_source`` is the folder that samples are to be imported from, where they are.
+    ``media_source`` is the folder that samples are to be imported from, where they are. Without ``sampling`` a run that
+    is there is looked at as far as it goes: no sample that it does not want already becomes wanted.
     """
     environment.known_device(options.device)
     sampler = _sampler(placed(spec, options))
@@ -59,6 +62,7 @@ def open_run(
     options = _counted(options, sampler if media_source is None else media_source, suite)
     for note in suite.notes if options.prompts else ():
         say(note)
+    folder = _folder(spec, options, info, _identity(spec, info, suite))
     return assemble(
         spec,
         options,
@@ -70,7 +74,8 @@ def open_run(
         look=made,
         whole=whole,
         light=is_light(sampler),
-        folder=_folder(spec, options, info, _identity(spec, info, suite)),
+        folder=folder,
+        part=None if sampling else _there(folder, suite.prompts, config, options, say),
         say=say,
     )
 
@@ -182,16 +187,8 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
     environment.known_device(options.device)
     part = Part(old.prompts, old.wanted)
     if _choice(options) != _choice(old.options):
-        part = within(
-            part,
-            old.suite,
-            old.config,
-            limit=None if options.limit == old.options.limit else options.limit,
-            metrics=options.metrics,
-            samples=options.samples_per_prompt,
-        )
-        if not part.wanted:
-            raise UsageError(f"{old.name} has no sample that serves {', '.join(options.metrics)}")
+        limit = None if options.limit == old.options.limit else options.limit
+        part = _looked_at(part, old.suite, old.config, options, limit)
     return assemble(
         old.spec,
         options,
@@ -204,6 +201,29 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
         folder=folder,
         say=say,
     )
+
+
+def _looked_at(
+    part: Part, suite: Sequence[Prompt], config: BenchmarkConfig, options: RunOptions, limit: int | None
+) -> Part:
+    found = within(part, suite, config, limit=limit, metrics=options.metrics, samples=options.samples_per_prompt)
+    if not found.wanted:
+        raise UsageError(f"the run has no sample that serves {', '.join(options.metrics) or 'what is asked for'}")
+    return found
+
+
+def _there(
+    folder: Path, suite: Sequence[Prompt], config: BenchmarkConfig, options: RunOptions, say: Say
+) -> Part | None:
+    """What the run in a folder has of what is asked for; ``None`` where there is no run."""
+    manifest = RunStore(folder).manifest()
+    if manifest is None:
+        return None
+    there = _looked_at(recorded_part(manifest, suite, config), suite, config, options, options.limit)
+    wanted, kept = len(asked(suite, config, options).wanted), len(there.wanted)
+    if kept < wanted:
+        say(f"{kept} of the {wanted} samples asked for are part of this run; scoring makes no others, `run` does")
+    return there
 
 
 def recorded_part(manifest: Mapping[str, Any], suite: Sequence[Prompt], config: BenchmarkConfig) -> Part:

@@ -179,6 +179,17 @@ class TestViews:
         assert summarise(whole).summary.coverage.fraction == 1
         assert manifest_of(second.store.folder)["status"] == "complete"
 
+    def test_scoring_makes_a_run_no_larger_and_says_so(self, folder: Path) -> None:
+        before, said = manifest_of(folder), list[str]()
+        asked = {"sampler": "oracle", "variant": "sprites", "workers": 1, "limit": 9, "samples_per_prompt": "2"}
+        larger = open_run(*resolve("geneval", {**asked, "results": folder.parents[2]}), said.append, sampling=False)
+        assert larger.store.folder == folder
+        assert run(larger, sampling=False).summary.coverage.fraction == 1
+        assert said[0].startswith("4 of the 18 samples asked for are part of this run; scoring makes no others")
+        assert len(reopen(folder).wanted) == 4
+        assert manifest_of(folder)["coverage"] == before["coverage"]
+        assert manifest_of(folder)["status"] == "complete"
+
     def test_parts_of_other_dimensions_add_up(self, tmp_path: Path) -> None:
         parts = [opened(tmp_path, limit=2, metrics=(name,)) for name in ("colors", "counting", "position")]
         for part in parts:
