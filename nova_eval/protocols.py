@@ -269,11 +269,14 @@ class QualityModel(Judge, Protocol):
 class Footage(Protocol):
     """Decoded media: ``fps`` frames per second (0 for an image), of the file at ``path``, where there is one.
 
+    ``rate_is`` says what ``fps`` is where the file does not declare it, "" where it does.
     ``in_memory`` is False for a clip that is too large for it, of which ``take`` and ``runs`` give a part.
     """
 
     @property
     def fps(self) -> float: ...
+    @property
+    def rate_is(self) -> str: ...
     @property
     def path(self) -> Path | None: ...
     @property

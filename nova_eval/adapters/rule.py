@@ -15,6 +15,9 @@ from nova_eval.records import Score
 
 SCORINGS = ("official", "corrected")
 
+RATE_IS = "frame_rate_is"
+"""The detail of a row that says what the frame rate was that it depends on, where the file does not declare one."""
+
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
 

@@ -39,7 +39,8 @@ class Clip:
     """A ``Footage``: ``held`` is an array (T, H, W, 3), or a temporary file where that would be too large for memory.
 
     ``scaled`` holds the same frames at further sizes that were asked for when the file was decoded. ``bt601``: they are
-    those of a reader that takes all colors for BT.601; ``turned``: they do not lie as they are stored.
+    those of a reader that takes all colors for BT.601; ``turned``: they do not lie as they are stored. ``rate_is`` says
+    what ``fps`` is where the file does not declare it.
     """
 
     held: Frames | FrameFile
@@ -48,6 +49,7 @@ class Clip:
     scaled: Mapping[Size, Frames | FrameFile] = field(default_factory=dict)
     bt601: bool = True
     turned: bool = False
+    rate_is: str = ""
 
     def __len__(self) -> int:
         return len(self.held)
@@ -172,9 +174,8 @@ def read(
     kept, scaled = _Kept(folder), {size: _Kept(folder) for size in sizes}
     asked = videos.Asked(kept, scaled, as_bt601=as_bt601, as_stored=as_stored)
     seen = _animated(path, asked) if path.suffix.lower() == ".gif" else videos.decode(path, path.name, asked)
-    return Clip(
-        kept.held(), seen.fps, path, {size: frames.held() for size, frames in scaled.items()}, seen.bt601, seen.turned
-    )
+    further = {size: frames.held() for size, frames in scaled.items()}
+    return Clip(kept.held(), seen.fps, path, further, *seen[1:])
 
 
 def read_bytes(content: bytes, name: str) -> Clip:
@@ -184,19 +185,19 @@ def read_bytes(content: bytes, name: str) -> Clip:
         return _picture(source, path)
     kept = _Kept(None)
     seen = videos.decode(source, path.name, videos.Asked(kept))
-    return Clip(kept.held(), seen.fps, bt601=seen.bt601, turned=seen.turned)
+    return Clip(kept.held(), seen.fps, None, {}, *seen[1:])
 
 
 def _animated(path: Path, asked: videos.Asked) -> videos.Reading:
     """A GIF as VBench reads it, with Pillow; its facts are FFmpeg's."""
-    facts, count = videos.facts(path), 0
+    (facts, rate_is), count = videos.facts_and_rate(path), 0
     for count, frame in enumerate(pictures.animation(path, path.name), 1):  # noqa: B007
         asked.keep(frame)
         for size, keep in asked.scaled.items():
             keep(*videos.scaled_from_rgb(frame[None], *size))
     if count != facts.frames:
         raise MediaError(f"{path.name}: only {count} of the video's {facts.frames} frames can be decoded")
-    return videos.Reading(facts.fps, bt601=True, turned=False)
+    return videos.Reading(facts.fps, bt601=True, turned=False, rate_is=rate_is)
 
 
 def _picture(source: Path | io.BytesIO, path: Path, *, as_stored: bool = False) -> Clip:

@@ -62,12 +62,15 @@ def opened(source: Path | io.BytesIO, name: str, formats: tuple[str, ...] = FORM
 
 
 def decode(source: Path | io.BytesIO, name: str, *, as_stored: bool) -> tuple[Frames, bool]:
-    """The (H, W, 3) pixels, and whether they were turned.
+    """The (H, W, 3) pixels, and whether they were turned. A PNG's checksums are looked at, which Pillow leaves be.
 
     They are turned as EXIF says (in PNG: eXIf), as every viewer shows them, or left ``as_stored``.
     """
     from PIL import ImageOps
 
+    with opened(source, name) as image:
+        if image.format == "PNG":
+            image.verify()
     with opened(source, name) as image:
         if image.format in _JPEGS:
             _check_jpeg(source.read_bytes() if isinstance(source, Path) else source.getvalue(), name)

@@ -15,6 +15,7 @@ import numpy as np
 
 from nova_eval.errors import MediaError
 from nova_eval.limits import Limit, hold_clip
+from nova_eval.media.rates import origin, rate
 from nova_eval.media.whole import check_file, container_of, incomplete
 from nova_eval.protocols import Frames
 
@@ -61,11 +62,15 @@ class Asked:
 
 
 class Reading(NamedTuple):
-    """``bt601``: the frames are those of a reader that takes all colors for BT.601; ``turned``: not as stored."""
+    """``bt601``: the frames are those of a reader that takes all colors for BT.601; ``turned``: not as stored.
+
+    ``rate_is`` says what ``fps`` is where the file does not declare it, as ``rates.origin``.
+    """
 
     fps: float
     bt601: bool
     turned: bool
+    rate_is: str = ""
 
 
 @contextmanager
@@ -105,12 +110,19 @@ def facts(path: Path) -> MediaFacts:
 
     Damage inside of further frames is not seen, a file that breaks off is.
     """
+    return facts_and_rate(path)[0]
+
+
+def facts_and_rate(path: Path) -> tuple[MediaFacts, str]:
+    """The same, and what its rate is where the file does not declare it."""
     height = width = packets = hidden = 0
+    times: list[int | None] = []
     with opened(path, path.name) as (container, stream):
         stream.thread_type = "NONE"
         for packet in container.demux(stream):
             packets += bool(packet.size)
             hidden += bool(packet.size) and packet.is_discard
+            times += [packet.pts] if packet.size else []
             if not height and (first := next(iter(packet.decode()), None)) is not None:
                 height, width = first.height, first.width
                 if any(step.startswith("transpose") for step in _turning(first, path.name)):
@@ -118,12 +130,13 @@ def facts(path: Path) -> MediaFacts:
             Limit.FRAMES.hold(path.name, packets)
         found = MediaFacts(packets - hidden, height or stream.height, width or stream.width, rate(stream))
         promised = _promised(container, stream)
+        rate_is = origin(path, container, stream, times)
     if not found.frames:
         raise MediaError(f"{path.name}: {_NO_FRAME}")
     if packets < promised:
         raise MediaError(f"{path.name}: the video breaks off after {packets} of {promised} frames")
     hold_clip(path.name, found.frames, found.height, found.width)
-    return found
+    return found, rate_is
 
 
 def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Reading:
@@ -137,10 +150,11 @@ def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Reading:
 
     matrix = Colorspace.ITU601 if asked.as_bt601 else None
     bt601, turned = True, False
+    times: list[int | None] = []
     scalers = {size: _Scaler(*size) for size in asked.scaled}
     upright = _Filters()
     with opened(source, name) as (container, stream):
-        for coded in _pictures(container, stream, name):
+        for coded in _pictures(container, stream, name, times):
             bt601 = bt601 and (asked.as_bt601 or coded.colorspace in _BT601)
             turning = () if asked.as_stored else _turning(coded, name)
             turned = turned or bool(turning)
@@ -148,7 +162,7 @@ def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Reading:
             asked.keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
             for size, scaler in scalers.items():
                 asked.scaled[size](scaler(picture))
-        return Reading(rate(stream), bt601, turned)
+        return Reading(rate(stream), bt601, turned, origin(source, container, stream, times))
 
 
 def first_frame_problem(path: Path) -> str:
@@ -163,11 +177,6 @@ def first_frame_problem(path: Path) -> str:
     except MediaError as error:
         return str(error)
     return ""
-
-
-def rate(stream: Any) -> float:
-    """Frames a second."""
-    return float(stream.average_rate or stream.guessed_rate or 0.0)
 
 
 def _looked_at(file: Any) -> tuple[str, str]:
@@ -196,8 +205,11 @@ def _open(source: Any, container: str) -> Any:
         return av.open(source, **settings)
 
 
-def _pictures(container: Any, stream: Any, name: str) -> Iterator[Any]:
-    """Every frame that is to be shown. One thread decodes: what it finds wrong does not depend on its company."""
+def _pictures(container: Any, stream: Any, name: str, times: list[int | None]) -> Iterator[Any]:
+    """Every frame that is to be shown; ``times`` takes those of all packets.
+
+    One thread decodes: what it finds wrong does not depend on its company.
+    """
     import av
 
     stream.thread_type = "NONE"
@@ -211,6 +223,7 @@ def _pictures(container: Any, stream: Any, name: str) -> Iterator[Any]:
             if packet.size:
                 packets += 1
                 hidden += packet.is_discard
+                times.append(packet.pts)
                 if packet.is_corrupt or (lengths and not _units_fit(bytes(packet), lengths)):
                     raise MediaError(f"{name}: the video is damaged in its packet {packets}")
             for picture in packet.decode():

@@ -100,7 +100,7 @@ def _elements(file: BinaryIO, size: int) -> str:
     place = 0
     open_ended = {_SEGMENT: False, _CLUSTER: False}
     while place < size:
-        head = _element(_at(file, place, 12))
+        head = element(_at(file, place, 12))
         if head is None:
             return _breaks_off(size, place + 12) if size - place < 12 else f"the video is damaged at byte {place}"
         kind, length, used = head
@@ -122,7 +122,7 @@ def _elements(file: BinaryIO, size: int) -> str:
     return ""
 
 
-def _element(head: bytes) -> tuple[int, int | None, int] | None:
+def element(head: bytes) -> tuple[int, int | None, int] | None:
     """Kind, length (``None``: until the next of its level) and size of the header of a Matroska element."""
     if not head or not head[0] >> 4:
         return None

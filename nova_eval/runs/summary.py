@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nova_eval import environment
 from nova_eval.adapters.own import why_not
 from nova_eval.adapters.reduce import coverage_of
+from nova_eval.adapters.rule import RATE_IS, count
 from nova_eval.config import CUSTOM
 from nova_eval.identity import digest
 from nova_eval.plan import share
@@ -62,7 +63,7 @@ def summarise(opened: Run) -> Outcome:
         metrics=tuple(metrics),
         coverage=coverage_of(counted),
         latency=_latency(opened, there),
-        notes=(*([note] if note else []), *own_notes, *_long_clips(opened, there)),
+        notes=(*([note] if note else []), *own_notes, *_long_clips(opened, there), *_rates(counted)),
         suite=len(serving(opened.suite, opened.options.metrics)),
         per_prompt=(min(counts, default=0), max(counts, default=0)),
         selection=digest(sorted(opened.wanted)),
@@ -116,6 +117,12 @@ def _long_clips(opened: Run, samples: Sequence[Sample]) -> list[str]:
         f"{long} of {len(samples)} clips {'lasts' if long == 1 else 'last'} {protocol.long_clips:.1f} s or more; "
         f"published leaderboard rows score such clips with {protocol.long_protocol}, whose numbers differ"
     ]
+
+
+def _rates(rows: Sequence[Score]) -> list[str]:
+    """A line for each kind of frame rate that scores depend on and files do not declare."""
+    counts = Counter(str(row.detail[RATE_IS]) for row in rows if RATE_IS in row.detail)
+    return [f"of {count(number, 'clip')} the frame rate is {what}" for what, number in sorted(counts.items())]
 
 
 def _latency(opened: Run, samples: Sequence[Sample]) -> Latency | None:

@@ -56,8 +56,11 @@ OFFICIAL = (
 )
 """The rules as published, every defect at its ``OFFICIAL_…`` value."""
 
-_FLOW_REPAIRS = {"short_clips_need_no_motion": False, "undefined_flow_is_still": False, "frames_are_not_turned": False}
+_TURNED = {"frames_are_not_turned": False}
+_FLOW_REPAIRS = {"short_clips_need_no_motion": False, "undefined_flow_is_still": False, **_TURNED}
 _REPAIRS: Mapping[str, Mapping[str, Any]] = {
+    "temporal_flickering": _TURNED,
+    "motion_smoothness": _TURNED,
     "static_filter": _FLOW_REPAIRS,
     "dynamic_degree": _FLOW_REPAIRS,
     "object_class": {"error_is_empty_frame": False},

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nova_eval.adapters.rule import ask, count, scored, unscored
-from nova_eval.adapters.vbench.frames import opencv_clip
+from nova_eval.adapters.rule import RATE_IS, ask, count, scored, unscored
+from nova_eval.adapters.vbench.frames import OFFICIAL_FRAMES_ARE_NOT_TURNED, opencv_clip
 from nova_eval.protocols import Asking, Floats, Footage, Item, OpticalFlow
 from nova_eval.records import Score
 
@@ -19,9 +19,6 @@ Corrected: the count is at least 1, and one frame is unscored."""
 
 OFFICIAL_UNDEFINED_FLOW_IS_STILL = True
 """RAFT answers NaN below 128 padded pixels a side; NaN exceeds no threshold. Corrected: unscored."""
-
-OFFICIAL_FRAMES_ARE_NOT_TURNED = True
-"""OpenCV 4.11 ignores the orientation that a video declares. Corrected: frames lie as every viewer shows them."""
 
 HIGHEST_RATE = 1000.0
 """Frames a second above which a rate is a mistake of the file."""
@@ -88,7 +85,7 @@ def dynamic_degree(
     threshold = dynamic_threshold(item.clip.height, item.clip.width)
     motion: list[float] = []
     moving = 0
-    clip = opencv_clip(item, shown=not frames_are_not_turned)
+    clip = opencv_clip(item, frames_are_not_turned=frames_are_not_turned)
     for some in _runs(frames):
         motion += yield from _pair_motion(clip, some, 0.05)
         moving = sum(value > threshold for value in motion)
@@ -99,6 +96,8 @@ def dynamic_degree(
         return unscored(item, "dynamic_degree", "the judge gave no finite flow")
     dynamic = bool(motion) and moving >= need
     detail = {"pair_motion": _plain(motion), "threshold": threshold, "need": need}
+    if item.clip.rate_is:
+        detail[RATE_IS] = item.clip.rate_is
     return scored(item, "dynamic_degree", float(dynamic), detail=detail)
 
 
@@ -123,7 +122,7 @@ def static_filter(
     allowance = static_allowance(length)
     if not short_clips_need_no_motion:
         allowance = max(1, allowance)
-    clip = opencv_clip(item, shown=not frames_are_not_turned)
+    clip = opencv_clip(item, frames_are_not_turned=frames_are_not_turned)
     ends = clip.take([0, length - 1])
     wrap = strongest_motion((yield from ask(OpticalFlow.flow, ends, ends[::-1])), 0.02)
     far = any(value > threshold * allowance * 2 for value in wrap)

@@ -14,19 +14,22 @@ from nova_eval.media.videos import Size
 from nova_eval.protocols import Footage, Frames, Item
 from nova_eval.records import Prompt, Score
 
+OFFICIAL_FRAMES_ARE_NOT_TURNED = True
+"""OpenCV 4.11 ignores the orientation that a video declares. Corrected: frames lie as every viewer shows them."""
+
 
 def too_short(item: Item, metric: str, needed: int) -> Score:
     """The row for a clip with fewer frames than the rule can work on."""
     return unscored(item, metric, f"the clip has {count(len(item.clip), 'frame')}, the rule needs {needed}")
 
 
-def opencv_clip(item: Item, *, shown: bool = False) -> Footage:
+def opencv_clip(item: Item, *, frames_are_not_turned: bool = OFFICIAL_FRAMES_ARE_NOT_TURNED) -> Footage:
     """The item's clip as OpenCV 4.11 reads it, which takes all colors for BT.601 and does not turn frames.
 
     Four rules are published with that reader (vbench/temporal_flickering.py, motion_smoothness.py, dynamic_degree.py,
-    static_filter.py); the others, with decord, follow the file in both. ``shown``: turned as the file says.
+    static_filter.py); the others, with decord, follow the file in both.
     """
-    return item.clip.as_opencv(shown=shown)
+    return item.clip.as_opencv(shown=not frames_are_not_turned)
 
 
 def middle_indices(wanted: int, length: int) -> list[int]:

@@ -138,6 +138,20 @@ class TestPictures:
         assert problem(path)
 
 
+def test_a_changed_byte_of_a_png_is_a_reason_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(media.encode_image(np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)))
+    data, rng = path.read_bytes(), np.random.default_rng(1)
+    for place in rng.integers(8, len(data), 60):
+        changed = bytearray(data)
+        changed[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(changed)
+        with pytest.raises(MediaError, match="unreadable image"):
+            media.read(path)
+        with pytest.raises(MediaError, match="unreadable image"):
+            media.read_bytes(bytes(changed), "picture.png")
+
+
 class TestJpeg:
     """Pillow says nothing where libjpeg warns of damage; what it decodes without a warning stays as it is."""
 

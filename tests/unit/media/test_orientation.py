@@ -13,7 +13,7 @@ from PIL import Image
 
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
-from nova_eval.adapters.vbench import CORRECTED, OFFICIAL
+from nova_eval.adapters.vbench import CORRECTED, OFFICIAL, flicker
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import MediaError
 from nova_eval.media.videos import first_frame_problem
@@ -86,7 +86,7 @@ class TestVideos:
         assert np.array_equal(turned.as_opencv(shown=True).frames, np.rot90(plain.frames, -1, (1, 2)))
         assert turned.as_opencv().as_opencv().frames.shape == plain.frames.shape
 
-    def test_corrected_scoring_sees_what_a_viewer_sees(self, tmp_path: Path) -> None:
+    def test_corrected_scoring_sees_what_a_viewer_sees(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         class Seen:
             def __init__(self) -> None:
                 self.shapes: set[tuple[int, ...]] = set()
@@ -95,13 +95,21 @@ class TestVideos:
                 self.shapes.add(first.shape[1:3])
                 return np.abs(first.astype(np.float32) - second)[..., :2]
 
+            def interpolate(self, first: Any, second: Any) -> Any:
+                self.shapes.add(first.shape[1:3])
+                return first
+
         path = clip(tmp_path / "turned.mp4", (0, 1, -1, 0))
         item = Item(Prompt("a/0", ""), Sample(SampleKey("a/0", 0), 0, "", "", 0, 32, 48, 4, 8.0, 0.0), media.read(path))
         for rules, shape in ((OFFICIAL, (HEIGHT, WIDTH)), (CORRECTED, (WIDTH, HEIGHT))):
-            for name in ("dynamic_degree", "static_filter"):
+            for name in ("dynamic_degree", "static_filter", "motion_smoothness"):
                 judge = Seen()
                 scores_of({rule.name: rule for rule in rules}[name], [item], judge)
                 assert judge.shapes == {shape}
+            seen: list[Any] = []
+            monkeypatch.setattr(flicker, "_mean_difference", lambda one, _, seen=seen: seen.append(one.shape[:2]) or 0)
+            scores_of({rule.name: rule for rule in rules}["temporal_flickering"], [item], None)
+            assert set(seen) == {shape}
 
     def test_another_angle_is_a_reason(self, tmp_path: Path) -> None:
         path = clip(tmp_path / "clip.mp4", (1, 1, -1, 1))
