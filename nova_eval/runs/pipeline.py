@@ -5,7 +5,6 @@ Each looks at what is on disk first and does only what is missing, so calling it
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from typing import Any
 
 from nova_eval import __version__, environment, files, locks, media
 from nova_eval.adapters import BENCHMARKS
+from nova_eval.engines.alarm import can_wake
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
 from nova_eval.errors import CorruptStoreError, MediaError, brief, is_interrupt
@@ -103,8 +103,7 @@ def engine_for(opened: Run) -> LocalEngine:
         code=SAMPLERS.code(opened.spec.sampler.name),
     )
     workers = devices(opened)
-    in_main = threading.current_thread() is threading.main_thread()  # elsewhere nothing wakes work that is late
-    here = len(workers) == 1 and opened.light and _all_own(opened) and (in_main or not opened.options.unit_timeout)
+    here = len(workers) == 1 and opened.light and _all_own(opened) and (can_wake() or not opened.options.unit_timeout)
     return LocalEngine(job, workers, here=here, unit_timeout=opened.options.unit_timeout)
 
 
