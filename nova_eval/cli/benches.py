@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from nova_eval import errors
 from nova_eval.checks.bench.options import (
+    CompareBench,
     FolderBench,
     GenEvalBench,
     IntervalsBench,
@@ -135,6 +136,28 @@ def bench_intervals(*, asked: IntervalsBench = IntervalsBench(), json: bool = Fa
         for path in intervals.write(asked.output, cells):
             talk(f"wrote {path}")
     return _print(cells, intervals.lines, json=json)
+
+
+@bench_app.command(name="compare")
+def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -> int:
+    """What `compare` promises, on simulated pairs of runs: coverage, false alarms, power, gates.
+
+    Parameters
+    ----------
+    json
+        Print a JSON object {coverage: […], alarms: […]}.
+    """
+    from nova_eval.checks.bench import compare
+
+    measured = compare.measure(asked, talk)
+    if asked.output is not None:
+        for path in compare.write(asked.output, measured):
+            talk(f"wrote {path}")
+    if json:
+        print_json({"coverage": [asdict(row) for row in measured[0]], "alarms": [asdict(row) for row in measured[1]]})
+    else:
+        print(compare.lines(measured))
+    return errors.OK
 
 
 def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:

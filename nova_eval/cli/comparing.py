@@ -1,15 +1,21 @@
-"""Verbs that hold runs against each other: compare."""
+"""Verbs that hold runs against each other: compare, reference, gates."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from nova_eval import errors
-from nova_eval.cli.apps import app
+from nova_eval.cli.apps import app, gates_app, reference_app
 from nova_eval.cli.flags import print_json, put, talk
+
+if TYPE_CHECKING:
+    from nova_eval.compare.noise import Noise
+    from nova_eval.config import BenchmarkConfig
 
 Many = Parameter(consume_multiple=True)
 
@@ -35,7 +41,7 @@ def compare(
     Parameters
     ----------
     reference
-        A run folder or a name from `list runs`.
+        A run folder, a name from `list runs`, or a reference file (.parquet).
     runs
         The same: what is held against it.
     gate
@@ -53,7 +59,7 @@ def compare(
     """
     from nova_eval.cli import show
     from nova_eval.compare import comparing, export, gates, tables
-    from nova_eval.compare.sides import open_side
+    from nova_eval.compare.reference import open_side
 
     if not runs:
         raise errors.UsageError("no run was named", remedy="name the reference, then one run or more")
@@ -71,3 +77,109 @@ def compare(
         return errors.OK
     talk(gates.said(series.comparisons, strict=strict))
     return gates.exit_code(series.comparisons, strict=strict)
+
+
+@reference_app.command(name="save")
+def reference_save(run: str, file: Path, /, *, results: Path = Path("results")) -> int:
+    """Write what comparing needs of a run, without its media, into one small file that can be committed.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a name from `list runs`.
+    file
+        Where to (.parquet); it must not exist yet.
+    """
+    if file.exists():
+        raise errors.UsageError(f"{file} exists already", remedy="replace it with `nova-eval reference update`")
+    return _saved(run, file, results)
+
+
+@reference_app.command(name="update")
+def reference_update(
+    run: str, file: Path, /, *, allow: Annotated[tuple[str, ...], Many] = (), results: Path = Path("results")
+) -> int:
+    """Replace a reference by a run that has been accepted; the run must be like it.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a name from `list runs`.
+    file
+        The reference file.
+    allow
+        As of compare: what they may differ in.
+    """
+    from nova_eval.compare import likeness, reference
+
+    likeness.checked(reference.load(file), reference.open_side(run, results), allow)
+    return _saved(run, file, results)
+
+
+def _saved(run: str, file: Path, results: Path) -> int:
+    from nova_eval.compare import reference
+
+    if file.suffix != reference.ENDING:
+        raise errors.UsageError(f"{file}: a reference ends in {reference.ENDING}", remedy="name it so")
+    side = reference.open_side(run, results)
+    reference.save(side, file)
+    undecided = sum(not row.decided for row in side.rows)
+    size = f"{file.stat().st_size / 1000:.0f} kB"
+    put(f"{file}: {len(side.wanted)} samples of {len(side.prompts)} prompts, {size}")
+    if undecided:
+        talk(f"{undecided} scores are missing: no total can be compared with it")
+    return errors.INCOMPLETE if undecided else errors.OK
+
+
+@gates_app.command
+def calibrate(*runs: str, results: Path = Path("results"), json: bool = False) -> int:
+    """Measure the noise with runs of one checkpoint and several seeds, and propose gates with the power they have.
+
+    Parameters
+    ----------
+    runs
+        Run folders, names from `list runs`, or reference files.
+    json
+        Print a JSON list instead of the table and the [gates] to paste.
+    """
+    from nova_eval.compare import gates, noise
+    from nova_eval.compare.reference import open_side
+
+    if not runs:
+        raise errors.UsageError("no run was named", remedy="name runs of one checkpoint with several seeds")
+    sides = [open_side(name, results) for name in runs]
+    config = sides[0].benchmark.config
+    found = noise.calibrated(sides, gates.gates_of(config))
+    return _noises(config, f"{config.name}: noise of {sides[0].model} over {len(sides)} seeds", found, json=json)
+
+
+@gates_app.command
+def power(run: str, /, *, results: Path = Path("results"), json: bool = False) -> int:
+    """Say what a run of this size can detect at all, from how much the samples of each prompt differ.
+
+    Parameters
+    ----------
+    run
+        A run folder, a name from `list runs`, or a reference file.
+    json
+        Print a JSON list instead of the table.
+    """
+    from nova_eval.compare import gates, noise
+    from nova_eval.compare.reference import open_side
+
+    side = open_side(run, results)
+    config = side.benchmark.config
+    found = noise.of_one_run(side, gates.gates_of(config))
+    return _noises(config, f"{config.name}: what {side.name} can detect", found, json=json)
+
+
+def _noises(config: BenchmarkConfig, title: str, found: Sequence[Noise], *, json: bool) -> int:
+    from nova_eval.cli import show
+    from nova_eval.compare import noise
+
+    if json:
+        print_json([asdict(row) for row in found])
+    else:
+        print(show.text_of([noise.noise_table(config, title, found)], "terminal"))
+        print(noise.as_toml(found))
+    return errors.OK

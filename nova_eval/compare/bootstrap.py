@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
 
 RESAMPLES = 4_999
-MANY = 1_000
+MANY = 500
 """From so many prompts on, the resampled distribution is written down to its skewness instead of drawn."""
 
 _TAIL = 0.025

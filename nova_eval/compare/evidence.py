@@ -73,11 +73,13 @@ def evidence_of(
     width: float,
     composite: bool,
     random: np.random.Generator,
+    resampling: bool = True,
     one_sided: int = 0,
 ) -> Evidence:
     """From the pulls ``before`` and ``after`` of the same prompts; a difference is at most ``width`` either way.
 
-    A composite's degrees of freedom are as many as prompts of equal pull would be worth.
+    A composite's degrees of freedom are as many as prompts of equal pull would be worth. ``bca`` is ``None`` without
+    ``resampling``.
     """
     import numpy as np
 
@@ -111,7 +113,7 @@ def evidence_of(
         freedom=freedom,
         interval=Interval(low, high) if math.isfinite(high - low) else None,
         least=least if math.isfinite(least) else None,
-        bca=bca(value, centred, random),
+        bca=bca(value, centred, random) if resampling else None,
         p_worse=low_tail,
         p_better=high_tail,
         correlation=math.fsum(before * after) / size if size > 0 else None,

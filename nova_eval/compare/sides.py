@@ -10,7 +10,6 @@ from typing import Any
 from nova_eval.errors import UsageError
 from nova_eval.protocols import Benchmark
 from nova_eval.records import Prompt, SampleKey, Score
-from nova_eval.runs.finding import find
 from nova_eval.runs.opening import reopen
 from nova_eval.runs.summary import rows_of
 
@@ -36,8 +35,8 @@ class Side:
     digests: Mapping[SampleKey, str]
 
 
-def open_run_as_side(folder: Path) -> Side:
-    """A run's folder, finished or not. UsageError where nothing of it is scored."""
+def of_run(folder: Path) -> Side:
+    """The side of a run's folder, finished or not. UsageError where nothing of it is scored."""
     opened = reopen(folder)
     rows, samples = rows_of(opened)
     if not any(row.decided for row in rows):
@@ -56,8 +55,3 @@ def open_run_as_side(folder: Path) -> Side:
         seeds={key: samples[key].seed for key in opened.wanted if key in samples},
         digests={key: samples[key].digest for key in opened.wanted if key in samples},
     )
-
-
-def open_side(name: str, results: Path) -> Side:
-    """A run's folder or name, or a reference file."""
-    return open_run_as_side(find(name, results))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from nova_eval.compare.evidence import Evidence, evidence
@@ -141,7 +141,9 @@ def _finding(
     tests: int,
 ) -> Finding:
     same = pairing.same(run.name)
-    least = None if facts is None else 0.0 if same else facts.least
+    if same and facts is not None:
+        facts = replace(facts, interval=Interval(0.0, 0.0), bca=Interval(0.0, 0.0), least=0.0)
+    least = None if facts is None else facts.least
     within = gate is not None and least is not None and least > -gate
     if same and facts is not None:
         within, verdict, reason = True, Verdict.NO_WORSE, "the samples are byte for byte the same"

@@ -111,7 +111,12 @@ def _cell(asked: IntervalsBench, point: Design) -> Outcome:
 def _weights(random: np.random.Generator, point: Design, shape: Shape) -> Reals:
     import numpy as np
 
-    return np.ones(shape) if point.weights == "equal" else random.integers(*_FRAMES, shape).astype(float)
+    return np.ones(shape) if point.weights == "equal" else frame_weights(random, shape)
+
+
+def frame_weights(random: np.random.Generator, shape: Shape) -> Reals:
+    """Weights of pooled frames."""
+    return random.integers(*_FRAMES, shape).astype(float)
 
 
 def simulated(parts: Sequence[tuple[float, Reals, Reals]]) -> tuple[Reals, Spread]:
@@ -121,7 +126,7 @@ def simulated(parts: Sequence[tuple[float, Reals, Reals]]) -> tuple[Reals, Sprea
     """
     import numpy as np
 
-    found = [(coefficient, *_moments(scores, weights)) for coefficient, scores, weights in parts]
+    found = [(coefficient, *moments(scores, weights)) for coefficient, scores, weights in parts]
     if len(found) == 1 and found[0][0] == 1:
         return found[0][1], found[0][2]
     value: Reals = np.sum([coefficient * mean for coefficient, mean, _, _ in found], axis=0)
@@ -130,7 +135,7 @@ def simulated(parts: Sequence[tuple[float, Reals, Reals]]) -> tuple[Reals, Sprea
     return value, combined(terms, 0.0, np.square(pulls).sum(axis=1))
 
 
-def _moments(values: Reals, weights: Reals) -> tuple[Reals, Spread, Reals]:
+def moments(values: Reals, weights: Reals) -> tuple[Reals, Spread, Reals]:
     """The ratio mean of each repetition, its spread and the pulls of its prompts: what the rows of a run give."""
     import numpy as np
 

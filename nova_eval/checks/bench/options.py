@@ -74,6 +74,23 @@ class GenEvalBench:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class CompareBench:
+    """The grid of the study of ``compare``."""
+
+    prompts: Annotated[tuple[int, ...], _MANY] = (10, 20, 50, 100)
+    "Prompts of a dimension, each measured with every kind of metric."
+    repetitions: int = 2000
+    seed: int = 0
+    output: Path | None = None
+    "Write coverage.csv, alarms.csv and compare.md to this folder."
+
+    def __post_init__(self) -> None:
+        if min(self.prompts, default=0) < 2 or self.repetitions < 1:
+            raise UsageError("bench compare needs 2 prompts and 1 repetition at least")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class VqaBench:
     """Which judge is asked how many questions, and on what."""
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nova_eval.compare.bootstrap import MANY, bca, best_of
+from nova_eval.compare import bootstrap, flips
+from nova_eval.compare.bootstrap import bca, best_of
 from nova_eval.compare.flips import sign_flip
 from nova_eval.compare.power import detectable, holm, needed
 
@@ -36,12 +37,12 @@ def test_drawn_signs_come_near_the_saddlepoint_and_never_give_zero(count: int) -
 
 
 def test_very_many_prompts_need_no_draws() -> None:
-    values = random().normal(0.02, 1.0, MANY)
+    values = random().normal(0.02, 1.0, flips.MANY)
     found = sign_flip(values, random())
-    sums = (random().integers(0, 2, (4_000, MANY)) * 2 - 1) @ values
+    sums = (random().integers(0, 2, (4_000, flips.MANY)) * 2 - 1) @ values
     assert found.high == pytest.approx(np.mean(sums >= values.sum()), abs=0.02)
     assert found.low + found.high == pytest.approx(1.0)
-    few_matter = np.concatenate([np.full(3, 50.0), random().normal(0.0, 0.01, MANY)])
+    few_matter = np.concatenate([np.full(3, 50.0), random().normal(0.0, 0.01, flips.MANY)])
     assert sign_flip(few_matter, random()).high == pytest.approx(1 / 8, abs=0.09)
 
 
@@ -63,7 +64,7 @@ def test_bca_is_scipys() -> None:
 
 
 def test_bca_of_very_many_prompts_is_that_of_draws() -> None:
-    values = random().exponential(1.0, 2 * MANY)
+    values = random().exponential(1.0, 2 * bootstrap.MANY)
     pulls = (values - values.mean()) / len(values)
     written = bca(values.mean(), pulls, random())
     theirs = stats.bootstrap((values,), np.mean, method="BCa", n_resamples=4_000, random_state=1).confidence_interval

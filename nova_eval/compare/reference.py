@@ -1,0 +1,167 @@
+"""A run without its media in one small file: scores by sample, seeds, digests, prompts and manifest, as Parquet."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nova_eval import files
+from nova_eval.adapters import load_benchmark
+from nova_eval.compare.sides import Side, of_run
+from nova_eval.errors import CorruptStoreError, NovaEvalError, UsageError
+from nova_eval.identity import canonical_json, digest
+from nova_eval.records import Metric, Prompt, SampleKey, Score
+from nova_eval.runs.finding import find
+from nova_eval.runs.part import Part, recorded
+
+SCHEMA = 1
+ENDING = ".parquet"
+_KEY = b"nova_eval.reference"
+_ROOM = 400_000  # bytes: above it, what scorers say beside their scores is left out where no metric is made of it
+_MOST = 1 << 30
+
+
+def save(side: Side, path: Path) -> Path:
+    """Writes the reference, whole or not at all. Equal runs give equal bytes."""
+    data = _encoded(side)
+    if len(data) > _ROOM:
+        bare = replace(side, rows=tuple(replace(row, detail={}) for row in side.rows))
+        data = _encoded(bare) if _metrics(bare) == _metrics(side) else data
+    return files.write(path, data, remedy="choose another place")
+
+
+def load(path: Path) -> Side:
+    """The side that was saved. CorruptStoreError, in one line, for anything else."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        data = files.read(path, _MOST)
+        with pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True) as opened:
+            head = (opened.schema_arrow.metadata or {}).get(_KEY)
+            if head is None:
+                raise CorruptStoreError(f"{path} is a Parquet file, but no reference", remedy=_REMEDY)
+            told = json.loads(head)
+            if told.get("schema") != SCHEMA:
+                raise CorruptStoreError(
+                    f"{path}: a reference of schema {told.get('schema')}, this version of nova_eval reads {SCHEMA}",
+                    remedy=f"use the version that wrote it, or {_REMEDY}",
+                )
+            if told.pop("check") != digest(told):
+                raise CorruptStoreError(f"{path}: changed since it was written", remedy=_REMEDY)
+            table: pa.Table = opened.read()
+        return _side(path, told, table.to_pydict())
+
+
+_REMEDY = "make it anew from the run: nova-eval reference save RUN FILE"
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except NovaEvalError:
+        raise
+    except FileNotFoundError as error:
+        raise UsageError(f"no such file: {path}") from error
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, RecursionError, zlib.error) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise CorruptStoreError(f"{path} is no whole reference ({reason})", remedy=_REMEDY) from error
+
+
+def open_side(name: str, results: Path) -> Side:
+    """A reference file, or a run by its folder or name."""
+    path = Path(name)
+    return load(path) if path.suffix == ENDING else of_run(find(name, results))
+
+
+def _encoded(side: Side) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = sorted(side.rows, key=lambda row: (row.metric, row.key, canonical_json(row)))
+    words = pa.dictionary(pa.int32(), pa.string())
+    columns = {
+        "prompt_id": pa.array([row.key.prompt_id for row in rows], words),
+        "index": pa.array([row.key.index for row in rows], pa.int32()),
+        "metric": pa.array([row.metric for row in rows], words),
+        "value": pa.array([row.value for row in rows], pa.float64()),
+        "weight": pa.array([row.weight for row in rows], pa.float64()),
+        "reason": pa.array([row.reason for row in rows], words),
+        "detail": pa.array([canonical_json(row.detail) if row.detail else None for row in rows], pa.string()),
+        "seed": pa.array([side.seeds.get(row.key) for row in rows], pa.uint64()),
+        "digest": pa.array([_bytes(side.digests.get(row.key)) for row in rows], pa.binary(32)),
+    }
+    prompts = "\n".join(canonical_json(prompt) for prompt in side.prompts)
+    told = {
+        "schema": SCHEMA,
+        "name": side.name,
+        "model": side.model,
+        "scoring": side.scoring,
+        "own": side.own,
+        "part": Part(side.prompts, side.wanted).record(),
+        "prompts": base64.b64encode(zlib.compress(prompts.encode(), 9)).decode(),
+        "manifest": side.manifest,
+        "rows": len(rows),
+    }
+    told = json.loads(json.dumps(told, default=str))
+    head = json.dumps({**told, "check": digest(told)}, sort_keys=True)
+    table = pa.table(columns).replace_schema_metadata({_KEY: head.encode()})
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd", compression_level=19, write_page_checksum=True)
+    return stream.getvalue()
+
+
+def _side(path: Path, told: Mapping[str, Any], columns: Mapping[str, Sequence[Any]]) -> Side:
+    texts = zlib.decompress(base64.b64decode(told["prompts"])).decode()
+    suite = [Prompt(**{**row, "tags": tuple(row["tags"])}) for row in map(json.loads, texts.split("\n")) if row]
+    part = recorded(suite, told["part"])
+    keys = [SampleKey(*key) for key in zip(columns["prompt_id"], columns["index"], strict=True)]
+    if len(keys) != told["rows"]:
+        raise ValueError(f"{len(keys)} of {told['rows']} rows")
+    scores = zip(*(columns[name] for name in ("metric", "value", "weight", "reason", "detail")), strict=True)
+    rows = tuple(_score(key, *score) for key, score in zip(keys, scores, strict=True))
+    seeds, digests = columns["seed"], columns["digest"]
+    return Side(
+        where=path,
+        name=str(told["name"]),
+        model=str(told["model"]),
+        manifest=told["manifest"],
+        benchmark=load_benchmark(told["manifest"]["spec"]["benchmark"]),
+        scoring=str(told["scoring"]),
+        own=bool(told["own"]),
+        prompts=part.prompts,
+        wanted=part.wanted,
+        rows=rows,
+        seeds={key: seed for key, seed in zip(keys, seeds, strict=True) if seed is not None},
+        digests={key: found.hex() for key, found in zip(keys, digests, strict=True) if found is not None},
+    )
+
+
+def _score(key: SampleKey, *row: Any) -> Score:
+    metric, value, weight, reason, detail = row
+    if not (value is None or math.isfinite(value)) or not 0 <= weight < math.inf:
+        raise ValueError(f"{metric} of {key.prompt_id} [{key.index}]: value {value}, weight {weight}")
+    return Score(key, metric, value, weight, reason, json.loads(detail) if detail else {})
+
+
+def _bytes(digest_: str | None) -> bytes | None:
+    return bytes.fromhex(digest_) if digest_ and len(digest_) == 64 else None
+
+
+def _metrics(side: Side) -> list[Metric] | None:
+    """``None`` where the benchmark cannot do without what was left out."""
+    try:
+        return side.benchmark.reduce(side.prompts, side.wanted, side.rows, side.scoring)
+    except (KeyError, TypeError, ValueError):
+        return None
