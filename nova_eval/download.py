@@ -15,7 +15,8 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any
 
-from nova_eval.errors import PrerequisiteError
+from nova_eval import reading
+from nova_eval.errors import NovaEvalError, PrerequisiteError
 
 Seen = Callable[[int, int], None]  # bytes here, bytes in all (0: unknown)
 
@@ -238,10 +239,10 @@ def _remember(url: str, part: Path, headers: Any) -> None:
 def _noted(url: str, part: Path) -> str:
     """By what the version of the partial download is known, or ""."""
     try:
-        note = json.loads(_note(part).read_text(encoding="utf-8"))
-        return str(note["validator"]) if note["url"] == url else ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        note = reading.json_file(_note(part), dict[str, str])
+    except NovaEvalError:
         return ""
+    return note.get("validator", "") if note.get("url") == url else ""
 
 
 def _validator(headers: Any) -> str:

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nova_eval.errors import PrerequisiteError
+from nova_eval import reading
+from nova_eval.errors import NovaEvalError, PrerequisiteError
 
 try:
     import fcntl
@@ -97,10 +98,9 @@ def _taken(number: int) -> bool | None:
 
 def _holder(number: int) -> dict[str, Any]:
     try:
-        told = json.loads(os.pread(number, _MOST, 0) or b"{}")
-    except (OSError, ValueError, RecursionError):
+        return reading.json_text(os.pread(number, _MOST, 0) or b"{}", "the lock", dict[str, Any])
+    except (OSError, NovaEvalError):
         return {}
-    return told if isinstance(told, dict) else {}
 
 
 def _write(number: int, told: dict[str, Any]) -> None:

@@ -9,11 +9,13 @@ does not let us read is a PrerequisiteError in place of a UsageError.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import math
 import os
 import tomllib
+import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
@@ -32,6 +34,17 @@ T = TypeVar("T")
 DEEPEST = 64
 """Levels of lists and objects."""
 _SHOWN = 60  # letters of what stands there
+_WORDS = {
+    "missing": "is missing",
+    "dict_type": "should be an object",
+    "dataclass_type": "should be an object",
+    "model_type": "should be an object",
+    "list_type": "should be a list",
+    "string_type": "should be text",
+    "extra_forbidden": "is not known",
+    "unexpected_keyword_argument": "is not known",
+}
+"""For kinds of pydantic's."""
 _LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 64) - 1, 20
 
 
@@ -96,8 +109,21 @@ def text(path: Path, **how: Unpack[How]) -> str:
 
 
 def json_file(path: Path, form: type[T], **how: Unpack[How]) -> T:
-    """A file of JSON."""
-    return json_text(data(path, **how), str(path), form, **how)
+    """A file of JSON, packed by gzip where its name says so."""
+    content = data(path, **how)
+    if path.suffix == ".gz":
+        content = _unpacked(content, path, how)
+    return json_text(content, str(path), form, **how)
+
+
+def _unpacked(content: bytes, path: Path, how: How) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(content)) as stream:
+            found = stream.read(Limit.TEXT.most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _fault(f"{path} is not packed by gzip: {_said(error)}", how) from error
+    Limit.TEXT.hold(str(path), len(found), _class(how))
+    return found
 
 
 def json_text(given: str | bytes, where: str, form: type[T], **how: Unpack[How]) -> T:
@@ -140,7 +166,9 @@ def yaml_file(path: Path, form: type[T], **how: Unpack[How]) -> T:
     try:
         found = yaml.safe_load(written)
     except Exception as error:  # its readers of numbers, dates and flags raise whatever they come upon
-        raise _fault(f"{path} is not YAML: {_said(error)}", how) from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        said = f"{problem}, line {mark.line + 1}" if mark and problem else _said(error)
+        raise _fault(f"{path} is not YAML: {said}", how) from error
     return fitting(found, str(path), form, values=len(written), **how)
 
 
@@ -213,10 +241,9 @@ def typed(found: object, where: str, form: type[T], **how: Unpack[How]) -> T:
 def misfit(error: ValidationError) -> str:
     """The first of what does not fit: where, what is expected, what is there."""
     first = error.errors(include_url=False)[0]
-    said = str(first["msg"])
-    place = _place(first["loc"])
+    said = _WORDS.get(first["type"], str(first["msg"]).removeprefix("Input "))
     there = "" if first["type"] == "missing" else f" (it is {_short(first['input'])})"
-    return f"{place}{': ' if place else ''}{said[:1].lower()}{said[1:]}{there}"
+    return f"{_place(first['loc']) or 'what it holds'} {said[:1].lower()}{said[1:]}{there}"
 
 
 def unsound(value: object, most: int = 1 << 26, *, halves: bool = False) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nova_eval import reading
 from nova_eval.errors import PrerequisiteError
 
 
@@ -53,8 +52,9 @@ _FIXED = {
 
 def read_settings(config: Path, bert_config: Path) -> Settings:
     """Both files together. PrerequisiteError, one line, for a file of another form or another network."""
-    yaml: Any = import_module("yaml")
-    plain, bert = _read(config, yaml.safe_load), _read(bert_config, json.loads)
+    how: reading.How = {"error": PrerequisiteError, "remedy": "python -m nova_eval weights fetch mplug_large"}
+    plain: Mapping[str, Any] = reading.yaml_file(config, dict[str, Any], **how)
+    bert: Mapping[str, Any] = reading.json_file(bert_config, dict[str, Any], **how)
     for key, value in _FIXED.items():
         if bert.get(key, value) != value:
             raise PrerequisiteError(
@@ -74,18 +74,6 @@ def read_settings(config: Path, bert_config: Path) -> Settings:
             f"{bert_config} describes no network: {settings}", remedy="it is not the published file"
         )
     return settings
-
-
-def _read(path: Path, parse: Any) -> Mapping[str, Any]:
-    try:
-        content = parse(path.read_text(encoding="utf-8"))
-    except Exception as error:
-        raise PrerequisiteError(
-            f"{path} cannot be read ({type(error).__name__})", remedy="python -m nova_eval weights fetch mplug_large"
-        ) from error
-    if not isinstance(content, Mapping):
-        raise PrerequisiteError(f"{path} is not a table of settings", remedy="it is not the published file")
-    return content
 
 
 def _count(path: Path, key: str, value: Any) -> int:

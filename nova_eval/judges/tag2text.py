@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 
+from nova_eval import reading
 from nova_eval import weights as pinned
 from nova_eval.errors import PrerequisiteError
 from nova_eval.judges.beam_search import Hypothesis, beam_search
@@ -114,7 +115,7 @@ class Tag2Text:
     @cached_property
     def _tag_names(self) -> list[str]:
         path = self.hosted.files["tag2text_tags"]
-        names = path.read_text(encoding="utf-8").splitlines()
+        names = reading.text(path, error=PrerequisiteError).splitlines()
         if len(names) != TAGS:
             raise PrerequisiteError(f"{path} names {len(names)} tags, not {TAGS}", remedy="fetch it again")
         return names

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nova_eval import reading
 from nova_eval import weights as pinned
 from nova_eval.errors import UsageError
 from nova_eval.judges.hosting import Hosted, unfilled
@@ -54,7 +55,7 @@ class UMT:
 
 def kinetics_400() -> list[str]:
     """The classes of Kinetics-400 in the order of the classifier's outputs."""
-    return Path(__file__).with_name("kinetics_400.txt").read_text(encoding="utf-8").splitlines()
+    return reading.text(Path(__file__).with_name("kinetics_400.txt")).splitlines()
 
 
 def preprocess(frames: Frames) -> Tensor:

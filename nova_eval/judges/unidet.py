@@ -6,7 +6,6 @@ label space, on ResNet-50 and on ResNeSt-200, as T2I-CompBench's spatial, numera
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -18,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nova_eval import reading
 from nova_eval import weights as pinned
 from nova_eval.judges.grit_backbone import CHANNELS, Coarsest, padded
 from nova_eval.judges.hosting import Hosted, unfilled
@@ -79,7 +79,7 @@ def labels() -> Sequence[str]:
 
     Several classes share a name, merged ones have several (``"table, desk"``), and one ends in a blank (``"tissue "``).
     """
-    return tuple(json.loads(Path(__file__).with_name("unidet_labels.json").read_text(encoding="utf-8")))
+    return tuple(reading.json_file(Path(__file__).with_name("unidet_labels.json"), list[str]))
 
 
 class UniDet(nn.Module):

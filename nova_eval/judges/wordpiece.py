@@ -10,6 +10,7 @@ from tokenizers.models import WordPiece as Pieces
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from nova_eval import reading
 from nova_eval.errors import PrerequisiteError
 
 PAD, UNKNOWN, CLS, SEP, MASK = 0, 100, 101, 102, 103
@@ -35,7 +36,7 @@ class WordPiece:
     @classmethod
     def read(cls, path: Path) -> WordPiece:
         """``vocab.txt``: one piece a line. PrerequisiteError for a file that is not bert-base-uncased's."""
-        pieces = path.read_text(encoding="utf-8").split("\n")
+        pieces = reading.text(path, error=PrerequisiteError).split("\n")
         if pieces[-1] == "":
             pieces.pop()
         if len(pieces) <= MASK or [pieces[SEP], pieces[CLS]] != ["[SEP]", "[CLS]"]:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from nova_eval import reading
 from nova_eval.errors import UsageError, unknown
 
 CLASS_NAME = "NOVATransformer3DModel"
 TEXT_TABLE_ROWS = 512
 
-_ARCH = re.compile(r"(vit|mlp)_d(\d+)w(\d+)")
+_ARCH = re.compile(r"(vit|mlp)_d([0-9]{1,3})w([0-9]{1,5})")
+_LARGEST = 1 << 16
 _HEADS = {768: 12, 1024: 16, 1536: 16}
 
 
@@ -27,7 +29,7 @@ class Stack(NamedTuple):
     def parse(cls, name: str, kind: str) -> Stack:
         match = _ARCH.fullmatch(name)
         if match is None or match[1] != kind or not int(match[2]) or not int(match[3]):
-            raise UsageError(f"arch {name!r} is not a {kind} stack", remedy=f"write {kind}_d<depth>w<width>")
+            raise UsageError(f"arch {name[:80]!r} is not a {kind} stack", remedy=f"write {kind}_d<depth>w<width>")
         return cls(kind, int(match[2]), int(match[3]))
 
     @property
@@ -57,6 +59,15 @@ class TransformerConfig:
     rotary_pos_embed: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("image_dim", "image_stride", "text_token_dim", "text_token_len"):
+            if not 0 < getattr(self, name) <= _LARGEST:
+                raise UsageError(f"{name} {getattr(self, name)} is not within 1 … {_LARGEST}")
+        if max(*self.image_size, *self.image_base_size, *self.video_base_size) > _LARGEST:
+            raise UsageError(f"a size of more than {_LARGEST}", remedy="sizes are in pixels and tokens")
+        if min(*self.image_base_size, *self.video_base_size) < 0 or not self.video_base_size[0]:
+            raise UsageError("a base size below 0", remedy="sizes are in tokens")
+        if abs(self.video_mixer_rank or 0) > _LARGEST:
+            raise UsageError(f"video_mixer_rank {self.video_mixer_rank} is not within ±{_LARGEST}")
         rows, columns = self.grid(*self.image_size)
         if not any(self.image_base_size):
             object.__setattr__(self, "image_base_size", (rows, columns))
@@ -96,11 +107,11 @@ class TransformerConfig:
             raise UsageError(
                 "this transformer is class-conditional (text_token_dim is null)", remedy="use a text model"
             )
-        if len(given.get("arch", ())) != 3:
+        if not isinstance(given.get("arch"), tuple) or len(given["arch"]) != 3:
             raise UsageError(
                 f"arch {given.get('arch')!r} does not name three stacks", remedy="temporal, spatial, denoiser"
             )
-        return cls(**given)
+        return reading.typed(given, "transformer/config.json", cls)
 
     def to_json(self) -> dict[str, Any]:
         """The mapping that ``from_json`` reads."""

@@ -6,7 +6,6 @@ Trainings of NOVA leave the transformer alone (``OUT/checkpoints/checkpoint-100/
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nova_eval import reading
 from nova_eval.errors import NotHere, PrerequisiteError, UsageError
 from nova_eval.nova.config import CLASS_NAME
 from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
@@ -91,13 +91,7 @@ def model_name(folder: Path) -> str:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object on disk, or PrerequisiteError."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise PrerequisiteError(f"{path}: unreadable ({type(error).__name__}: {error})") from error
-    if not isinstance(values, dict):
-        raise PrerequisiteError(f"{path}: not a JSON object")
-    return values
+    return reading.json_file(path, dict[str, Any], error=PrerequisiteError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
+from typing_extensions import TypedDict
 
-from nova_eval import files
+from nova_eval import files, reading
+from nova_eval.errors import NovaEvalError
 from nova_eval.identity import digest
 
 
@@ -21,6 +22,14 @@ class PromptKey(NamedTuple):
     dtype: str
     max_length: int
     text: str
+
+
+class _Sum(TypedDict):
+    sha256: str
+
+
+class _Header(TypedDict):
+    __metadata__: _Sum
 
 
 class PromptCache:
@@ -43,10 +52,10 @@ class PromptCache:
 
         try:
             content = self.path(key).read_bytes()
-            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+            header = reading.json_text(content[8 : 8 + int.from_bytes(content[:8], "little")], "header", _Header)
             rows = load(content)["rows"]
             intact = header["__metadata__"]["sha256"] == _checksum(rows)
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, SafetensorError):
+        except (OSError, ValueError, KeyError, OverflowError, SafetensorError, NovaEvalError):
             return None
         return rows if intact else None
 

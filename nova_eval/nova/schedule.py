@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from inspect import signature
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nova_eval import reading
 from nova_eval.errors import UsageError, unknown
 from nova_eval.nova.plan import Plan
 
@@ -169,16 +169,15 @@ def planned_steps(schedule: Schedule, plan: Plan) -> list[Step]:
 def from_json(values: Mapping[str, Any]) -> Schedule:
     """The schedule that ``scheduler_config.json`` describes; keys it does not need are ignored."""
     name = values.get("_class_name")
-    kinds: dict[str, Callable[..., Schedule]] = {
+    kinds: dict[object, type[Schedule]] = {
         "DDPMScheduler": DDPM,
         "FlowMatchEulerDiscreteScheduler": FlowMatching,
     }
-    if name not in kinds:
-        raise unknown("scheduler class", str(name), kinds)
+    if not isinstance(name, str) or name not in kinds:
+        raise unknown("scheduler class", str(name)[:80], ("DDPMScheduler", "FlowMatchEulerDiscreteScheduler"))
     if values.get("use_dynamic_shifting"):
         raise UsageError("use_dynamic_shifting is not supported", remedy="give flow_shift instead")
-    needed = signature(kinds[name]).parameters
-    return kinds[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in needed})
+    return reading.typed(dict(values), "scheduler_config.json", kinds[name])
 
 
 @lru_cache(maxsize=8)

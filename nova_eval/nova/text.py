@@ -6,17 +6,19 @@ rounding): its rows are the same bits whatever else is in the batch.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
+from typing_extensions import TypedDict
 
-from nova_eval.errors import PrerequisiteError, UsageError, unknown
+from nova_eval import reading
+from nova_eval.errors import PrerequisiteError, UsageError, brief, unknown
 from nova_eval.identity import digest, file_digest
 from nova_eval.nova.digests import weights_digest
 from nova_eval.nova.parts import Parts
@@ -24,6 +26,12 @@ from nova_eval.nova.prompt_cache import PromptCache, PromptKey
 from nova_eval.nova.weight_files import fill, read_weights
 
 _log = logging.getLogger(__name__)
+
+
+class _Phi(TypedDict):
+    """What is read of the encoder's ``config.json`` before it is built."""
+
+    hidden_size: Annotated[int, Field(gt=0, le=1 << 16)]
 
 
 class TextEncoder:
@@ -59,12 +67,10 @@ class TextEncoder:
         PrerequisiteError when files are missing, UsageError when the encoder is not a Phi.
         """
         file = parts.text_encoder / "config.json"
-        try:
-            config = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise PrerequisiteError(f"{file}: unreadable configuration ({error})") from error
+        config = reading.json_file(file, dict[str, Any], error=PrerequisiteError)
         if config.get("model_type", "phi") != "phi":
             raise unknown("text encoder", str(config["model_type"]), ["phi"])
+        reading.typed(config, str(file), _Phi)
         tokenizer = load_tokenizer(parts.tokenizer)
         store = None if cache is None else PromptCache(cache)
         return cls(parts, config, tokenizer, dtype=dtype, device=device, max_length=max_length, cache=store)
@@ -160,10 +166,13 @@ def _load_phi(folder: Path, config: dict[str, Any], dtype: torch.dtype, device: 
     from transformers import PhiConfig, PhiModel
 
     names = config.keys() - {"architectures", "torch_dtype", "dtype"}
-    phi = PhiConfig(**{name: config[name] for name in names}, attn_implementation="sdpa")
-    with torch.device("meta"):
-        network = PhiModel(phi)
-    network.rotary_emb = type(network.rotary_emb)(phi)  # its table is computed, not stored
+    try:
+        phi = PhiConfig(**{name: config[name] for name in names}, attn_implementation="sdpa")
+        with torch.device("meta"):
+            network = PhiModel(phi)
+        network.rotary_emb = type(network.rotary_emb)(phi)  # its table is computed, not stored
+    except Exception as error:  # the host takes what it is given as it comes
+        raise UsageError(f"{folder / 'config.json'} describes no Phi: {brief(error)}") from error
     weights = {name.removeprefix("model."): tensor for name, tensor in read_weights(folder).items()}
     fill(network, {name: tensor for name, tensor in weights.items() if not name.startswith("lm_head.")}, folder, dtype)
     return network.requires_grad_(False).eval().to(device)

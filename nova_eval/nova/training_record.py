@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nova_eval import reading
 from nova_eval.errors import PrerequisiteError
 from nova_eval.packages import needed_by
 
@@ -81,14 +81,6 @@ def _at(values: Any, key: str) -> Any:
 
 
 def _read(record: Path) -> Any:
+    remedy = "name the other parts: --set sampler.base=CHECKPOINT"
     with needed_by("reading the config.yaml of a training"):
-        yaml: Any = import_module("yaml")
-    try:
-        if record.stat().st_size > _LARGEST:
-            raise ValueError(f"it has more than {_LARGEST:,} bytes")
-        return yaml.safe_load(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise PrerequisiteError(
-            f"{record} cannot be read ({reason})", remedy="name the other parts: --set sampler.base=CHECKPOINT"
-        ) from error
+        return reading.yaml_file(record, Any, error=PrerequisiteError, remedy=remedy, most=_LARGEST)

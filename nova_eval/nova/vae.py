@@ -13,8 +13,9 @@ from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
-from nova_eval import files
+from nova_eval import files, reading
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.vae_networks import Network, build_network, current_names
 from nova_eval.nova.weight_files import fill, read_weights
@@ -80,12 +81,7 @@ def load_vae(folder: Path, *, dtype: torch.dtype, device: str) -> VideoVAE:
     PrerequisiteError when files are missing or unreadable, UsageError when weights and ``config.json`` disagree.
     """
     file = folder / "config.json"
-    try:
-        config = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise PrerequisiteError(
-            f"{file}: unreadable configuration ({error})", remedy="point at a checkpoint's vae/"
-        ) from error
+    config = reading.json_file(file, dict[str, Any], error=PrerequisiteError, remedy="point at a checkpoint's vae/")
     network = build_network(config)
     fill(network.module, current_names(read_weights(folder)), folder, dtype)
     return _Autoencoder(network, config).to(device=device)
@@ -129,6 +125,11 @@ def to_uint8(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 2, 3, 4, 1).float().mul(127.5).add_(127.5).clamp_(0, 255).to(torch.uint8)
 
 
+class _Scale(TypedDict, total=False):
+    scaling_factor: float | None
+    shift_factor: float | None
+
+
 class _Autoencoder:
     """A VideoVAE around one of the networks."""
 
@@ -137,8 +138,9 @@ class _Autoencoder:
         self.config: Mapping[str, Any] = dict(config)
         self.latent_channels = network.latent_channels
         self.temporal_stride, self.spatial_stride = network.decoder_stride, network.spatial_stride
-        self.scaling_factor = float(config.get("scaling_factor") or 0.18215)
-        self.shift_factor = float(config.get("shift_factor") or 0.0)
+        told = reading.typed(dict(config), "vae/config.json", _Scale)
+        self.scaling_factor = told.get("scaling_factor") or 0.18215
+        self.shift_factor = told.get("shift_factor") or 0.0
         network.module.requires_grad_(False).eval()
 
     def to(self, *, device: str | None = None, dtype: torch.dtype | None = None) -> Self:

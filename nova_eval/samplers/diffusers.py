@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nova_eval import reading
 from nova_eval.errors import MediaError, NotHere, PrerequisiteError, UsageError, unknown
 from nova_eval.identity import digest, file_digest
 from nova_eval.protocols import Frames, SamplerInfo
@@ -305,10 +305,7 @@ def _locate(model: str, *, variant: str | None, revision: str | None, offline: b
 def _pipeline_class(folder: Path) -> Any:
     import diffusers
 
-    try:
-        name = json.loads((folder / "model_index.json").read_text())["_class_name"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / 'model_index.json'} names no pipeline class") from error
+    name = reading.json_file(folder / "model_index.json", dict[str, Any]).get("_class_name")
     found = getattr(diffusers, name, None) if isinstance(name, str) else None
     if not isinstance(found, type) or not issubclass(found, diffusers.DiffusionPipeline):
         remedy = "use the sampler 'nova'" if name == "NOVAPipeline" else "code that comes with a model is not run"

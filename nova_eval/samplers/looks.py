@@ -17,9 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nova_eval import files, media
+from nova_eval import files, media, reading
 from nova_eval.environment import cache_root
-from nova_eval.errors import MediaError, PrerequisiteError
+from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError
 from nova_eval.identity import file_digest
 from nova_eval.media import probe
 from nova_eval.media.videos import MediaFacts
@@ -128,14 +128,12 @@ class Looks:
         if self._memory is None:
             return {}
         try:
-            if self._memory.stat().st_size > _LARGEST:
-                return {}
-            memory = json.loads(self._memory.read_bytes())
+            memory = json.loads(reading.data(self._memory, most=_LARGEST))
             if {name: memory[name] for name in _header()} != _header():
                 return {}
             return {name: _look_of(row) for name, row in memory["files"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {}
+        except (NovaEvalError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}  # every field is looked at below: of 200,000 files it has to be quick
 
 
 def _state(path: Path) -> State:

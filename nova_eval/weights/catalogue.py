@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from nova_eval import files
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from nova_eval import files, reading
 from nova_eval.environment import cache_root
-from nova_eval.errors import PrerequisiteError, unknown
+from nova_eval.errors import NovaEvalError, PrerequisiteError, unknown
 from nova_eval.identity import file_digest
 
 FOLDER_VARIABLE = "NOVA_EVAL_WEIGHTS"
@@ -35,6 +37,8 @@ class WeightFile:
     known.
     """
 
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
     name: str
     file: str
     urls: tuple[str, ...]
@@ -48,17 +52,29 @@ class WeightFile:
     holds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
+class Pin(TypedDict):
+    """A file as it was fetched first."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: int
+    url: str
+
+
+class _Note(TypedDict):
+    """The digest of a file, and as of when."""
+
+    sha256: str
+    bytes: int
+    modified: int
+    changed: int
+
+
 @lru_cache(maxsize=1)
 def entries() -> dict[str, WeightFile]:
     """Every entry of ``weights.toml`` by name, in the order of the file."""
-    table = tomllib.loads((Path(__file__).parent / "weights.toml").read_text(encoding="utf-8"))
-    return {name: _entry(name, row) for name, row in table.items()}
-
-
-def _entry(name: str, row: dict[str, Any]) -> WeightFile:
-    lists = {"urls": tuple(row["urls"]), "used_by": tuple(row["used_by"])}
-    holds = {key: tuple(shape) for key, shape in row.get("holds", {}).items()}
-    return WeightFile(name=name, **{**row, **lists, "holds": holds})
+    path = Path(__file__).parent / "weights.toml"
+    table = reading.toml_file(path, dict[str, dict[str, Any]])
+    return {name: reading.typed({"name": name, **row}, f"{path}: {name}", WeightFile) for name, row in table.items()}
 
 
 def entry(name: str) -> WeightFile:
@@ -142,10 +158,10 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 @lru_cache(maxsize=256)
 def _digest(path: Path, size: int, modified: int, changed: int) -> str:
     try:
-        remembered = json.loads(_note(path).read_text(encoding="utf-8"))
+        remembered = reading.json_file(_note(path), _Note)
         if (remembered["bytes"], remembered["modified"], remembered["changed"]) == (size, modified, changed):
-            return str(remembered["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+            return remembered["sha256"]
+    except NovaEvalError:
         pass  # nothing remembered, or nothing that can be read
     found = _read(path, size, modified, changed)
     remember(path, found)
@@ -177,32 +193,24 @@ def lock_path() -> Path:
     return cache_folder() / "lock.json"
 
 
-def locked() -> dict[str, dict[str, Any]]:
-    """``{name: {"sha256", "bytes", "url"}}``; nothing while there is no file.
+def locked() -> dict[str, Pin]:
+    """What was fetched first, by name; nothing while there is no file.
 
     PrerequisiteError for a file that cannot be read: without it any bytes would pass for those fetched first.
     """
     path = lock_path()
-    try:
-        rows: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        if not all(len(row["sha256"]) == 64 and isinstance(row["bytes"], int) for row in rows.values()):
-            raise ValueError("a row without checksum or size")
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        raise PrerequisiteError(
-            f"{path} cannot be read: it says which weights were fetched first",
-            remedy="restore it, or remove it to pin what is fetched next",
-        ) from error
-    return rows
+    remedy = "restore it, or remove it to pin what is fetched next"
+    return reading.json_file(path, dict[str, Pin], error=PrerequisiteError, remedy=remedy)
 
 
 def pinned(entry: WeightFile) -> tuple[str, str]:
     """The checksum (or the beginning of it) that the file must have and who says so; both "" for the first fetch."""
     if entry.sha256:
         return entry.sha256, "publisher"
-    sha256 = str(locked().get(entry.name, {}).get("sha256", ""))
-    return sha256, _FIRST if sha256 else ""
+    first = locked().get(entry.name)
+    return (first["sha256"], _FIRST) if first else ("", "")
 
 
 def mismatch(entry: WeightFile, sha256: str) -> str:

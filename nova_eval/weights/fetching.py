@@ -140,7 +140,7 @@ def listing(names: Iterable[str] = (), judges_of: Judges = MappingProxyType({}))
     rows, fetched = [], locked()
     for row in select(names, judges_of):
         path = find(row.name)
-        size = path.stat().st_size if path else int(fetched.get(row.name, {}).get("bytes", row.bytes))
+        size = path.stat().st_size if path else fetched[row.name]["bytes"] if row.name in fetched else row.bytes
         rows.append(ListedFile(row, path, size, pinned(row)[1]))
     return rows
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
-from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nova_eval import reading
 from nova_eval.errors import PrerequisiteError
 from nova_eval.weights.catalogue import WeightFile
 from nova_eval.weights.loading import load_state_dict
@@ -30,7 +28,7 @@ def problem_of(row: WeightFile, path: Path) -> str:
     try:
         found = _shapes(row, path)
     except PrerequisiteError as error:
-        return f"it does not open as {row.name}: {error.problem.replace(f'{path} ', '')}"
+        return f"it does not open as {row.name}: {error.problem.replace(str(path), '').strip(': ')}"
     for name, shape in row.holds.items():
         if name not in found:
             return f"it is not {row.name}: it holds no {name!r}"
@@ -63,12 +61,5 @@ def _shapes(row: WeightFile, path: Path) -> dict[str, tuple[int, ...]]:
     kind = Path(row.file).suffix
     if kind not in (".json", ".yaml"):
         return {}
-    yaml: Any = import_module("yaml")
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if kind == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise PrerequisiteError(f"{path} cannot be read ({type(error).__name__})") from error
-    if not isinstance(values, Mapping):
-        raise PrerequisiteError(f"{path} is not a mapping")
-    return {str(name): () for name in values}
+    read = reading.json_file if kind == ".json" else reading.yaml_file
+    return dict.fromkeys(read(path, dict[str, Any], error=PrerequisiteError), ())

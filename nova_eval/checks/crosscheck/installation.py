@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from nova_eval import files
+from nova_eval import files, reading
 from nova_eval.environment import cache_root
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.identity import digest
 
 PACKAGE, VERSION = "vbench", "0.1.5"
@@ -163,12 +163,9 @@ def _import_problem(place: Environment) -> str:
 
 def _read_mark(folder: Path) -> dict[str, object] | None:
     try:
-        mark = json.loads((folder / _MARK).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
+        return reading.json_file(folder / _MARK, dict[str, object]) if (folder / _MARK).exists() else None
+    except NovaEvalError:
         return {}
-    return mark if isinstance(mark, dict) else {}
 
 
 def _write_mark(folder: Path, mark: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from nova_eval import weights
+from nova_eval import reading, weights
 from nova_eval.adapters.sources import Source, locate
 from nova_eval.checks.crosscheck.installation import Environment
 from nova_eval.checks.crosscheck.options import Package
@@ -226,8 +226,8 @@ def read_answers(path: Path) -> list[OfficialAnswer]:
     """Whole answers in the order in which they came; a torn last line is none."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [OfficialAnswer(**json.loads(line)) for line in lines]
+    whole = reading.text(path).rpartition("\n")[0]
+    return [answer for _, answer in reading.json_lines(whole, str(path), OfficialAnswer)]
 
 
 def _imports(environment: Environment, module: str) -> bool:

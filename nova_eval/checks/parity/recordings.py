@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
 import math
 import time
-import tomllib
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,9 @@ from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-from nova_eval import packages
+from nova_eval import files, packages, reading
 from nova_eval.checks.parity.rules import sections
 from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.records import ParityResult
@@ -62,8 +61,8 @@ class Recording:
 
         path = self.file.with_name(self.file.name.partition(".")[0] + ".npz")
         try:
-            return dict(np.load(path)) if path.is_file() else {}
-        except (OSError, ValueError) as error:
+            return dict(np.load(path, allow_pickle=False)) if path.is_file() else {}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise UsageError(f"{path} cannot be read: {error}", remedy=RESTORE) from error
 
     def named(self, found: ParityResult) -> ParityResult:
@@ -73,6 +72,19 @@ class Recording:
             if fnmatchcase(found.case, pattern):
                 tolerance = own
         return found if tolerance == found.tolerance else replace(found, tolerance=tolerance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """``recording.toml``."""
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+    family: str
+    file: str
+    judge: str = ""
+    tolerance: float | None = None
+    tolerances: dict[str, float] = field(default_factory=dict)
 
 
 Cases: TypeAlias = Callable[[Recording, Path, str], Iterator[ParityResult]]
@@ -188,9 +200,9 @@ def _replayed(
 def results(recording: Recording, *, device: str = "cpu") -> Iterator[ParityResult]:
     """One result a quantity; the note of a failed one says what differs. What raises midway is a failed result."""
     cases = FAMILIES.get(recording.family)
-    with one_thread(), TemporaryDirectory(prefix="nova_eval-recorded-") as files:
+    with one_thread(), TemporaryDirectory(prefix="nova_eval-recorded-") as folder:
         try:
-            for found in cases(recording, Path(files), device):
+            for found in cases(recording, Path(folder), device):
                 yield recording.named(found)
         except NovaEvalError:
             raise
@@ -215,13 +227,9 @@ def one_thread() -> Iterator[None]:
 
 def read_json(path: Path, *needed: str) -> Any:
     """JSON, packed by gzip where the name says so. UsageError where it cannot be read or lacks a key."""
-    try:
-        data = path.read_bytes()
-        content = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-        for key in needed:
-            content[key]
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read: {error!r}", remedy=RESTORE) from error
+    content: Any = reading.json_file(path, dict[str, Any] if needed else Any, remedy=RESTORE)
+    if absent := [key for key in needed if key not in content]:
+        raise UsageError(f"{path} holds no {absent[0]!r}", remedy=RESTORE)
     return content
 
 
@@ -239,14 +247,14 @@ def _files(folder: Path) -> list[Path]:
 
 def _described(path: Path) -> Recording:
     """What a recording says of itself."""
-    try:
-        row = tomllib.loads(path.read_text(encoding="utf-8"))
-        file, judge = path.with_name(row.pop("file")), row.pop("judge", path.parent.name)
-        own = {pattern: float(tolerance) for pattern, tolerance in row.pop("tolerances", {}).items()}
-        return Recording(file=file, judge=judge, tolerances=own, **row)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "family and file, maybe judge, tolerance and [tolerances]"
-        raise UsageError(f"{path} does not describe a recording: {error!r}", remedy=remedy) from error
+    row = reading.toml_file(path, _Description, remedy="family and file, maybe judge, tolerance and [tolerances]")
+    return Recording(
+        family=row.family,
+        file=files.inside(path.parent, row.file),
+        judge=row.judge or path.parent.name,
+        tolerance=row.tolerance,
+        tolerances=row.tolerances,
+    )
 
 
 def _recognised(path: Path) -> Recording | None:

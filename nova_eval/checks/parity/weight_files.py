@@ -8,8 +8,6 @@ decoding, batching, memory, resumption. ``NOVA_EVAL_WEIGHTS=FOLDER`` makes a run
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from nova_eval import reading
 from nova_eval.checks.parity.vocabulary import vocabulary
 from nova_eval.errors import NovaEvalError, UsageError, unknown
 from nova_eval.weights.catalogue import WeightFile, entry
@@ -60,12 +59,7 @@ def published(name: str) -> WeightFile:
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
     """The entries of a weight file: ``name``, ``shape``, ``dtype`` and ``fill`` of each. UsageError when unreadable."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as stream:
-            entries: list[dict[str, Any]] = json.load(stream)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", remedy="restore the recording") from error
-    return entries
+    return reading.json_file(path, list[dict[str, Any]], remedy="restore the recording")
 
 
 def entries_of(name: str, beside: Path | None = None) -> Path:
@@ -76,8 +70,7 @@ def entries_of(name: str, beside: Path | None = None) -> Path:
 def constants(folder: Path) -> Mapping[str, Any]:
     """What a folder of entries says of its file besides; nothing where it says nothing."""
     path = folder / "constants.json"
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
+    return reading.json_file(path, dict[str, Any]) if path.is_file() else {}
 
 
 def write(

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from nova_eval import files
-from nova_eval.errors import MediaError, UsageError
+from nova_eval import files, reading
+from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.identity import digest
 from nova_eval.nova.checkpoint import write_json
 from nova_eval.nova.motion import motion_score
@@ -118,7 +118,7 @@ def _claim(folder: Path, facts: dict[str, Any]) -> None:
     file = folder / "cache.json"
     folder.mkdir(parents=True, exist_ok=True)
     if file.is_file():
-        if json.loads(file.read_text(encoding="utf-8"))["digest"] != digest(facts):
+        if reading.json_file(file, dict[str, Any], error=PrerequisiteError).get("digest") != digest(facts):
             raise UsageError(f"{folder} was filled from other data or parts", remedy="give another cache folder")
         return
     write_json(file, {"digest": digest(facts), **facts})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from typing_extensions import TypedDict
 
-from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval import reading
+from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read, read_bytes
 from nova_eval.protocols import AestheticModel, Frames
 from nova_eval.registry import Registry
@@ -31,6 +32,11 @@ class TrainingItem:
     frames: Frames
     fps: float
     usual: bool = True
+
+
+class _Captioned(TypedDict):
+    file: str
+    caption: str
 
 
 class TrainingSource(Protocol):
@@ -88,7 +94,7 @@ class FolderSource:
         listed = self._captions.get(str(path.relative_to(self.folder)))
         beside = path.with_suffix(".txt")
         if listed is None and beside.is_file():
-            return beside.read_text(encoding="utf-8").strip()
+            return reading.text(beside).strip()
         return listed
 
 
@@ -113,14 +119,14 @@ class TarSource:
     def item(self, index: int) -> TrainingItem:
         file, members = self._entries[index]
         suffix = next(suffix for suffix in members if f".{suffix}" in MEDIA_SUFFIXES)
-        content = _slice(file, members[suffix])
+        content, name = _slice(file, members[suffix]), f"{file.name}:{index}"
         if "txt" in members:
-            text = _slice(file, members["txt"]).decode("utf-8").strip()
+            text = reading.decoded(_slice(file, members["txt"]), name, error=MediaError).strip()
         else:
-            facts = json.loads(_slice(file, members["json"]))
+            facts = reading.json_text(_slice(file, members["json"]), name, dict[str, Any], error=MediaError)
             text = str(facts.get("caption", facts.get("text", "")))
-        clip = read_bytes(content, f"{file.name}:{index}.{suffix}")
-        return TrainingItem(f"{file.name}:{index}", text, clip.frames, clip.fps)
+        clip = read_bytes(content, f"{name}.{suffix}")
+        return TrainingItem(name, text, clip.frames, clip.fps)
 
 
 _WORLD: Registry[Any] = Registry(
@@ -217,16 +223,8 @@ def cut(item: TrainingItem, *, frames: int, height: int, width: int, fps: float 
 def _caption_list(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
-    captions = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            captions[str(entry["file"])] = str(entry["caption"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{file}, line {number}: expected {{'file': …, 'caption': …}}") from error
-    return captions
+    rows = reading.json_lines(reading.data(file), str(file), _Captioned, remedy="a line is {'file': …, 'caption': …}")
+    return {row["file"]: row["caption"] for _, row in rows}
 
 
 def _tar_samples(file: Path) -> list[dict[str, tuple[int, int]]]:
@@ -234,7 +232,7 @@ def _tar_samples(file: Path) -> list[dict[str, tuple[int, int]]]:
     try:
         with tarfile.open(file, "r:") as archive:
             members = [member for member in archive if member.isfile()]
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, ValueError, tarfile.TarError) as error:
         raise PrerequisiteError(f"{file}: unreadable archive ({error})", remedy="give an uncompressed .tar") from error
     samples: dict[str, dict[str, tuple[int, int]]] = {}
     for member in members:

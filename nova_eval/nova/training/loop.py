@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
-from nova_eval.errors import UsageError
+from nova_eval import reading
+from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.identity import digest
 from nova_eval.nova import checkpoint
 from nova_eval.nova.config import TransformerConfig
@@ -191,7 +195,8 @@ class _Training:
     def _log_step(self, stage: StageConfig, step: int, values: dict[str, float], began: float) -> None:
         if not self.devices.main:
             return
-        row = {"stage": stage.name, "step": step, **values, "seconds": round(time.monotonic() - began, 3)}
+        told = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        row = {"stage": stage.name, "step": step, **told, "seconds": round(time.monotonic() - began, 3)}
         with (self.output / "losses.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         self.devices.track({f"{stage.name}/{name}": value for name, value in values.items()}, step)
@@ -339,13 +344,17 @@ def _end_line(log: Path) -> None:
             file.write("\n")
 
 
+class _Done(TypedDict):
+    stage: str
+    step: int
+
+
 def read_losses(file: Path) -> Iterator[dict[str, Any]]:
     """The rows of ``losses.jsonl`` in order, each step once (the last time it was done); a torn line is left out."""
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        rows[row["stage"], row["step"]] = row
+    for line in reading.text(file).splitlines():
+        with suppress(NovaEvalError):
+            row = reading.json_text(line, file.name, dict[str, Any])
+            reading.typed(row, file.name, _Done)
+            rows[row["stage"], row["step"]] = row
     yield from rows.values()

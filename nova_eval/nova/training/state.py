@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
-from nova_eval import files
+from nova_eval import files, reading
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.training.ema import Average
 
@@ -26,6 +27,15 @@ class State(NamedTuple):
     progress: Reached
     model: dict[str, Tensor]
     average: dict[str, Tensor]
+    average_updates: int
+    optimizer: dict[str, Any] | None
+
+
+class _Held(TypedDict):
+    identity: str
+    progress: tuple[int, int]
+    model: dict[str, Any]
+    average: dict[str, Any]
     average_updates: int
     optimizer: dict[str, Any] | None
 
@@ -60,14 +70,10 @@ def load_state(file: Path, identity: str) -> State:
         raise PrerequisiteError(
             f"{file}: unreadable state ({type(error).__name__})", remedy="start without resume"
         ) from error
-    if content["identity"] != identity:
+    held = reading.typed(content, str(file), _Held, error=PrerequisiteError, remedy="start without resume")
+    if held["identity"] != identity:
         raise UsageError(
             f"{file} belongs to a run with another configuration", remedy="start without resume, or give another output"
         )
-    return State(
-        Reached(*content["progress"]),
-        content["model"],
-        content["average"],
-        content["average_updates"],
-        content["optimizer"],
-    )
+    model, average, optimizer = content["model"], content["average"], content["optimizer"]
+    return State(Reached(*held["progress"]), model, average, held["average_updates"], optimizer)

@@ -181,7 +181,7 @@ class TestPromptFile:
             ([{"prompt_en": "a", "dimension": "color"}], "'dimension' must be a list"),
             ([{"prompt_en": "a", "auxiliary_info": []}], "'auxiliary_info' must be an object"),
             ([{"prompt_en": "a", "rewritten": 1}], "'rewritten' must be a text"),
-            ({"prompt_en": "a"}, "should be a valid list"),
+            ({"prompt_en": "a"}, "should be a list"),
             ([], "holds no prompt"),
             ("", "is not JSON"),
             ("a cat", "is not JSON"),

@@ -91,8 +91,8 @@ class TestATransformerAlone:
             ("pipeline: {paths: {pretrained_path: '${absent}/x'}}", "vae is not named"),
             ("pipeline: {paths: {module_dict: {vae: 3, text_encoder: [1]}}}", "vae is not named"),
             ("pipeline: {paths: none}", "vae, text_encoder, tokenizer, scheduler missing; name"),
-            ("pipeline: [", "config.yaml cannot be read"),
-            ("a: !!python/object/apply:os.getcwd []", "config.yaml cannot be read"),
+            ("pipeline: [", "config.yaml is not YAML"),
+            ("a: !!python/object/apply:os.getcwd []", "config.yaml is not YAML"),
             ("", "vae, text_encoder, tokenizer, scheduler missing; name"),
         ],
     )

@@ -205,7 +205,7 @@ class TestCache:
 
 class TestErrors:
     def test_missing_parts(self, checkpoint, tmp_path):
-        with pytest.raises(PrerequisiteError, match="unreadable configuration"):
+        with pytest.raises(PrerequisiteError, match="no such file"):
             load(tmp_path / "nowhere")
         (checkpoint / "tokenizer" / "tokenizer.json").write_text("{}")
         with pytest.raises(PrerequisiteError, match="unreadable tokenizer"):

@@ -545,11 +545,11 @@ class TestAFirstFetchIsProven:
         ("file", "body", "problem"),
         [
             ("c.json", b'{"error": "rate limited"}', "holds no 'layers'"),
-            ("c.json", b"[1]", "not a mapping"),
-            ("c.json", b"{", "cannot be read"),
+            ("c.json", b"[1]", "should be an object"),
+            ("c.json", b"{", "is not JSON"),
             ("c.yaml", b"error: rate limited\n", "holds no 'layers'"),
-            ("c.yaml", b"a: [", "cannot be read"),
-            ("c.yaml", b"!!python/object/apply:os.getcwd []", "cannot be read"),
+            ("c.yaml", b"a: [", "is not YAML"),
+            ("c.yaml", b"!!python/object/apply:os.getcwd []", "is not YAML"),
         ],
     )
     def test_a_configuration_must_say_what_is_read_in_it(
@@ -597,7 +597,7 @@ class TestAFirstFetchIsProven:
         weights.fetch(["tiny"])
         (cache / "lock.json").write_text(damage)
         (cache / "tiny.pth").write_bytes(BODY[::-1])
-        with pytest.raises(PrerequisiteError, match=r"lock\.json cannot be read"):
+        with pytest.raises(PrerequisiteError, match=r"lock\.json.*; restore it, or remove it"):
             weights.verify(["tiny"])
         assert (cache / "lock.json").read_text() == damage
 

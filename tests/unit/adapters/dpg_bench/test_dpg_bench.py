@@ -175,10 +175,10 @@ class TestGraph:
             ([row(1, "0"), row(1, "0")], "questions of the prompt x/1 cannot be read: two questions of one"),
             (
                 [row(1, "0"), {"proposition_id": 2}],
-                "dependency: field required; each needs proposition_id",
+                "dependency is missing; each needs proposition_id",
             ),
             ([row("one", "0")], "x/1 cannot be read: invalid literal"),
-            (["Is there a boat?"], r"prompt x/1: \[0\]: input should be a valid dictionary"),
+            (["Is there a boat?"], r"prompt x/1: \[0\] should be an object"),
         ],
     )
     def test_questions_that_a_prompt_brings_are_checked_before_anything_is_sampled(self, rows, problem: str) -> None:

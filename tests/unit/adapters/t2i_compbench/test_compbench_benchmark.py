@@ -93,9 +93,9 @@ class TestParses:
         ("text", "problem"),
         [
             ("{", "is not JSON"),
-            ("[]", "should be a valid dictionary"),
-            ('{"prompts": {"a": 3}, "parser": ""}', r"prompts\.a: .* \(it is 3\); write it anew"),
-            ("{}", "parser: field required"),
+            ("[]", "should be an object"),
+            ('{"prompts": {"a": 3}, "parser": ""}', r"prompts\.a .* \(it is 3\); write it anew"),
+            ("{}", "parser is missing"),
         ],
     )
     def test_another_file_is_one_line(self, text: str, problem: str, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class TestAttributes:
         asked = judge(probability_of_yes=[[0.5]])
         (row,) = scores_of(rule("shape"), [make_item(1, "a star", {"parse": parse})], asked)
         assert (row.value, asked.asked[0][1]) == (0.5, ("a star?",))
-        with pytest.raises(UsageError, match="that the prompt test/0000 brings: noun_phrases: field required"):
+        with pytest.raises(UsageError, match="that the prompt test/0000 brings: noun_phrases is missing"):
             scores_of(rule("shape"), [make_item(1, "a star", {"parse": {"tokens": []}})], asked)
 
     def test_without_a_table_the_reason_says_how_to_get_one(self, make_item, judge) -> None:

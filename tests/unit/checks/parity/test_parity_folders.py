@@ -78,7 +78,7 @@ def test_nothing_to_replay_is_an_error_not_a_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "", "\x00", "[1, 2"])
 def test_a_torn_recording_is_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "rules.json").write_text(text)
-    with pytest.raises(UsageError, match=r"rules\.json cannot be read") as error:
+    with pytest.raises(UsageError, match=r"rules\.json is not JSON") as error:
         find(tmp_path)
     assert "\n" not in str(error.value)
 
