@@ -59,10 +59,12 @@ def commit() -> str:
 
 
 def devices() -> list[str]:
-    """Accelerators that torch sees, by name; imports torch only when it is installed."""
+    """Accelerators that torch sees, by name; imports torch only where it is installed and, on Linux, a driver is."""
     try:
         version("torch")
     except PackageNotFoundError:
+        return []
+    if sys.platform == "linux" and not any(path.exists() for path in _DRIVERS):
         return []
     import torch
 
@@ -78,9 +80,7 @@ def device_names() -> list[str]:
 
 
 def has_cuda() -> bool:
-    """Whether torch has a device of the kind ``cuda``; imports torch only where a driver is."""
-    if sys.platform == "linux" and not any(path.exists() for path in _DRIVERS):
-        return False
+    """Whether torch has a device of the kind ``cuda``."""
     return any(name.startswith("cuda") for name in device_names())
 
 

@@ -13,14 +13,20 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from threading import get_ident
-from typing import IO
+from typing import IO, TypeAlias
 
 from nova_eval.errors import PrerequisiteError, UsageError
+
+State: TypeAlias = tuple[int, int, int, int, int]
+"""Size, two times of change in ns, device and inode."""
+
+_SETTLED = 2_000_000_000  # ns; the coarsest clock of a file system that is in use
 
 
 def write(path: Path, data: bytes | str, *, remedy: str = "") -> Path:
@@ -136,6 +142,17 @@ def opened(path: Path) -> IO[bytes]:
         os.close(number)
         raise OSError(errno.EINVAL, "not a regular file")
     return os.fdopen(number, "rb")
+
+
+def state(path: Path) -> State:
+    """What changes when a file does. OSError where it cannot be asked for."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino
+
+
+def is_settled(found: Sequence[int]) -> bool:
+    """Whether a file in this state cannot change any more without a trace."""
+    return max(found[1], found[2]) + _SETTLED < time.time_ns()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.judges import JUDGES, filed_under
 from nova_eval.protocols import Scorer, is_light
+from nova_eval.runs import known_judges
 from nova_eval.weights import catalogue as weights
 
 
@@ -43,11 +44,18 @@ class Judging:
 
 
 def made(judge: str) -> AtHand:
-    """Makes the judge, which reads its weight files for their digest; imports nothing where one is missing."""
+    """Makes the judge, which reads its weight files for their digest; imports nothing where one is missing.
+
+    A judge that was made before, of the same files, need not be.
+    """
     for row in weights.missing(judge):
         weights.locate(row.name)
+    if (known := known_judges.recall(judge)) is not None:
+        return AtHand(*known)
     judge_made = JUDGES.make(judge)
-    return AtHand(filed_under(judge, judge_made.digest), is_light(judge_made))
+    found = AtHand(filed_under(judge, judge_made.digest), is_light(judge_made))
+    known_judges.remember(judge, str(found.digest), light=found.light)
+    return found
 
 
 def named(judge: str) -> AtHand:

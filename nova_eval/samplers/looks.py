@@ -2,13 +2,12 @@
 
 Hashing and decoding thousands of clips takes a minute; asking the file system whether they changed takes a moment. A
 file is looked at again when its size, its times of change, or its place on the disk are others than they were. What
-changed within ``_SETTLED`` before it was looked at may change again without a trace, and is not remembered.
+changed just before it was looked at may change again without a trace, and is not remembered.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -25,10 +24,8 @@ from nova_eval.media import probe
 from nova_eval.media.videos import MediaFacts
 
 T = TypeVar("T")
-State = tuple[int, int, int, int, int]  # size, two times of change in ns, device, inode
 
 _FORMAT = 1
-_SETTLED = 2_000_000_000  # ns; the coarsest clock of a file system that is in use
 _MOST_FILES = 200_000
 _LARGEST = 256 << 20  # bytes of a memory that is still read
 _READERS = ("av", "Pillow")  # another version may see something else
@@ -36,7 +33,7 @@ _READERS = ("av", "Pillow")  # another version may see something else
 
 @dataclass(slots=True)
 class _Look:
-    state: State
+    state: files.State
     settled: bool
     digest: str | None = None
     problem: str | None = None
@@ -109,10 +106,10 @@ class Looks:
             pass  # a memory that cannot be written costs time, nothing else
 
     def _look(self, path: Path) -> _Look:
-        state, name = _state(path), str(path)
+        state, name = files.state(path), str(path)
         look = self._looks.get(name) or self._remembered.get(name)
         if look is None or look.state != state:
-            look = _Look(state, _is_settled(state))
+            look = _Look(state, files.is_settled(state))
         self._looks[name] = look
         return look
 
@@ -136,18 +133,9 @@ class Looks:
             return {}  # every field is looked at below: of 200,000 files it has to be quick
 
 
-def _state(path: Path) -> State:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino
-
-
-def _is_settled(state: State) -> bool:
-    return max(state[1], state[2]) + _SETTLED < time.time_ns()
-
-
-def _unchanged(path: Path, state: State) -> bool:
+def _unchanged(path: Path, state: files.State) -> bool:
     try:
-        return _state(path) == state
+        return files.state(path) == state
     except OSError:
         return False
 

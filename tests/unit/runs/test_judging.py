@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from nova_eval import files
 from nova_eval.errors import PrerequisiteError
 from nova_eval.judges import JUDGES
 from nova_eval.protocols import is_light
+from nova_eval.runs import known_judges
 from nova_eval.runs.judging import AtHand, judging, made, named
 from nova_eval.runs.opening import open_run, survey
 from nova_eval.runs.options import resolve
@@ -98,3 +101,62 @@ def test_samplers_say_of_themselves_whether_they_are_light() -> None:
         "folder",
         "imported",
     }
+
+
+class TestKnownJudges:
+    """A judge is made once for as long as its files, its code and its packages stay."""
+
+    @pytest.fixture
+    def weights(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv(catalogue.FOLDER_VARIABLE, str(tmp_path))
+        monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path / "cache"))
+        now = time.time_ns
+        monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)  # every file is settled
+        row, *_ = catalogue.needs("raft_things")  # of files that can stand for each other one is enough
+        path = tmp_path / row.file
+        path.write_bytes(b"weights")
+        return path
+
+    @pytest.fixture
+    def makings(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        names: list[str] = []
+        make = JUDGES.make
+        monkeypatch.setattr(JUDGES, "make", lambda name: names.append(name) or make(name))
+        return names
+
+    def test_the_second_look_makes_none(self, weights: Path, makings: list[str]) -> None:
+        first = made("raft_things")
+        assert made("raft_things") == first
+        assert makings == ["raft_things"]
+
+    @pytest.mark.parametrize("change", ["bytes", "place", "packages", "memory"])
+    def test_what_changed_is_looked_at_again(
+        self, weights: Path, makings: list[str], monkeypatch: pytest.MonkeyPatch, change: str
+    ) -> None:
+        first = made("raft_things")
+        if change == "bytes":
+            weights.write_bytes(b"WEIGHTS")
+        elif change == "place":
+            (weights.parent / "other").mkdir()
+            weights.rename(weights.parent / "other" / weights.name)
+            monkeypatch.setenv(catalogue.FOLDER_VARIABLE, str(weights.parent / "other"))
+        elif change == "packages":
+            monkeypatch.setattr(known_judges, "_code", lambda: "others")
+        else:
+            (weights.parent / "cache" / "looks" / "judges.json").write_text('{"raft_things": {"code": []}}')
+        assert (made("raft_things") == first) == (change != "bytes")
+        assert makings == ["raft_things"] * 2
+
+    def test_files_written_just_now_are_not_remembered(
+        self, weights: Path, makings: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(files, "is_settled", lambda state: False)
+        made("raft_things")
+        made("raft_things")
+        assert makings == ["raft_things"] * 2
+
+    def test_a_missing_file_is_said_whatever_was_known(self, weights: Path) -> None:
+        made("raft_things")
+        weights.unlink()
+        with pytest.raises(PrerequisiteError, match="weights fetch raft_things"):
+            made("raft_things")

@@ -32,7 +32,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return file_digest(path)
 
     monkeypatch.setattr(module, "file_digest", counting)
-    monkeypatch.setattr(module.time, "time_ns", lambda: now() + HOUR)
+    monkeypatch.setattr(time, "time_ns", lambda: now() + HOUR)
     return names
 
 
