@@ -188,6 +188,11 @@ class BenchmarkConfig(_Frozen):
         return (*self.dimensions, *self.composites)
 
     @property
+    def headline(self) -> str:
+        """The one number that a model is known by: the last composite, or the dimension ``overall``; "" without."""
+        return self.composites[-1] if self.composites else "overall" if "overall" in self.dimensions else ""
+
+    @property
     def official_samples(self) -> tuple[str, ...]:
         """The values of ``RunSummary.samples_per_prompt`` that equal the benchmark's own rule."""
         counts = {self.protocol.samples_per_prompt, *self.protocol.official_samples_per_prompt.values()}

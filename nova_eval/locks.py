@@ -57,6 +57,16 @@ def check_free(path: Path, what: str) -> None:
         _refuse_if_taken(path, number, what)
 
 
+def is_claimed(path: Path) -> bool:
+    """Whether somebody who may be alive says that it holds ``path``. Nothing is taken or written."""
+    try:
+        with path.open("rb") as stream:
+            holder = _holder(stream.fileno())
+    except OSError:
+        return False
+    return bool(holder) and not _is_gone(holder)
+
+
 def _refuse_if_taken(path: Path, number: int, what: str) -> None:
     taken, holder = _taken(number), _holder(number)
     if taken is False or (taken is None and holder and not _is_gone(holder)):

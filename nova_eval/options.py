@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from nova_eval.errors import UsageError
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 _SHARD, _ORDER = re.compile(r"(\d+)/(\d+)"), re.compile(r"suite|shuffled:\d+")
 
 THERE = "there"
@@ -39,6 +40,10 @@ class RunOptions:
     "suite (the default), or shuffled:SEED."
     results: Path = Path("results")
     "Folder that holds runs (default: results)."
+    name: str = ""
+    "What the run is called (default: its model and a digest of all that makes its samples)."
+    label: str = ""
+    "What tables call it (default: its model)."
     workers: int = 0
     "Processes (default: one per device, or one per core for light samplers)."
     device: str = "auto"
@@ -62,6 +67,10 @@ class RunOptions:
             raise UsageError(f"samples-per-prompt: must be 1 or more, or 'official' (got {self.samples_per_prompt})")
         if not _ORDER.fullmatch(self.order):
             raise UsageError(f"order: must be 'suite' or 'shuffled:<seed>' (got {self.order!r})")
+        if self.name:
+            check_name(self.name)
+        if not self.label.isprintable():
+            raise UsageError(f"label: {self.label!r} is not one line of text", remedy="use letters, digits and blanks")
         if self.shard is not None:
             _ = self.part
 
@@ -76,10 +85,20 @@ class RunOptions:
         return int(match[1]) % int(match[2]), int(match[2])
 
     def record(self) -> dict[str, Any]:
-        """As the manifest has it: what JSON can hold, and the shard as a pair of numbers."""
+        """As the manifest has it: what JSON can hold, and the shard as a pair of numbers. The folder has the name."""
         values = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
-        values = {key: value for key, value in values.items() if value or key not in ("prompts", "judges")}
+        values = {key: value for key, value in values.items() if value or key not in ("prompts", "judges", "label")}
+        del values["name"]
         return values | {"shard": list(self.part) if self.shard else None}
+
+
+def check_name(name: str) -> None:
+    """UsageError for what cannot be the name of a run's folder."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a run",
+            remedy="use up to 150 letters, digits and . _ - beginning with a letter or digit",
+        )
 
 
 @dataclass(frozen=True)

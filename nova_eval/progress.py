@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 _PLAIN_LINE_EVERY_SECONDS = 10.0
-_MIB = 1 << 20
 
 
 class Progress(Protocol):
@@ -150,13 +149,13 @@ class _TransferLines:
         now = time.monotonic()
         began, first = self._started.setdefault(step.name, (now, step.bytes))
         if step.state == "done":
-            print(f"{step.name} {step.bytes / _MIB:.1f} MiB, took {_clock(now - began)}", file=sys.stderr, flush=True)
+            print(f"{step.name} {size_text(step.bytes)}, took {_clock(now - began)}", file=sys.stderr, flush=True)
         elif step.state == "fetching" and now - self._said.setdefault(step.name, began) >= _PLAIN_LINE_EVERY_SECONDS:
             self._said[step.name] = now
             rate = (step.bytes - first) / max(now - began, 1e-9)
-            whole = f"/{step.total / _MIB:.1f}" if step.total else ""
+            whole = f" of {size_text(step.total)}" if step.total else ""
             left = f", {_clock((step.total - step.bytes) / rate)} left" if step.total and rate else ""
-            text = f"{step.name} {step.bytes / _MIB:.1f}{whole} MiB, {rate / _MIB:.1f} MiB/s{left}"
+            text = f"{step.name} {size_text(step.bytes)}{whole}, {size_text(rate)}/s{left}"
             print(text, file=sys.stderr, flush=True)
 
 
@@ -166,7 +165,7 @@ def _transfer_bars() -> Iterator[Callable[[Transfer], None]]:
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         shown: dict[str, Any] = {}
 
@@ -178,6 +177,14 @@ def _transfer_bars() -> Iterator[Callable[[Transfer], None]]:
             bar.update(shown[step.name], completed=step.bytes, total=step.total or None)
 
         yield show
+
+
+def size_text(count: float) -> str:
+    """A number of bytes in words, in steps of a thousand: 12.5 MB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:.0f} bytes"
 
 
 def _clock(seconds: float) -> str:

@@ -15,6 +15,8 @@ app = App(
 )
 prompts_app = App(name="prompts", help="Fetch or verify the pinned official prompt files.")
 app.command(prompts_app)
+runs_app = App(name="runs", help="List runs, look at one, give it another name, remove it.")
+app.command(runs_app)
 weights_app = App(name="weights", help="Fetch, verify or list the official weight files of judges.")
 app.command(weights_app)
 reference_app = App(name="reference", help="Keep what comparing needs of a run in one small file.")

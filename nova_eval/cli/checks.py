@@ -70,7 +70,7 @@ def crosscheck(
     Parameters
     ----------
     run
-        A run folder, or a name from `list runs`.
+        A run folder, or a name from `runs list`.
     json
         Print a JSON list instead of the table.
     """

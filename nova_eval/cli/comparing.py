@@ -41,7 +41,7 @@ def compare(
     Parameters
     ----------
     reference
-        A run folder, a name from `list runs`, or a reference file (.parquet).
+        A run folder, a name from `runs list`, or a reference file (.parquet).
     runs
         The same: what is held against it.
     gate
@@ -86,7 +86,7 @@ def reference_save(run: str, file: Path, /, *, results: Path = Path("results")) 
     Parameters
     ----------
     run
-        A run folder, or a name from `list runs`.
+        A run folder, or a name from `runs list`.
     file
         Where to (.parquet); it must not exist yet.
     """
@@ -104,7 +104,7 @@ def reference_update(
     Parameters
     ----------
     run
-        A run folder, or a name from `list runs`.
+        A run folder, or a name from `runs list`.
     file
         The reference file.
     allow
@@ -138,7 +138,7 @@ def calibrate(*runs: str, results: Path = Path("results"), json: bool = False) -
     Parameters
     ----------
     runs
-        Run folders, names from `list runs`, or reference files.
+        Run folders, names from `runs list`, or reference files.
     json
         Print a JSON list instead of the table and the [gates] to paste.
     """
@@ -160,7 +160,7 @@ def power(run: str, /, *, results: Path = Path("results"), json: bool = False) -
     Parameters
     ----------
     run
-        A run folder, a name from `list runs`, or a reference file.
+        A run folder, a name from `runs list`, or a reference file.
     json
         Print a JSON list instead of the table.
     """

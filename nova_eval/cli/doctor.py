@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from nova_eval import environment, packages
+from nova_eval.progress import size_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,10 @@ def _accelerators() -> Finding:
 
 
 def _disk() -> Finding:
-    free = shutil.disk_usage(Path.cwd()).free / 2**30
-    return Finding("disk", free > 1, f"{free:.0f} GiB free here", "choose another folder with --results", required=True)
+    free = shutil.disk_usage(Path.cwd()).free
+    return Finding(
+        "disk", free > 1e9, f"{size_text(free)} free here", "choose another folder with --results", required=True
+    )
 
 
 def _prompt_files() -> list[Finding]:
@@ -124,8 +127,8 @@ def _judges() -> list[Finding]:
             if unknown:
                 detail += f"; not part of this version: {', '.join(unknown)}"
             if files:
-                size = sum(row.bytes for row in files.values()) / 1e9
-                detail += f"; {len(files)} weight files missing, about {size:.1f} GB"
+                size = sum(row.bytes for row in files.values())
+                detail += f"; {len(files)} weight files missing, about {size_text(size)}"
             remedy = f"python -m nova_eval weights fetch {name}" if files else ""
             findings.append(Finding(f"{name} {kind} judges", ready == len(judges), detail, remedy))
     return findings
@@ -142,8 +145,8 @@ def _checkpoints() -> list[Finding]:
             checkpoint = profile.sampler.get("checkpoint")
             if checkpoint:
                 files = checkpoint_files(str(checkpoint))
-                size = sum(file.bytes for file in files) / 1e9
-                detail = f"not here, about {size:.1f} GB" if files else "here"
+                size = sum(file.bytes for file in files)
+                detail = f"not here, about {size_text(size)}" if files else "here"
                 remedy = "the first run fetches it; or give a folder: --sampler nova:FOLDER"
                 found[checkpoint] = Finding(f"checkpoint {checkpoint}", not files, detail, remedy)
     return list(found.values())

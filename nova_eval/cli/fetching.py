@@ -7,7 +7,7 @@ from pathlib import Path
 from nova_eval import errors
 from nova_eval.cli.apps import prompts_app, weights_app
 from nova_eval.cli.flags import print_json, talk
-from nova_eval.progress import transfers
+from nova_eval.progress import size_text, transfers
 
 
 @prompts_app.command(name="fetch")
@@ -54,8 +54,8 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
     judges_of = judges_by_benchmark()
     missing = [row for row in weights.listing(names, judges_of) if row.path is None]
     for row in missing:
-        talk(f"to fetch: {row.entry.name}, {row.bytes / 2**20:.1f} MiB, licence {row.entry.licence}")
-    talk(f"to fetch in all: {sum(row.bytes for row in missing) / 2**30:.2f} GiB")
+        talk(f"to fetch: {row.entry.name}, {size_text(row.bytes)}, licence {row.entry.licence}")
+    talk(f"to fetch in all: {size_text(sum(row.bytes for row in missing))}")
     with transfers() as show:
         paths = weights.fetch(names, judges_of, mirror=mirror, offline=offline, progress=show)
     for path in paths:
@@ -106,11 +106,11 @@ def weights_list(*names: str, json: bool = False) -> int:
     else:
         for row in rows:
             state, judges = "here" if row.path else "missing", ", ".join(row.entry.used_by)
-            print(f"{row.entry.name:<24} {state:<8} {row.bytes / 2**20:>8.1f} MiB  {row.entry.licence}  ({judges})")
+            print(f"{row.entry.name:<24} {state:<8} {size_text(row.bytes):>9}  {row.entry.licence}  ({judges})")
         here = {row.entry.instead_of or row.entry.name for row in rows if row.path}
         missing = [row for row in rows if not row.entry.instead_of and row.entry.name not in here]
         if missing:
-            size = sum(row.bytes for row in missing) / 2**30
+            size = size_text(sum(row.bytes for row in missing))
             what = " ".join(names) or "[judge or benchmark]"
-            talk(f"missing: {len(missing)} files, {size:.2f} GiB; python -m nova_eval weights fetch {what}")
+            talk(f"missing: {len(missing)} files, {size}; python -m nova_eval weights fetch {what}")
     return errors.OK

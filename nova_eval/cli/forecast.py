@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nova_eval.progress import size_text
+
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """The object of ``runs.forecast`` for people."""
@@ -24,19 +26,12 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield "sampling: no figure before the first samples are made; --seconds-per-sample gives one"
     if found["media_bytes_left"] is not None:
         kind = "by the samples made" if found["samples_done"] else "estimate"
-        yield f"media: {_size(found['media_bytes_left'])} on disk ({kind})"
+        yield f"media: {size_text(found['media_bytes_left'])} on disk ({kind})"
     yield f"scorers ready: {len(found['scorers'])} of {len(found['scorers']) + len(found['unavailable'])}"
     if not found["to_fetch"]:
         yield "to fetch: nothing"
         return
-    yield f"to fetch: {len(found['to_fetch'])} files or parts, about {_size(found['to_fetch_bytes'])} in all"
+    yield f"to fetch: {len(found['to_fetch'])} files or parts, about {size_text(found['to_fetch_bytes'])} in all"
     width = max(len(file["name"]) for file in found["to_fetch"])
     for file in found["to_fetch"]:
-        yield f"  {file['name']:<{width}}  {_size(file['bytes']):>10}  {file['licence']}"
-
-
-def _size(count: int) -> str:
-    for unit, bytes_ in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= bytes_:
-            return f"{count / bytes_:,.1f} {unit}"
-    return f"{count} bytes"
+        yield f"  {file['name']:<{width}}  {size_text(file['bytes']):>10}  {file['licence']}"

@@ -1,31 +1,33 @@
-"""What there is by name: benchmarks, samplers, judges, profiles, dimensions, baselines and runs."""
+"""What there is by name: benchmarks, samplers, judges, profiles, dimensions, baselines; and runs in a line each."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova_eval.adapters import benchmark_names, judges_by_benchmark, load_benchmark
 from nova_eval.config import BenchmarkConfig
-from nova_eval.errors import CorruptStoreError, unknown
+from nova_eval.errors import unknown
 from nova_eval.judges import JUDGES
-from nova_eval.runs.finding import folders, name_of
+from nova_eval.progress import size_text
+from nova_eval.report.grid import in_unit, rounded
 from nova_eval.runs.options import split_name
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.settings import REQUIRED, KnowsModels, settings_of, shown
-from nova_eval.store import RunStore
+
+if TYPE_CHECKING:
+    from nova_eval.runs.catalogue import Entry
 
 Listed = dict[str, Any]
 
 
-def items(what: str, results: Path, of: str = "") -> list[Listed]:
+def items(what: str, of: str = "") -> list[Listed]:
     """One dictionary an item, its name first. ``of`` is a sampler, whose settings are meant, or what to keep to."""
     if of and what == "samplers":
         return _settings(of)
-    rows = _LISTS[what](results)
+    rows = _LISTS[what]()
     kept = [row for row in rows if not of or of in {row["name"], *_benchmarks_of(row)}]
     if of and not kept:
         raise unknown(f"name in the list of {what}", of, {row["name"] for row in rows} | {*benchmark_names()})
@@ -51,7 +53,7 @@ def _settings(sampler: str) -> list[Listed]:
     return rows
 
 
-def _benchmarks(results: Path) -> list[Listed]:
+def _benchmarks() -> list[Listed]:
     return [
         {
             "name": config.name,
@@ -65,7 +67,7 @@ def _benchmarks(results: Path) -> list[Listed]:
     ]
 
 
-def _profiles(results: Path) -> list[Listed]:
+def _profiles() -> list[Listed]:
     return [
         {"name": name, "benchmark": config.name, "variant": profile.variant, "sampler": json.dumps(profile.sampler)}
         for config in _configs()
@@ -73,7 +75,7 @@ def _profiles(results: Path) -> list[Listed]:
     ]
 
 
-def _dimensions(results: Path) -> list[Listed]:
+def _dimensions() -> list[Listed]:
     return [
         {"name": name, "benchmark": config.name, "group": dimension.group, "judge": dimension.role or "pixels"}
         for config in _configs()
@@ -81,7 +83,7 @@ def _dimensions(results: Path) -> list[Listed]:
     ]
 
 
-def _baselines(results: Path) -> list[Listed]:
+def _baselines() -> list[Listed]:
     from nova_eval.report.baselines import load_published
 
     return [
@@ -91,7 +93,7 @@ def _baselines(results: Path) -> list[Listed]:
     ]
 
 
-def _checkpoints(results: Path) -> list[Listed]:
+def _checkpoints() -> list[Listed]:
     """The released NOVA family with the learnt parameters of each part, in millions."""
     from nova_eval.nova import checkpoint
     from nova_eval.nova.config import RELEASED
@@ -104,7 +106,7 @@ def _checkpoints(results: Path) -> list[Listed]:
     return rows
 
 
-def _judges(results: Path) -> list[Listed]:
+def _judges() -> list[Listed]:
     """Each judge, whether its weights are here, and the benchmarks that ask it."""
     from nova_eval.weights.catalogue import missing, needs
 
@@ -112,8 +114,8 @@ def _judges(results: Path) -> list[Listed]:
     rows: list[Listed] = []
     for name in JUDGES:
         absent = missing(name)
-        size = sum(row.bytes for row in absent) / 1e6
-        state = f"weights missing, {size:,.0f} MB: {', '.join(row.name for row in absent)}" if absent else "ready"
+        size = size_text(sum(row.bytes for row in absent))
+        state = f"weights missing, {size}: {', '.join(row.name for row in absent)}" if absent else "ready"
         if not needs(name):
             state = "ready, needs no weights"
         asking = [benchmark for benchmark, asked in judges_of.items() if name in asked]
@@ -125,35 +127,55 @@ def _configs() -> list[BenchmarkConfig]:
     return [load_benchmark(name).config for name in benchmark_names()]
 
 
-def _runs(results: Path) -> list[Listed]:
-    rows: list[Listed] = []
-    for folder in folders(results):
-        try:
-            manifest = RunStore(folder).manifest() or {}
-            fraction = manifest.get("coverage", {}).get("fraction")
-            coverage = "" if fraction is None else f"{100 * fraction:.1f} % decided"
-            rows.append(
-                {
-                    "name": manifest["run"],
-                    "model": manifest["sampler"]["name"],
-                    "status": manifest["status"],
-                    "variant": manifest["spec"]["variant"],
-                    "coverage": coverage,
-                    "started": manifest.get("started", ""),
-                }
-            )
-        except (CorruptStoreError, KeyError):
-            rows.append({"name": name_of(folder), "status": "manifest cannot be read"})
-    return rows
+def run_row(entry: Entry) -> Listed:
+    """A run in a line of the list."""
+    if entry.problem:
+        return {"name": entry.name, "progress": f"cannot be read: {entry.problem}"}
+    return {
+        "name": entry.name,
+        "model": entry.label or entry.model,
+        "settings": ", ".join(f"{name} {shown(value)}" for name, value in entry.settings.items()),
+        "seed": entry.seed,
+        "variant": entry.variant,
+        "samples": f"{entry.prompts} × {'–'.join(map(str, sorted(set(entry.per_prompt))))}",
+        "progress": progress_of(entry),
+        "score": score_of(entry),
+    }
 
 
-_LISTS: dict[str, Callable[[Path], list[Listed]]] = {
+def progress_of(entry: Entry) -> str:
+    """How far a run is, in words."""
+    if entry.status == "complete":
+        return "complete"
+    made = f"{entry.done} of {entry.wanted} samples"
+    scored = "" if entry.scored is None else f", {100 * entry.scored:.1f} % scored"
+    return f"at work: {made}" if entry.at_work else f"{made}{scored}"
+
+
+def score_of(entry: Entry) -> str:
+    """The headline score as tables have it."""
+    if entry.score is None:
+        return ""
+    config = load_benchmark(entry.name.partition("/")[0]).config
+    value = rounded(in_unit(entry.score, config.report.unit), config.report.decimals)
+    return f"{config.label(entry.headline)} {value}"
+
+
+def lines(rows: Sequence[Listed]) -> Iterator[str]:
+    """The rows under the names of their columns; columns that are empty in all are left out."""
+    told = [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
+    keys = [key for key in dict.fromkeys(key for row in told for key in row) if any(row.get(key) for row in told)]
+    widths = {key: max(len(key), *(len(row.get(key, "")) for row in told)) for key in keys}
+    for row in ({key: key for key in keys}, *told) if keys else ():
+        yield "  ".join(f"{row.get(key, ''):<{widths[key]}}" for key in keys).rstrip()
+
+
+_LISTS: dict[str, Callable[[], list[Listed]]] = {
     "benchmarks": _benchmarks,
-    "samplers": lambda results: [{"name": name} for name in SAMPLERS],
+    "samplers": lambda: [{"name": name} for name in SAMPLERS],
     "judges": _judges,
     "profiles": _profiles,
     "dimensions": _dimensions,
     "baselines": _baselines,
-    "runs": _runs,
     "checkpoints": _checkpoints,
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from nova_eval import errors
+from nova_eval.cli import run_folders
 from nova_eval.cli.apps import app
 from nova_eval.cli.flags import (
     PLAIN,
@@ -63,7 +64,7 @@ def score(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int
     Parameters
     ----------
     benchmark
-        A benchmark, or a run: its folder, or a name from `list runs`.
+        A benchmark, or a run: its folder, or a name from `runs list`.
     json
         Print one JSON object instead of the table.
     """
@@ -138,7 +139,7 @@ def export(run: str, folder: Path, /, *, names: str = "", link: Link = False, re
     Parameters
     ----------
     run
-        A run folder, or a name from `list runs`.
+        A run folder, or a name from `runs list`.
     folder
         Where to; it must not exist yet, or be empty.
     names
@@ -165,7 +166,7 @@ def verify(run: str, /, *, fix: bool = False, results: Path = Path("results"), j
     Parameters
     ----------
     run
-        A run folder, or a name from `list runs`.
+        A run folder, or a name from `runs list`.
     fix
         Mend what can be: damaged files are moved aside, suite and tables are written anew; `run` makes the rest anew.
     json
@@ -262,10 +263,12 @@ def list_(
     """
     from nova_eval.cli import listing as catalogue
 
-    rows = catalogue.items(what, results, of)
+    if what == "runs":
+        return run_folders.list_(of, results=results, json=json)
+    rows = catalogue.items(what, of)
     if json:
         print_json(rows)
     else:
-        for row in rows:
-            put("  ".join(str(value) for value in row.values() if value not in ("", None)))
+        for line in catalogue.lines(rows):
+            put(line)
     return errors.OK

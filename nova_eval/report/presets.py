@@ -32,7 +32,7 @@ from nova_eval.report.sheet import (
     side_by_side,
     unpaired,
 )
-from nova_eval.report.tables import run_notes
+from nova_eval.report.tables import run_notes, short_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _run_lines(
         joined.setdefault((name, summary.variant, turn), {})[summary.benchmark] = summary
     models = [model for model, _, _ in joined]
     for (model, variant, _), runs in joined.items():
-        digests = ", ".join(summary.run.rsplit("-", 1)[-1] for summary in runs.values())
+        digests = ", ".join(short_name(summary.run) for summary in runs.values())
         label = model if models.count(model) == 1 else f"{model} ({variant} prompts, {digests})"
         yield Line(
             label,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -166,12 +167,19 @@ def in_which_unit(config: BenchmarkConfig) -> str:
 
 
 def run_labels(summaries: Sequence[RunSummary]) -> list[str]:
-    """Each run's label, else its model, with the digest that ends the run's name where two runs share it."""
+    """Each run's label, else its model; where two runs share it, with what tells them apart."""
     names = [summary.label or summary.model for summary in summaries]
     return [
-        name if names.count(name) == 1 else f"{name} ({summary.run.rsplit('-', 1)[-1]})"
+        name if names.count(name) == 1 else f"{name} ({short_name(summary.run)})"
         for name, summary in zip(names, summaries, strict=True)
     ]
+
+
+def short_name(run: str) -> str:
+    """What tells two runs of a model apart: the digest at the end of the name, or the name that its user gave."""
+    name = run.rpartition("/")[2]
+    digest = name.rpartition("-")[2]
+    return digest if digest != name and re.fullmatch("[0-9a-f]+", digest) else name
 
 
 def ordered(metrics: Sequence[Metric], config: BenchmarkConfig) -> list[Metric]:

@@ -23,7 +23,7 @@ from nova_eval.protocols import MediaSource, SamplerInfo, is_light
 from nova_eval.records import Prompt
 from nova_eval.runs.cost import PEAK_TFLOPS
 from nova_eval.runs.external import ExternalMedia
-from nova_eval.runs.finding import scored_in
+from nova_eval.runs.finding import home, identity_of, label_in, scored_in
 from nova_eval.runs.judging import Judging, Look, judging, made, named
 from nova_eval.runs.options import validated
 from nova_eval.runs.part import Part, asked, recorded, within
@@ -60,9 +60,11 @@ def open_run(
         )
     suite, whole = suites(spec, options)
     options = _counted(options, sampler if media_source is None else media_source, suite)
+    identity = _identity(spec, info, suite)
+    folder = _folder(spec, options, info, identity)
+    options = replace(options, label=options.label or label_in(folder))
     for note in suite.notes if options.prompts else ():
         say(note)
-    folder = _folder(spec, options, info, _identity(spec, info, suite))
     return assemble(
         spec,
         options,
@@ -76,6 +78,7 @@ def open_run(
         light=is_light(sampler),
         folder=folder,
         part=None if sampling else _there(folder, suite.prompts, config, options, say),
+        identity=identity,
         say=say,
     )
 
@@ -160,7 +163,7 @@ def reopen(folder: Path) -> Run:
     """A run as its manifest tells it, for reading: needs neither its sampler nor its judges, and no official files."""
     manifest = RunStore(folder).manifest()
     if manifest is None:
-        raise UsageError(f"{folder} is not a run: it has no manifest.json", remedy="see `nova-eval list runs`")
+        raise UsageError(f"{folder} is not a run: it has no manifest.json", remedy="see `nova-eval runs list`")
     try:
         spec = RunSpec.model_validate(manifest["spec"])
         options = recorded_options(manifest)
@@ -173,7 +176,16 @@ def reopen(folder: Path) -> Run:
     config, facts = load_benchmark(spec.benchmark).config, manifest.get("suite", {})
     part = recorded_part(manifest, suite, config)
     return assemble(
-        spec, options, config, suite=suite, suite_facts=facts, info=info, look=look, part=part, folder=folder
+        spec,
+        options,
+        config,
+        suite=suite,
+        suite_facts=facts,
+        info=info,
+        look=look,
+        part=part,
+        folder=folder,
+        identity=identity_of(manifest),
     )
 
 
@@ -199,6 +211,7 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
         look=made,
         part=part,
         folder=folder,
+        identity=old.identity,
         say=say,
     )
 
@@ -269,6 +282,7 @@ def assemble(
     scored: Mapping[str, str] | None = None,
     part: Part | None = None,
     light: bool = True,
+    identity: str = "",
     say: Say = lambda text: None,
 ) -> Run:
     """The one place that makes a run.
@@ -300,6 +314,7 @@ def assemble(
         judging=look,
         light=light and look.light,
         store=RunStore(folder),
+        identity=identity,
         say=say,
     )
 
@@ -321,4 +336,4 @@ def _facts(suite: Suite) -> dict[str, Any]:
 
 def _folder(spec: RunSpec, options: RunOptions, info: SamplerInfo, identity: str) -> Path:
     model = re.sub(r"[^A-Za-z0-9._]+", "-", info.name)[:_LONGEST].strip("-.") or "model"
-    return options.results / "runs" / spec.benchmark / f"{model}-{identity}"
+    return home(options.results / "runs" / spec.benchmark, model, identity, options.name)

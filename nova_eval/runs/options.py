@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,7 +95,7 @@ def changed(
     chosen = _asked(flags, sets, config_file)
     chosen.pop("results", None)  # a run lies where it lies
     for key in chosen:
-        if key not in _OPTION_KEYS or key == "prompts":
+        if key not in _OPTION_KEYS or key in ("prompts", "name"):
             raise UsageError(f"{key} is part of what the run is", remedy="start another run to change it")
     return validated(RunOptions, vars(options) | chosen)
 
@@ -165,14 +165,7 @@ def _sampler_spec(
     name, argument = _sampler_name(profile, chosen)
     maker = SAMPLERS.get(name)
     known = settings_of(maker)
-    usual: dict[str, Any] = {}
-    if name == profile.sampler["name"]:
-        usual = {key: value for key, value in profile.sampler.items() if key != "name"}
-    if config.modality == "image" and "frames" in known:
-        usual.setdefault("frames", 1)
-    if name in _FINISHED:
-        finished = {"names": CUSTOM if own_names else config.name, "modality": config.modality}
-        usual |= {key: value for key, value in finished.items() if key in known}
+    usual = usual_settings(name, known, profile, config, own_names=own_names)
     if argument:
         first = next(iter(known), None)
         if first is None:
@@ -189,6 +182,21 @@ def _sampler_spec(
             remedy=f"use --sampler {name}:<{needed[0]}> or --set sampler.{needed[0]}=…",
         )
     return SamplerSpec(name=name, settings=settings)
+
+
+def usual_settings(
+    name: str, known: Collection[str], profile: Profile | None, config: BenchmarkConfig, *, own_names: bool = False
+) -> dict[str, Any]:
+    """What a sampler that knows these settings is told unless it is told otherwise."""
+    usual: dict[str, Any] = {}
+    if profile is not None and name == profile.sampler["name"]:
+        usual = {key: value for key, value in profile.sampler.items() if key != "name"}
+    if config.modality == "image" and "frames" in known:
+        usual.setdefault("frames", 1)
+    if name in _FINISHED:
+        finished = {"names": CUSTOM if own_names else config.name, "modality": config.modality}
+        usual |= {key: value for key, value in finished.items() if key in known}
+    return usual
 
 
 def split_name(text: str) -> tuple[str, str]:

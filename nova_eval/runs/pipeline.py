@@ -6,10 +6,9 @@ Each looks at what is on disk first and does only what is missing, so calling it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from nova_eval.progress import progress
 from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.runs.external import ExternalMedia
+from nova_eval.runs.holding import held
 from nova_eval.runs.log import RunLog
 from nova_eval.runs.opening import placed, recorded_judging, recorded_options, recorded_part
 from nova_eval.runs.part import Part, asked, union
@@ -70,24 +70,9 @@ def _logged(opened: Run) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def driving(opened: Run) -> Iterator[None]:
-    """Held while a process works on its shard of a run, so that no second one does.
-
-    Nor does one that works on the whole, or on a shard of another division that has prompts in common with this one.
-    """
-    part, parts = opened.options.part
-
-    def name(part: int, parts: int) -> str:
-        return f"shard {part}/{parts} of {opened.name}" if parts > 1 else opened.name
-
-    with ExitStack() as held:
-        with locks.waiting(opened.store.lock("driving")):
-            for path, other, others in opened.store.shard_locks():
-                if (other, others) != (part, parts) and (other - part) % gcd(others, parts) == 0:
-                    locks.check_free(path, name(other, others))
-            held.enter_context(locks.claimed(opened.store.shard_lock(part, parts), name(part, parts)))
-        yield
+def driving(opened: Run) -> AbstractContextManager[None]:
+    """Held while a process works on its shard of a run, so that no second one does."""
+    return held(opened.store, opened.name, *opened.options.part)
 
 
 def engine_for(opened: Run) -> LocalEngine:
@@ -191,7 +176,11 @@ def _reduced(opened: Run) -> Outcome:
     outcome = summarise(opened)
     record = outcome if whole is opened else summarise(whole)
     coverage = record.summary.coverage
-    state = {"started": old.get("started", _now()), "coverage": {**asdict(coverage), "fraction": coverage.fraction}}
+    state = {
+        "started": old.get("started", _now()),
+        "coverage": {**asdict(coverage), "fraction": coverage.fraction},
+        "metrics": {metric.name: metric.value for metric in record.summary.metrics},
+    }
     if coverage.unscored:
         opened.store.write_manifest(_manifest(whole, status="started", **state))
     else:
@@ -288,6 +277,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
     return {
         **state,
         "run": opened.name,
+        "identity": opened.identity,
         "model": opened.model,
         "spec": opened.spec.model_dump(mode="json"),
         "options": opened.options.record(),

@@ -23,6 +23,7 @@ class Run:
 
     ``whole`` are the prompts that official names count: more than ``suite`` where that is a chosen part of them.
 
+    ``identity`` is a digest of all that makes its samples, "" where that is not known, whatever its folder is called.
     ``light`` says that neither its sampler nor its judges use an accelerator or much memory.
     """
 
@@ -40,6 +41,7 @@ class Run:
     judging: Judging
     light: bool
     store: RunStore
+    identity: str
     say: Say = field(repr=False)
 
     @property

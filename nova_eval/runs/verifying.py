@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -165,7 +166,8 @@ def _tables(opened: Run, fix: bool) -> Iterator[Fault]:
         return
     folder = files.inside(opened.store.folder, "tables")
     with TemporaryDirectory() as made:
-        written = pipeline.write_tables(opened, outcome, Path(made))
+        named = replace(outcome.summary, run=(opened.store.manifest() or {}).get("run", opened.name))
+        written = pipeline.write_tables(opened, replace(outcome, summary=named), Path(made))  # under the name of then
         stale = [path.name for path in written if not _alike(folder / path.name, path)]
     told = (opened.store.manifest() or {}).get("coverage", {}).get("fraction")
     if told not in (None, outcome.summary.coverage.fraction):

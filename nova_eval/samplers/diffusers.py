@@ -128,7 +128,7 @@ class DiffusersSampler:
         if self.folder.parent.name == "snapshots":  # of the hub, by commit
             shown["revision"] = self.folder.name
         self.info = SamplerInfo(
-            name="diffusers",
+            name=_name(self.folder),
             modality="video" if video else "image",
             checkpoint=_checkpoint_digest(self.folder, variant),
             fps=float(call.get("frame_rate", fps or _FPS)) if video else 0.0,
@@ -199,6 +199,11 @@ class DiffusersSampler:
             if self.info.modality == "image" and len(clip) != 1:
                 raise UsageError(f"{self._class.__name__} made {len(clip)} frames of an image", remedy="set frames=1")
         return clips
+
+
+def _name(folder: Path) -> str:
+    """What the model is called: its folder, or its repository of the hub."""
+    return folder.parents[1].name.rpartition("--")[2] if folder.parent.name == "snapshots" else folder.name
 
 
 def _arguments(pipeline: Any) -> dict[str, Setting]:

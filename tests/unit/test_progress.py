@@ -10,7 +10,7 @@ import pytest
 from nova_eval import progress
 from nova_eval.progress import Transfer, transfers
 
-MIB = 1 << 20
+MB = 1_000_000
 
 
 class Terminal(io.StringIO):
@@ -29,32 +29,30 @@ def shown(monkeypatch: pytest.MonkeyPatch, steps: list[Transfer], stream: io.Str
 
 def test_a_pipe_gets_a_line_a_finished_file_and_none_for_what_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [
-        Transfer("here", "present", MIB, MIB),
-        *(Transfer("coming", "fetching", place * MIB, 3 * MIB) for place in range(4)),
-        Transfer("coming", "done", 3 * MIB, 3 * MIB),
+        Transfer("here", "present", MB, MB),
+        *(Transfer("coming", "fetching", place * MB, 3 * MB) for place in range(4)),
+        Transfer("coming", "done", 3 * MB, 3 * MB),
     ]
-    assert shown(monkeypatch, steps, io.StringIO()) == "coming 3.0 MiB, took 0:00\n"
+    assert shown(monkeypatch, steps, io.StringIO()) == "coming 3.0 MB, took 0:00\n"
 
 
 def test_a_file_that_takes_long_gets_lines_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = [
-        Transfer("coming", "fetching", place * MIB, total) for place, total in ((1, 4 * MIB), (2, 4 * MIB), (3, 0))
-    ]
+    steps = [Transfer("coming", "fetching", place * MB, total) for place, total in ((1, 4 * MB), (2, 4 * MB), (3, 0))]
     first, second, third = shown(monkeypatch, steps, io.StringIO(), every=0.0).splitlines()
-    assert first.startswith("coming 1.0/4.0 MiB, 0.0 MiB/s")
-    assert second.startswith("coming 2.0/4.0 MiB, ")
+    assert first.startswith("coming 1.0 MB of 4.0 MB, 0 bytes/s")
+    assert second.startswith("coming 2.0 MB of 4.0 MB, ")
     assert second.endswith(" left")
-    assert third.startswith("coming 3.0 MiB, ")
+    assert third.startswith("coming 3.0 MB, ")
 
 
 def test_a_terminal_gets_a_bar_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [
-        Transfer("one", "fetching", MIB, 2 * MIB),
-        Transfer("two", "done", MIB, MIB),
+        Transfer("one", "fetching", MB, 2 * MB),
+        Transfer("two", "done", MB, MB),
         Transfer("old", "present", 1, 1),
     ]
     text = shown(monkeypatch, steps, Terminal())
     assert "one" in text
-    assert "1.0/2.0 MiB" in text
+    assert "1.0/2.0 MB" in text
     assert "two" in text
     assert "old" not in text

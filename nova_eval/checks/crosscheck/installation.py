@@ -21,6 +21,7 @@ from nova_eval import files, reading
 from nova_eval.environment import cache_root
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.identity import digest
+from nova_eval.progress import size_text
 
 PACKAGE, VERSION = "vbench", "0.1.5"
 PYTHON = (3, 11)  # transformers 4.33.2 needs tokenizers 0.13, whose wheels end there
@@ -93,7 +94,7 @@ def _make(place: Environment, recipe: dict[str, str], say: Callable[[str], None]
     free = shutil.disk_usage(place.folder.parent).free
     if free < _FREE_BYTES:
         raise PrerequisiteError(
-            f"cannot make an environment in {place.folder}: {free / 2**30:.1f} GiB are free",
+            f"cannot make an environment in {place.folder}: {size_text(free)} are free",
             remedy="free some space or choose another folder with --environment",
         )
     say(f"making an environment for {PACKAGE} {VERSION} in {place.folder} (up to 7 GB, once)")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from nova_eval import reading
 from nova_eval.checks.parity.vocabulary import vocabulary
 from nova_eval.errors import NovaEvalError, UsageError, unknown
+from nova_eval.progress import size_text
 from nova_eval.weights.catalogue import WeightFile, entry
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def main(words: Sequence[str]) -> int:
         return 2
     try:
         for path in write_folder(Path(words[0]), Path(words[1])):
-            print(f"{path.stat().st_size / 2**20:>8.1f} MiB  {path}")
+            print(f"{size_text(path.stat().st_size):>9}  {path}")
     except NovaEvalError as error:
         print(error, file=sys.stderr)
         return error.exit_code

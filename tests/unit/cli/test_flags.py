@@ -54,6 +54,8 @@ def test_every_option_can_be_given_on_the_command_line() -> None:
         "shard": ("1/4", "1/4"),
         "order": ("shuffled:3", "shuffled:3"),
         "results": ("there", Path("there")),
+        "name": ("mine", "mine"),
+        "label": ("Ours", "Ours"),
         "workers": ("2", 2),
         "device": ("cpu", "cpu"),
         "batch": ("4", 4),
