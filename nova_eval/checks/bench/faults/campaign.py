@@ -1,0 +1,95 @@
+"""Many faults of every kind, one after the other: what was injected, and what was found wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from nova_eval import files
+from nova_eval.checks.bench.faults import behaviour, commands, company, crashes, damage, strangers
+from nova_eval.checks.bench.faults.case import WORLDS, Case, Count, World
+from nova_eval.checks.bench.options import FaultsBench
+from nova_eval.errors import brief, is_interrupt, unknown
+
+_ANY = {**crashes.KINDS, **damage.KINDS, **strangers.KINDS, **company.KINDS}
+KINDS = {**_ANY, **behaviour.OWN_KINDS, **behaviour.JUDGE_KINDS}
+_FINDINGS = tuple(field.name for field in fields(Count))
+_IMAGES = 0.7  # share of faults that strike a run of images; others strike one of videos
+
+
+class Found(NamedTuple):
+    """A kind of fault, and what was counted of it."""
+
+    kind: str
+    count: Count
+
+
+def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Found]:
+    """At least ``asked.faults`` faults, of all kinds alike; equal seeds choose equal ones. What is wrong is said."""
+    for name in asked.kinds:
+        if name not in KINDS:
+            raise unknown("kind of fault", name, KINDS)
+    names = asked.kinds or tuple(KINDS)
+    counts = {name: Count() for name in names}
+    commands.load()
+    with tempfile.TemporaryDirectory(prefix="faults-") as top:
+        worlds = {name: World(name, Path(top) / "worlds") for name in WORLDS}
+        round_ = 0
+        while (left := asked.faults - sum(count.injected for count in counts.values())) > 0:
+            say(f"{left} faults to go")
+            for name in Random(f"{asked.seed} {round_}").sample(names, min(len(names), left)):
+                with tempfile.TemporaryDirectory(dir=top, prefix="case-") as folder:
+                    case = _case(name, worlds, Path(folder), Random(f"{asked.seed} {name} {round_}"), counts[name])
+                    _strike(name, case)
+                    for note in case.notes:
+                        say(f"{name} (seed {asked.seed}, round {round_}): {note}")
+            round_ += 1
+    return [Found(name, count) for name, count in counts.items()]
+
+
+def _case(name: str, worlds: dict[str, World], folder: Path, random: Random, count: Count) -> Case:
+    if name in behaviour.OWN_KINDS:
+        world = "own"
+    elif name in behaviour.JUDGE_KINDS or random.random() < _IMAGES:
+        world = "geneval"
+    else:
+        world = "vbench"
+    return Case(worlds[world], random, folder, count)
+
+
+def _strike(name: str, case: Case) -> None:
+    """A fault that leaves what the campaign itself cannot read is a finding too."""
+    try:
+        KINDS[name](case)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        case.wrong("unclear", note=f"what is left cannot be read: {brief(error)}")
+
+
+def total(found: Sequence[Found]) -> Count:
+    return Count(**{name: sum(getattr(one.count, name) for one in found) for name in _FINDINGS})
+
+
+def lines(found: Sequence[Found]) -> str:
+    """A Markdown table, the sum last."""
+    rows = [["kind", *_FINDINGS], ["---", *["---:"] * len(_FINDINGS)]]
+    for kind, count in (*found, Found("all", total(found))):
+        rows.append([kind, *(str(value) for value in asdict(count).values())])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def write(folder: Path, found: Sequence[Found]) -> list[Path]:
+    """``faults.csv`` and ``faults.md``; the paths written."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["kind", *_FINDINGS])
+    writer.writerows([one.kind, *asdict(one.count).values()] for one in found)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [files.write(folder / "faults.csv", text.getvalue()), files.write(folder / "faults.md", lines(found) + "\n")]

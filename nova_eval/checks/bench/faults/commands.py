@@ -1,0 +1,151 @@
+"""Commands of the product in processes forked from one that has loaded its modules: real files, no start-up (Linux).
+
+Worker processes are forked too, by ``forked_workers``, so that what is injected into a command reaches them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nova_eval.__main__ import main
+from nova_eval.errors import PrerequisiteError
+
+LIMIT_SECONDS = 120.0
+"""Beyond this a command hangs: the slowest takes a second or two."""
+_GRACE_SECONDS = 5.0  # until a process that outlives its command is an orphan
+_LOADED = (
+    "av pandas pyarrow.parquet cv2 scipy.stats multiprocessing.resource_tracker nova_eval.cli nova_eval.cli.show "
+    "nova_eval.runs.pipeline nova_eval.runs.exporting nova_eval.runs.importing nova_eval.runs.verifying "
+    "nova_eval.runs.forecast nova_eval.report.parquet nova_eval.report.export nova_eval.report.baselines "
+    "nova_eval.report.clips nova_eval.adapters.geneval.benchmark nova_eval.adapters.vbench.benchmark "
+    "nova_eval.samplers.sprites nova_eval.samplers.folder nova_eval.sprites.judges"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended. ``code`` below 0 is the signal that ended it; ``orphans`` are processes that outlived it."""
+
+    words: tuple[str, ...]
+    code: int
+    output: str
+    error: str
+    hung: bool = False
+    orphans: int = 0
+
+
+Preparation = Callable[[], object]
+
+
+def load() -> None:
+    """Imports, once, what commands need. PrerequisiteError where processes cannot be forked and looked at."""
+    if not sys.platform.startswith("linux"):
+        raise PrerequisiteError("bench faults needs Linux: it forks processes and asks /proc who is alive")
+    for name in _LOADED:
+        importlib.import_module(name)
+
+
+class Command:
+    """A command at work. ``prepare`` is called in its process before it; ``output`` is where its answer goes."""
+
+    def __init__(
+        self, words: Sequence[object], folder: Path, *, prepare: Sequence[Preparation] = (), output: Path | None = None
+    ) -> None:
+        self.words = tuple(map(str, words))
+        folder.mkdir(exist_ok=True)
+        self._said = tuple(folder / f"{time.monotonic_ns()}.{name}" for name in ("out", "err"))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(self.words, output or self._said[0], self._said[1], prepare)
+
+    def ended(self) -> bool:
+        """Whether it has ended, without waiting for it."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def wait(self, limit: float = LIMIT_SECONDS) -> Done:
+        """Waits for its end, or ends it; no process of it is left after this."""
+        deadline = time.monotonic() + limit
+        while (ended := os.waitpid(self.pid, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(0.003)
+        hung = ended == (0, 0)
+        if hung:
+            os.kill(self.pid, signal.SIGKILL)
+            ended = os.waitpid(self.pid, 0)
+        deadline = time.monotonic() + (0 if hung else _GRACE_SECONDS)
+        while (left := _of_session(self.pid)) and time.monotonic() < deadline:
+            time.sleep(0.003)
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        output, error = (_text(path) for path in self._said)
+        orphans = 0 if hung else len(left)
+        return Done(self.words, os.waitstatus_to_exitcode(ended[1]), output, error, hung, orphans)
+
+
+def forked_workers() -> None:
+    """In a command: its workers are forked too, and load plugins anew, as fresh processes do."""
+    from nova_eval.engines import local
+
+    def serve(*arguments: Any) -> None:
+        for name in [name for name in sys.modules if name.startswith("nova_eval_plugin_")]:
+            del sys.modules[name]
+        local_serve(*arguments)
+
+    local_serve = local.serve
+    vars(local).update(get_context=lambda method: multiprocessing.get_context("fork"), serve=serve)
+
+
+def _become(words: Sequence[str], output: Path, error: Path, prepare: Sequence[Preparation]) -> NoReturn:
+    code = 70
+    try:
+        os.setsid()
+        for number, path in ((0, Path(os.devnull)), (1, output), (2, error)):
+            way = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            os.dup2(os.open(path, way, 0o600), number)
+        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = sys.__stderr__ = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+        sys.argv = ["nova-eval", *words]
+        for act in prepare:
+            act()
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 70
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(BaseException):
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def _of_session(session: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            facts = _text(entry / "stat").rpartition(")")[2].split()
+            if len(facts) > 3 and facts[0] != "Z" and facts[3] == str(session):
+                found.append(int(entry.name))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
