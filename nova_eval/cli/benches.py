@@ -9,6 +9,7 @@ from typing import TypeVar
 from nova_eval import errors
 from nova_eval.checks.bench.options import (
     CompareBench,
+    FaultsBench,
     FolderBench,
     GenEvalBench,
     IntervalsBench,
@@ -158,6 +159,25 @@ def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -
     else:
         print(compare.lines(measured))
     return errors.OK
+
+
+@bench_app.command(name="faults")
+def bench_faults(*, asked: FaultsBench = FaultsBench(), json: bool = False) -> int:
+    """Kill, tear, fill, exchange, hang: what small runs lose, double or silently change. Exit code 1 if anything.
+
+    Parameters
+    ----------
+    json
+        Print a JSON list of {kind, injected, lost, doubled, silent, hangs, orphans, unclear}.
+    """
+    from nova_eval.checks.bench.faults import campaign
+
+    found = campaign.measure(asked, talk)
+    if asked.output is not None:
+        for path in campaign.write(asked.output, found):
+            talk(f"wrote {path}")
+    code = _print(found, campaign.lines, json=json)
+    return errors.GATE_FAILED if campaign.total(found).wrong else code
 
 
 def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:

@@ -163,3 +163,18 @@ class IntervalsBench:
     seed: int = 0
     output: Path | None = None
     "Folder for coverage.csv, with every point of the grid, and coverage.md, the table."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FaultsBench:
+    """How many faults of which kinds are done to small runs."""
+
+    faults: int = 60
+    "At least so many, of all kinds alike; about three seconds each."
+    kinds: Annotated[tuple[str, ...], _MANY] = ()
+    "Only these of those in the table."
+    seed: int = 0
+    "Chooses the moments and the places."
+    output: Path | None = None
+    "Folder for faults.csv and faults.md, the table."

@@ -49,7 +49,16 @@ def _others_made(case: Case, victim: str, rows: list[dict[str, Any]]) -> None:
 def rate(case: Case) -> None:
     """A frame rate that cannot be is said before anything is on disk."""
     value = case.random.choice(("-3", "0", "nan", "inf", "1e9", "-inf"))
-    words = ["run", "vbench", "--sampler", f"{case.world.plugin}:Misbehaving", "--results", case.results, "--limit", "1"]
+    words = [
+        "run",
+        "vbench",
+        "--sampler",
+        f"{case.world.plugin}:Misbehaving",
+        "--results",
+        case.results,
+        "--limit",
+        "1",
+    ]
     done = case.command(*words, prepare=[environment(misbehaving.RATE, value)])
     case.count.injected += 1
     case.ended(done, USAGE)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
 from nova_eval import files
 from nova_eval.checks.bench.faults import behaviour, commands, company, crashes, damage, strangers
@@ -19,24 +18,17 @@ from nova_eval.errors import brief, is_interrupt, unknown
 
 _ANY = {**crashes.KINDS, **damage.KINDS, **strangers.KINDS, **company.KINDS}
 KINDS = {**_ANY, **behaviour.OWN_KINDS, **behaviour.JUDGE_KINDS}
-_FINDINGS = tuple(field.name for field in fields(Count))
+_COLUMNS = tuple(field.name for field in fields(Count))
 _IMAGES = 0.7  # share of faults that strike a run of images; others strike one of videos
 
 
-class Found(NamedTuple):
-    """A kind of fault, and what was counted of it."""
-
-    kind: str
-    count: Count
-
-
-def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Found]:
+def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
     """At least ``asked.faults`` faults, of all kinds alike; equal seeds choose equal ones. What is wrong is said."""
     for name in asked.kinds:
         if name not in KINDS:
             raise unknown("kind of fault", name, KINDS)
     names = asked.kinds or tuple(KINDS)
-    counts = {name: Count() for name in names}
+    counts = {name: Count(name) for name in names}
     commands.load()
     with tempfile.TemporaryDirectory(prefix="faults-") as top:
         worlds = {name: World(name, Path(top) / "worlds") for name in WORLDS}
@@ -50,7 +42,7 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Found]:
                     for note in case.notes:
                         say(f"{name} (seed {asked.seed}, round {round_}): {note}")
             round_ += 1
-    return [Found(name, count) for name, count in counts.items()]
+    return list(counts.values())
 
 
 def _case(name: str, worlds: dict[str, World], folder: Path, random: Random, count: Count) -> Case:
@@ -73,23 +65,22 @@ def _strike(name: str, case: Case) -> None:
         case.wrong("unclear", note=f"what is left cannot be read: {brief(error)}")
 
 
-def total(found: Sequence[Found]) -> Count:
-    return Count(**{name: sum(getattr(one.count, name) for one in found) for name in _FINDINGS})
+def total(found: Sequence[Count]) -> Count:
+    return Count("all", **{name: sum(getattr(one, name) for one in found) for name in _COLUMNS[1:]})
 
 
-def lines(found: Sequence[Found]) -> str:
+def lines(found: Sequence[Count]) -> str:
     """A Markdown table, the sum last."""
-    rows = [["kind", *_FINDINGS], ["---", *["---:"] * len(_FINDINGS)]]
-    for kind, count in (*found, Found("all", total(found))):
-        rows.append([kind, *(str(value) for value in asdict(count).values())])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    rows = [[str(value) for value in asdict(count).values()] for count in (*found, total(found))]
+    rule = ["---", *["---:"] * len(_COLUMNS[1:])]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (_COLUMNS, rule, *rows))
 
 
-def write(folder: Path, found: Sequence[Found]) -> list[Path]:
+def write(folder: Path, found: Sequence[Count]) -> list[Path]:
     """``faults.csv`` and ``faults.md``; the paths written."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["kind", *_FINDINGS])
-    writer.writerows([one.kind, *asdict(one.count).values()] for one in found)
+    writer.writerow(_COLUMNS)
+    writer.writerows(asdict(one).values() for one in found)
     folder.mkdir(parents=True, exist_ok=True)
     return [files.write(folder / "faults.csv", text.getvalue()), files.write(folder / "faults.md", lines(found) + "\n")]

@@ -18,8 +18,10 @@ from nova_eval.checks.bench.faults.steps import Deed, Injection, nothing
 from nova_eval.errors import OK, PrerequisiteError
 
 GENEVAL = ("run", "geneval", "--sampler", "oracle", "--limit", "3", "--samples-per-prompt", "2")
-VBENCH = ("run", "vbench", "--sampler", "oracle", "--limit", "2", "--samples-per-prompt", "1")
-VBENCH = (*VBENCH, "--metrics", "temporal_flickering", "object_class")
+VBENCH = (
+    *("run", "vbench", "--sampler", "oracle", "--limit", "2", "--samples-per-prompt", "1"),
+    *("--metrics", "temporal_flickering", "object_class"),
+)
 WORLDS = {"geneval": GENEVAL, "vbench": VBENCH, "own": GENEVAL}
 
 
@@ -33,6 +35,7 @@ class Count:
     ``unclear``: another exit code than it should be, no line or several, a traceback.
     """
 
+    kind: str = ""
     injected: int = 0
     lost: int = 0
     doubled: int = 0
@@ -131,7 +134,9 @@ class Case:
     def command(self, *words: object, prepare: Sequence[Preparation] = (), output: Path | None = None) -> Done:
         return self.start(words, *prepare, output=output).wait()
 
-    def injection(self, deed: Deed, *, where: str = "", who: str = "all", workers: int = 1, lasting: bool = False) -> Injection:
+    def injection(
+        self, deed: Deed, *, where: str = "", who: str = "all", workers: int = 1, lasting: bool = False
+    ) -> Injection:
         """The deed at one of the steps that an undisturbed run takes."""
         at = self.random.randrange(max(1, self.world.steps(who, where, workers)))
         return Injection(self.results, deed, at, where, who, lasting)
@@ -185,7 +190,9 @@ class Case:
         if not damaged and (doubled := holding.doubled(run)):
             self.wrong("doubled", done, "rows", doubled)
         if (now := holding.facts(run)) != self.world.facts:
-            self.wrong("silent", done, f"other {', '.join(part for part in now if now[part] != self.world.facts[part])}")
+            self.wrong(
+                "silent", done, f"other {', '.join(part for part in now if now[part] != self.world.facts[part])}"
+            )
         self.swept(done)
         if verified:
             self.ended(self.command("verify", run), OK)

@@ -9,6 +9,7 @@ import atexit
 import importlib
 import multiprocessing
 import os
+import runpy
 import signal
 import sys
 import time
@@ -19,19 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nova_eval.__main__ import main
 from nova_eval.errors import PrerequisiteError
 
 LIMIT_SECONDS = 120.0
 """Beyond this a command hangs: the slowest takes a second or two."""
 _GRACE_SECONDS = 5.0  # until a process that outlives its command is an orphan
 _LOADED = (
-    "av pandas pyarrow.parquet cv2 scipy.stats multiprocessing.resource_tracker nova_eval.cli nova_eval.cli.show "
-    "nova_eval.runs.pipeline nova_eval.runs.exporting nova_eval.runs.importing nova_eval.runs.verifying "
-    "nova_eval.runs.forecast nova_eval.report.parquet nova_eval.report.export nova_eval.report.baselines "
-    "nova_eval.report.clips nova_eval.adapters.geneval.benchmark nova_eval.adapters.vbench.benchmark "
-    "nova_eval.samplers.sprites nova_eval.samplers.folder nova_eval.sprites.judges"
-).split()
+    *("av", "cv2", "pandas", "pyarrow.parquet", "scipy.stats", "multiprocessing.resource_tracker"),
+    *(f"nova_eval.{name}" for name in ("cli", "cli.show", "sprites.judges", "samplers.folder", "samplers.sprites")),
+    *(f"nova_eval.runs.{name}" for name in ("pipeline", "exporting", "importing", "verifying", "forecast")),
+    *(f"nova_eval.report.{name}" for name in ("baselines", "clips", "export", "parquet")),
+    *(f"nova_eval.adapters.{name}.benchmark" for name in ("geneval", "vbench")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,13 @@ class Command:
 
 def forked_workers() -> None:
     """In a command: its workers are forked too, and load plugins anew, as fresh processes do."""
-    from nova_eval.engines import local
+    from nova_eval.engines import local, serving
 
     def serve(*arguments: Any) -> None:
         for name in [name for name in sys.modules if name.startswith("nova_eval_plugin_")]:
             del sys.modules[name]
-        local_serve(*arguments)
+        serving.serve(*arguments)
 
-    local_serve = local.serve
     vars(local).update(get_context=lambda method: multiprocessing.get_context("fork"), serve=serve)
 
 
@@ -116,12 +115,13 @@ def _become(words: Sequence[str], output: Path, error: Path, prepare: Sequence[P
         for number, path in ((0, Path(os.devnull)), (1, output), (2, error)):
             way = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
             os.dup2(os.open(path, way, 0o600), number)
-        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
-        sys.stderr = sys.__stderr__ = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
+        streams = {"stdout": os.fdopen(1, "w", -1, closefd=False), "stderr": os.fdopen(2, "w", 1, closefd=False)}
+        for name, stream in streams.items():
+            vars(sys).update({name: stream, f"__{name}__": stream})
         sys.argv = ["nova-eval", *words]
         for act in prepare:
             act()
-        main()
+        runpy.run_module("nova_eval", run_name="__main__")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 70
     except BaseException:

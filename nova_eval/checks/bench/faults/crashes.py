@@ -87,9 +87,7 @@ _TWO = {"workers": 2}
 KINDS: dict[str, Kind] = {
     "driver killed": lambda case: struck(case, steps.kill, KILLED),
     "driver killed, two workers": lambda case: struck(case, steps.kill, KILLED, workers=2),
-    "driver killed by a worker's step": lambda case: struck(
-        case, steps.kill_driver, KILLED, who="workers", workers=2
-    ),
+    "driver killed by a worker's step": lambda case: struck(case, steps.kill_driver, KILLED, who="workers", workers=2),
     "worker killed": lambda case: struck(case, steps.kill, OK, who="workers", workers=2),
     "killed between media and row": lambda case: struck(case, steps.kill, KILLED, where="/samples"),
     "killed while a row is written": lambda case: struck(case, steps.tear_and_kill, KILLED, where=".jsonl"),

@@ -117,7 +117,7 @@ def _manifest(run: Path, random: Random) -> None:
     path = run / "manifest.json"
     manifest: dict[str, Any] = json.loads(path.read_text())
     changes: list[Callable[[], object]] = [
-        lambda: manifest["scorers"].popitem(),
+        manifest["scorers"].popitem,
         lambda: manifest["spec"].update(seed=manifest["spec"]["seed"] + 1),
         lambda: manifest["options"].update(samples_per_prompt=1),
         lambda: manifest["options"].update(limit=1),

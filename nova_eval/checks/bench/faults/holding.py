@@ -16,7 +16,10 @@ Row = dict[str, Any]
 def facts(run: Path) -> dict[str, Any]:
     """Rows that decide, without their timings, digests of all media, and of every table: equal between equal runs."""
     samples = sorted({_text(row, "seconds") for row in rows(run / "samples") if "failed" not in row})
-    scores = {folder.name: sorted({_text(row) for row in rows(folder) if _decides(row)}) for folder in sorted((run / "scores").glob("*"))}
+    scores = {
+        folder.name: sorted({_text(row) for row in rows(folder) if _decides(row)})
+        for folder in sorted((run / "scores").glob("*"))
+    }
     media = {str(path.relative_to(run)): digest(path) for path in sorted((run / "media").rglob("*")) if path.is_file()}
     media = {name: of for name, of in media.items() if not name.endswith(".damaged")}
     return {"samples": samples, "scores": scores, "media": media, "tables": tables(run)}
@@ -38,7 +41,9 @@ def rows(folder: Path) -> Iterator[Row]:
 
 def line(row: Row) -> bytes:
     """A row as a run holds it, its checksum included."""
-    body = json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))[:-1].encode("utf-8", "surrogatepass")
+    body = json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))[:-1].encode(
+        "utf-8", "surrogatepass"
+    )
     return body + b',"crc":"%08x"}\n' % zlib.crc32(body)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from nova_eval.protocols import Prompt, SamplerInfo
+from nova_eval.protocols import SamplerInfo
+from nova_eval.records import Prompt
 
 DEED, VICTIM, RATE = (f"NOVA_EVAL_FAULT_{name}" for name in ("DEED", "VICTIM", "RATE"))
 WEIGHTS = "weights.bin"

@@ -16,10 +16,27 @@ from nova_eval.records import Prompt
 from nova_eval.store import RunStore
 
 Row = dict[str, Any]
-_OUTSIDE = ("../secret.png", "../../../../secret.png", "/etc/passwd", "/dev/zero", "/dev/stdin", "media/../../secret.png")
+_OUTSIDE = (
+    "../secret.png",
+    "../../../../secret.png",
+    "/etc/passwd",
+    "/dev/zero",
+    "/dev/stdin",
+    "media/../../secret.png",
+)
 _NO_PATHS = ("", ".", "..", "media", "media/\0", "x" * 5000, "media/\udc80", None, 7, ["media"], {"path": "media"})
 _NO_NUMBERS: tuple[Any, ...] = (float("nan"), float("inf"), -float("inf"), "0.5", [1], {"value": 1})
-_NO_KEYS: tuple[Any, ...] = ([], ["a"], ["a", "b"], "ab", None, {"a": 1}, ["../../x", 0], ["stranger/0000", 0], [["a"], 0])
+_NO_KEYS: tuple[Any, ...] = (
+    [],
+    ["a"],
+    ["a", "b"],
+    "ab",
+    None,
+    {"a": 1},
+    ["../../x", 0],
+    ["stranger/0000", 0],
+    [["a"], 0],
+)
 _ALL = (OK, INCOMPLETE, USAGE, PREREQUISITE)
 
 
@@ -76,7 +93,9 @@ def of_prompts(case: Case) -> None:
         "text": lambda row: {"text": "../" * 9 + "secret \x1b]0;owned\x07"},
         "tags": lambda row: {"tags": ["../../secret", *row["tags"]]},
         "no tags": lambda row: {"tags": []},
-        "reference": lambda row: {"reference": {"include": [{"class": "../x", "count": 10**9}], "item": "../../secret"}},
+        "reference": lambda row: {
+            "reference": {"include": [{"class": "../x", "count": 10**9}], "item": "../../secret"}
+        },
         "no reference": lambda row: {"reference": {}},
     }
     name = case.random.choice(sorted(changes))
