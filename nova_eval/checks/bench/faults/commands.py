@@ -5,7 +5,6 @@ Worker processes are forked too, by ``forked_workers``, so that what is injected
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import multiprocessing
 import os
@@ -17,6 +16,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import util
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -128,7 +128,7 @@ def _become(words: Sequence[str], output: Path, error: Path, prepare: Sequence[P
         traceback.print_exc()
     finally:
         with suppress(BaseException):
-            atexit._run_exitfuncs()
+            vars(util)["_exit_function"]()  # what ends with the interpreter; the rest of it is the forking process's
             sys.stdout.flush()
         os._exit(code)
 
