@@ -100,17 +100,17 @@ def _all_own(opened: Run) -> bool:
 
 
 def begin(opened: Run) -> None:
-    """Writes suite and manifest of a new run; of an old one removes what killed processes left half-written.
+    """Removes what killed processes left half-written; writes suite and manifest of a new run.
 
     A suite on disk that is not the run's is written anew, and that is said. The record grows by what is asked for.
     """
     with locks.waiting(opened.store.lock("record")):
+        opened.store.sweep()
         manifest = opened.store.manifest()
         if manifest is None:
             opened.store.write_prompts(opened.suite)
             opened.store.write_manifest(_manifest(opened, status="started", started=_now()))
             return
-        opened.store.sweep()
         try:
             opened.store.prompts()
         except CorruptStoreError as error:

@@ -59,7 +59,7 @@ def rate(case: Case) -> None:
         "--limit",
         "1",
     ]
-    done = case.command(*words, prepare=[environment(misbehaving.RATE, value)])
+    done = case.command(*words, "--results", case.results, prepare=[environment(misbehaving.RATE, value)])
     case.count.injected += 1
     case.ended(done, USAGE)
     if case.results.exists() and any(case.results.rglob("*.jsonl")):

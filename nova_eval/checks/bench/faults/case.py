@@ -67,7 +67,8 @@ class World:
         words = list(WORLDS[self.name])
         if self.name == "own":
             words[words.index("oracle")] = f"{self.plugin}:Misbehaving"
-        return [*words, "--workers", str(workers), "--batch", str(batch), "--results", str(results), *more]
+            words += ["--variant", "sprites"]
+        return [*words, "--workers", str(workers), "--batch", str(batch), "--json", "--results", str(results), *more]
 
     @cached_property
     def run(self) -> Path:

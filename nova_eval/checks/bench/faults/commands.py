@@ -5,6 +5,7 @@ Worker processes are forked too, by ``forked_workers``, so that what is injected
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -26,7 +27,9 @@ LIMIT_SECONDS = 120.0
 """Beyond this a command hangs: the slowest takes a second or two."""
 _GRACE_SECONDS = 5.0  # until a process that outlives its command is an orphan
 _LOADED = (
-    *("av", "cv2", "pandas", "pyarrow.parquet", "scipy.stats", "multiprocessing.resource_tracker"),
+    *("av", "cv2", "pandas", "pyarrow.pandas_compat", "pyarrow.parquet", "scipy.stats", "PIL.ImageOps"),
+    *("PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin"),
+    *("multiprocessing.popen_fork", "multiprocessing.resource_tracker"),
     *(f"nova_eval.{name}" for name in ("cli", "cli.show", "sprites.judges", "samplers.folder", "samplers.sprites")),
     *(f"nova_eval.runs.{name}" for name in ("pipeline", "exporting", "importing", "verifying", "forecast")),
     *(f"nova_eval.report.{name}" for name in ("baselines", "clips", "export", "parquet")),
@@ -55,6 +58,12 @@ def load() -> None:
         raise PrerequisiteError("bench faults needs Linux: it forks processes and asks /proc who is alive")
     for name in _LOADED:
         importlib.import_module(name)
+    from nova_eval.sprites import shape_bank, tones
+
+    shape_bank.bank()
+    tones.tone_table()
+    gc.collect()
+    gc.freeze()  # so that what is shared with forked processes stays shared
 
 
 class Command:
