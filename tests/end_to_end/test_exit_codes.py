@@ -16,6 +16,7 @@ from typing import IO, Any
 import pytest
 from runs import nova_eval
 
+from nova_eval import __main__ as command
 from nova_eval.weights import catalogue
 
 MINE = """
@@ -167,6 +168,14 @@ def test_a_command_that_is_interrupted_while_it_starts_says_so(mine: Path) -> No
     output, error = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")
     assert "interrupted" in error
+
+
+def test_a_second_interrupt_ends_at_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    command._end_at_once(signal.SIGINT, None)
+    assert codes == [130]
+    assert capfd.readouterr().err.startswith("nova-eval: interrupted; what is finished is kept")
 
 
 def test_a_download_that_drips_is_interrupted_at_once(tmp_path: Path) -> None:

@@ -48,12 +48,14 @@ def test_a_full_disk_names_the_file_and_the_remedy(tmp_path: Path, monkeypatch: 
     assert os.listdir(tmp_path) == ["table"]
 
 
-def test_what_is_in_place_was_synced_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("copied", [False, True])
+def test_what_is_in_place_was_synced_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: bool) -> None:
+    source = files.write(tmp_path / "source", b"new")
     order: list[str] = []
     sync, put = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (order.append("sync"), sync(handle)))
     monkeypatch.setattr(os, "replace", lambda *names: (order.append("replace"), put(*names)))
-    files.write(tmp_path / "table", b"new")
+    files.place(source, tmp_path / "table") if copied else files.write(tmp_path / "table", b"new")
     assert order == ["sync", "replace", "sync"]  # the bytes, and then the name
 
 

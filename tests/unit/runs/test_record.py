@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nova_eval import locks
+from nova_eval import files, locks
 from nova_eval.errors import CorruptStoreError, PrerequisiteError
 from nova_eval.runs import pipeline
 from nova_eval.runs.exporting import export_run
@@ -205,6 +205,19 @@ class TestViews:
         begin(larger)
         assert manifest_of(larger.store.folder)["status"] == "started"
         assert len(reopen(larger.store.folder).wanted) == 5
+
+
+def test_what_was_left_before_the_first_manifest_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its writer was killed: there is a folder, and no run in it yet."""
+    asked, host = opened(tmp_path), files.writer().rpartition("-")[0]
+    monkeypatch.setattr(files, "writer", lambda: f"{host}-999999999")
+    with files.temporary(asked.store.folder / "prompts.jsonl") as left:
+        left.touch()
+    left = (asked.store.folder / "prompts.jsonl").rename(left)
+    monkeypatch.undo()
+    assert left.exists()
+    begin(asked)
+    assert not left.exists()
 
 
 def test_the_last_reduce_knows_every_row_whoever_was_slower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
