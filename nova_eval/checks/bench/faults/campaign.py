@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -32,17 +33,23 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
     commands.load()
     with tempfile.TemporaryDirectory(prefix="faults-") as top:
         worlds = {name: World(name, Path(top) / "worlds") for name in WORLDS}
-        round_ = 0
-        while (left := asked.faults - sum(count.injected for count in counts.values())) > 0:
-            say(f"{left} faults to go")
-            for name in Random(f"{asked.seed} {round_}").sample(names, min(len(names), left)):
-                with tempfile.TemporaryDirectory(dir=top, prefix="case-") as folder:
-                    case = _case(name, worlds, Path(folder), Random(f"{asked.seed} {name} {round_}"), counts[name])
-                    _strike(name, case)
-                    for note in case.notes:
-                        say(f"{name} (seed {asked.seed}, round {round_}): {note}")
-            round_ += 1
+        for round_, name in _order(names, asked.seed):
+            left = asked.faults - sum(one.injected for one in counts.values())
+            if left <= 0:
+                break
+            say(f"{left} to go: {name}")
+            with tempfile.TemporaryDirectory(dir=top, prefix="case-") as folder:
+                case = _case(name, worlds, Path(folder), Random(f"{asked.seed} {name} {round_}"), counts[name])
+                _strike(name, case)
+                for note in case.notes:
+                    say(f"{name} (seed {asked.seed}, round {round_}): {note}")
     return list(counts.values())
+
+
+def _order(names: Sequence[str], seed: int) -> Iterator[tuple[int, str]]:
+    """Every kind once a round, in another order each, for ever."""
+    for round_ in count():
+        yield from ((round_, name) for name in Random(f"{seed} {round_}").sample(names, len(names)))
 
 
 def _case(name: str, worlds: dict[str, World], folder: Path, random: Random, count: Count) -> Case:
@@ -71,7 +78,7 @@ def total(found: Sequence[Count]) -> Count:
 
 def lines(found: Sequence[Count]) -> str:
     """A Markdown table, the sum last."""
-    rows = [[str(value) for value in asdict(count).values()] for count in (*found, total(found))]
+    rows = [[str(value) for value in asdict(one).values()] for one in (*found, total(found))]
     rule = ["---", *["---:"] * len(_COLUMNS[1:])]
     return "\n".join("| " + " | ".join(row) + " |" for row in (_COLUMNS, rule, *rows))
 
