@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
 from types import FrameType
@@ -28,13 +28,13 @@ def main() -> None:
     sys.exit(code)
 
 
-def _code() -> int:
-    """The exit code of the command; 0 is said of nothing but a whole answer."""
+def _code(words: Sequence[str] | None = None) -> int:
+    """The exit code of the command, by default of this process; 0 is said of nothing but a whole answer."""
     try:
         with _interruptible(), _output_for_data_alone():
             from nova_eval.cli import app
 
-            code = app(result_action="return_value", exit_on_error=False, print_error=False)
+            code = app(words, result_action="return_value", exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else OK
     except BaseException as error:
         return _reported(error)

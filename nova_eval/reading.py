@@ -238,9 +238,13 @@ def typed(found: object, where: str, form: type[T], **how: Unpack[How]) -> T:
         raise _class(how)(f"{where}: {error.problem}", remedy=error.remedy or how.get("remedy", "")) from error
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+
+
 def misfit(error: ValidationError) -> str:
-    """The first of what does not fit: where, what is expected, what is there."""
-    first = error.errors(include_url=False)[0]
+    """The first of what does not fit: where, what is expected, what is there. A key that nobody knows comes first."""
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] in _UNKNOWN), found[0])
     said = _WORDS.get(first["type"], str(first["msg"]).removeprefix("Input "))
     there = "" if first["type"] == "missing" else f" (it is {_short(first['input'])})"
     return f"{_place(first['loc']) or 'what it holds'} {said[:1].lower()}{said[1:]}{there}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import os
@@ -51,6 +52,8 @@ class Registry(Generic[T]):
         plugins = self._plugins()
         if name in plugins:
             return self._load(name, plugins[name])
+        if name.endswith(".py"):
+            raise UsageError(f"{name} is a file, not a {self.kind}", remedy=_which_class(name))
         raise unknown(self.kind, name, self.names())
 
     def is_own(self, name: str) -> bool:
@@ -116,6 +119,20 @@ class Registry(Generic[T]):
             public = [entry for entry in vars(module) if not entry.startswith("_")]
             raise unknown(f"name in {path.name}", attribute, public)
         return cast(T, getattr(module, attribute))
+
+
+def _which_class(file: str) -> str:
+    """How what is in a file is named. Reads it, and runs nothing."""
+    try:
+        body = ast.parse(Path(file).expanduser().read_bytes()).body
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        body = []
+    classes = [node for node in body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    methods = {node.name: {one.name for one in node.body if isinstance(one, ast.FunctionDef)} for node in classes}
+    samplers = [name for name, has in methods.items() if "sample" in has]
+    if samplers:
+        return f"a generator is named with its class: run BENCHMARK --sampler {file}:{samplers[0]}"
+    return f"name the class in it: {file}:{next(iter(methods), 'Class')}"
 
 
 class _AsItIs(SourceFileLoader):

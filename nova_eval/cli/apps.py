@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from cyclopts import App, Parameter
+import re
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from cyclopts import App, Parameter, Token, convert
 
 import nova_eval
+
+_FRACTION = re.compile(r"[-+]?\d*\.\d*[1-9]\d*")
+
+
+def _exactly(kind: Any, tokens: Sequence[Token]) -> Any:
+    """As any value is read; but a number between two whole ones is neither of them."""
+    kinds = {kind, *get_args(kind)}
+    for token in tokens:
+        if int in kinds and float not in kinds and _FRACTION.fullmatch(token.value):
+            raise ValueError(f"{token.value} is not a whole number")
+    return convert(kind, tokens)
+
 
 app = App(
     name="nova-eval",
     help="Sample a generator, score every sample, and compare the result with published baselines.",
     version=nova_eval.__version__,
-    default_parameter=Parameter(negative=""),
+    default_parameter=Parameter(negative="", converter=_exactly),
     suppress_keyboard_interrupt=False,
 )
+app.register_install_completion_command(help="Make the shell complete verbs, options and their choices.")
 prompts_app = App(name="prompts", help="Fetch or verify the pinned official prompt files.")
 app.command(prompts_app)
 runs_app = App(name="runs", help="List runs, look at one, give it another name, remove it.")

@@ -102,6 +102,7 @@ def train(config: Path | None = None, /, *, restart: bool = False, example: bool
     import logging
 
     from nova_eval.nova.embedded import EXAMPLE
+    from nova_eval.nova.training.config import load_config
     from nova_eval.registry import Registry
 
     if example:
@@ -109,7 +110,8 @@ def train(config: Path | None = None, /, *, restart: bool = False, example: bool
         return errors.OK
     if config is None:
         raise errors.UsageError("train needs a file", remedy="`train --example > train.toml` makes one")
+    told = load_config(config)  # before torch is imported
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    start: Any = Registry("trainer", {"nova": "nova_eval.nova.training:run"}).get("nova")
-    print(start(config, resume=not restart))
+    start: Any = Registry("trainer", {"nova": "nova_eval.nova.training.loop:train"}).get("nova")
+    print(start(told, resume=not restart))
     return errors.OK

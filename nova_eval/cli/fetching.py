@@ -53,9 +53,10 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
 
     judges_of = judges_by_benchmark()
     missing = [row for row in weights.listing(names, judges_of) if row.path is None]
-    for row in missing:
-        talk(f"to fetch: {row.entry.name}, {size_text(row.bytes)}, licence {row.entry.licence}")
-    talk(f"to fetch in all: {size_text(sum(row.bytes for row in missing))}")
+    if not offline:
+        for row in missing:
+            talk(f"to fetch: {row.entry.name}, {size_text(row.bytes)}, licence {row.entry.licence}")
+        talk(f"to fetch in all: {size_text(sum(row.bytes for row in missing))}")
     with transfers() as show:
         paths = weights.fetch(names, judges_of, mirror=mirror, offline=offline, progress=show)
     for path in paths:

@@ -118,6 +118,8 @@ def import_(
 
     if flags.sampler:
         raise errors.UsageError("import makes no samples", remedy="leave --sampler out; --model says who made them")
+    if not model.strip():
+        raise errors.UsageError("--model is empty", remedy="say who made them")
     own = {"prompts": folder} if flags.variant == CUSTOM and flags.prompts is None else {}
     spec, chosen, config = options.resolve(benchmark, *flags.but(sampler=f"imported:{model}", **own).asked())
     called = names or (CUSTOM if options.own_names(spec.variant, config, chosen.prompts) else benchmark)

@@ -72,6 +72,8 @@ def sampling(spec: SamplerSpec, device: str, seconds: float | None = None) -> Sa
     ``seconds`` is a measured figure and wins. A device that is not in ``PEAK_TFLOPS`` is taken for an A100, on which
     the paper measured. UsageError for settings that no sampler could have.
     """
+    if device not in PEAK_TFLOPS and device.partition(":")[0] not in {"auto", "cpu", "cuda", "mps"}:
+        raise unknown("device", device, [*PEAK_TFLOPS, "auto", "cpu", "cuda", "mps"])
     if seconds is not None:
         if not seconds > 0:
             raise UsageError(f"{seconds} seconds a sample cannot be", remedy="give the measured seconds, such as 12.5")
@@ -79,8 +81,6 @@ def sampling(spec: SamplerSpec, device: str, seconds: float | None = None) -> Sa
     operations = _operations(spec)
     if operations is None:
         return None
-    if device not in PEAK_TFLOPS and device.partition(":")[0] not in {"auto", "cpu", "cuda", "mps"}:
-        raise unknown("device", device, [*PEAK_TFLOPS, "auto", "cpu", "cuda", "mps"])
     name = device if device in PEAK_TFLOPS else "a100"
     rate = SUSTAINED * PEAK_TFLOPS[name]
     tflop = operations / 1e12

@@ -168,7 +168,7 @@ def _sampler_spec(
     usual = usual_settings(name, known, profile, config, own_names=own_names)
     if argument:
         first = next(iter(known), None)
-        if first is None:
+        if first is None or "text" not in known[first].form:
             raise UsageError(f"sampler {name!r} takes no argument", remedy=f"use --sampler {name}")
         explicit[first] = argument
     for key in explicit:

@@ -43,6 +43,8 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
 
     PrerequisiteError where another process is at work on the same part of the run.
     """
+    if opened.external is not None:
+        _ = opened.external.listing  # where nothing in a folder can be meant, no run is begun
     with driving(opened):
         begin(opened)
         with _logged(opened), engine_for(opened) as engine:

@@ -296,14 +296,20 @@ def _locate(model: str, *, variant: str | None, revision: str | None, offline: b
             f"{model} is no pipeline: it has no model_index.json",
             remedy="give a diffusers folder or a hub id owner/name",
         )
+    if offline:
+        from huggingface_hub import snapshot_download
+
+        try:
+            return Path(snapshot_download(model, revision=revision, local_files_only=True))
+        except Exception as error:
+            what = f"{model} is not in the local hub cache"
+            raise NotHere(what, remedy="download it first, or allow the network") from error
     from diffusers import DiffusionPipeline
 
     try:
-        return Path(DiffusionPipeline.download(model, variant=variant, revision=revision, local_files_only=offline))
+        return Path(DiffusionPipeline.download(model, variant=variant, revision=revision))
     except Exception as error:
         what = f"{model}: not available ({type(error).__name__})"
-        if offline:
-            raise NotHere(what, remedy="download it first or allow the network") from error
         raise PrerequisiteError(what, remedy="check the name, the network and the login") from error
 
 

@@ -5,6 +5,15 @@
 
 from __future__ import annotations
 
-from nova_eval.nova.training.loop import run, train
+from typing import Any
 
 __all__ = ["run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """``run`` and ``train``, imported with torch only when they are asked for."""
+    if name in __all__:
+        from nova_eval.nova.training import loop
+
+        return getattr(loop, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

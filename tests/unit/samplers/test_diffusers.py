@@ -312,7 +312,7 @@ class TestErrors:
 
     def test_offline_and_not_there(self, tmp_path, monkeypatch):
         monkeypatch.setenv("HF_HOME", str(tmp_path))
-        with pytest.raises(PrerequisiteError, match="owner/absent-pipeline: not available"):
+        with pytest.raises(PrerequisiteError, match="owner/absent-pipeline is not in the local hub cache"):
             DiffusersSampler("owner/absent-pipeline", offline=True)
 
     def test_broken_weights(self, image_folder, tmp_path):
