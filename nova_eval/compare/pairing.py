@@ -18,7 +18,7 @@ OF_OTHER = "not scored in the other run"
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Metrics of both sides over the samples that both have scored; the counted rows that they were made of.
+    """Metrics of both sides over the samples that both have scored, and the scorers' rows that they were made of.
 
     ``alone`` counts the prompts and samples that one side has and the other has not. ``identical`` are the samples
     whose bytes are the same, ``seeded`` counts those of the same seed. ``lacking`` says by scorer how many scores the
@@ -38,6 +38,8 @@ class Pairing:
 
     def same(self, metric: str) -> bool:
         """Whether every sample that the metric is made of is byte for byte the same on both sides."""
+        if not self.identical:
+            return False
         parts = {metric, *self._parts(metric)}
         scored = [row for row in self.rows[1] if row.value is not None]
         keys = {row.key for row in scored if row.metric in parts} or {row.key for row in scored}
@@ -65,10 +67,6 @@ def paired(reference: Side, run: Side) -> Pairing:
         {m.name: m for m in benchmark.reduce(prompts, wanted, rows, side.scoring)}
         for side, rows in zip((reference, run), sides, strict=True)
     ]
-    counted = [
-        tuple(benchmark.rows(prompts, wanted, rows, side.scoring))
-        for side, rows in zip((reference, run), sides, strict=True)
-    ]
     known = benchmark.config.metrics
     composites = benchmark.config.composites if reference.own else ()
     shown = [name for name in known if name not in composites and name in metrics[0] and name in metrics[1]]
@@ -84,7 +82,7 @@ def paired(reference: Side, run: Side) -> Pairing:
         run=run,
         prompts=prompts,
         metrics=tuple(pair for pair in pairs if pair[0].value is not None or pair[0].unscored or pair[1].unscored),
-        rows=(counted[0], counted[1]),
+        rows=(tuple(sides[0]), tuple(sides[1])),
         wanted=wanted,
         alone=alone,
         identical=frozenset(

@@ -105,8 +105,9 @@ class VBench:
         The static filter is among them only for prompts with more samples than it keeps.
         """
         for prompt, keys in _by_prompt(prompts, wanted):
+            names = self.metrics_of(prompt)
             for key in keys:
-                for name in self.metrics_of(prompt):
+                for name in names:
                     yield key, name
                     if name == static.DIMENSION and len(keys) > static.KEPT_STATIC_CLIPS:
                         yield key, static.FILTER
