@@ -31,7 +31,7 @@ class Noise:
 
     ``error`` is the standard error of the difference of two runs, ``detectable`` the smallest drop that is found with
     80 % power, ``clears`` the chance that an unchanged run is established to keep to ``gate``, ``proposed`` a gate of
-    three standard errors.
+    three standard errors. Where nothing varied nothing is known.
     """
 
     metric: str
@@ -116,7 +116,7 @@ def _noise(name: str, rows: Sequence[tuple[float, float, int]], gate: float | No
         prompts=prompts,
         detectable=detectable(error, freedom, prompts, tests),
         gate=gate,
-        clears=clearing(error, freedom, gate) if gate else None,
+        clears=clearing(error, freedom, gate) if gate and error > 0 else None,
         proposed=_rounded_up(STANDARD_ERRORS * error) if error > 0 else None,
     )
 
@@ -125,8 +125,6 @@ def clearing(error: float, freedom: float, gate: float) -> float:
     """The chance that a run that has not changed is established to keep to ``gate``."""
     from scipy.special import stdtr, stdtrit
 
-    if error == 0:
-        return 1.0
     return float(stdtr(freedom, float(gate / error - stdtrit(freedom, 1 - LEVEL))))
 
 

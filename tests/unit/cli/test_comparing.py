@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,15 @@ def test_wrong_use_is_one_line(runs: dict[str, Path], tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=words):
             called(*command)
     assert list(tmp_path.iterdir()) == [bare]
+
+
+def test_no_network_is_imported(runs: dict[str, Path]) -> None:
+    code = (
+        "import sys\n"
+        "from nova_eval.cli import app\n"
+        "app(sys.argv[1:], exit_on_error=False, result_action='return_value')\n"
+        "print(sorted({'torch', 'transformers', 'diffusers', 'cv2', 'av'} & set(sys.modules)), file=sys.stderr)"
+    )
+    words = [sys.executable, "-c", code, "compare", str(runs["oracle0"]), str(runs["noise0"])]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
