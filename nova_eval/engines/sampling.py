@@ -21,12 +21,13 @@ _MOST_FRAMES_A_SECOND = 1000
 def frames_of(sampler: Sampler, prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[Frames | str]:
     """One uint8 (T, H, W, 3) array a prompt, or why there is none.
 
-    A batch that fails is made again one by one: a sample is independent of its batch by contract. Raises NovaEvalError
-    where no sample can be made after this: bad settings, a missing prerequisite.
+    A sampler of images may give (H, W, 3) or a picture of PIL for each; a clip may be a list of these. A batch that
+    fails is made again one by one: a sample is independent of its batch by contract. Raises NovaEvalError where no
+    sample can be made after this: bad settings, a missing prerequisite.
     """
     made = _made(sampler, prompts, seeds)
     if not isinstance(made, str):
-        return [one if _are_frames(one) else f"sampler returned {_kind(one)}, not uint8 (T, H, W, 3)" for one in made]
+        return [_as_frames(one, sampler.info.modality) for one in made]
     if len(prompts) == 1:
         return [made]
     return [frames_of(sampler, [prompt], [seed])[0] for prompt, seed in zip(prompts, seeds, strict=True)]
@@ -94,15 +95,33 @@ def _same_folder() -> Iterator[None]:
 
 
 def _overlap(made: Sequence[Any]) -> bool:
-    """Whether two arrays are the same bytes: a sampler that fills one buffer for all shows the last prompt in all."""
+    """Whether two results are the same bytes: a sampler that fills one buffer for all shows the last prompt in all."""
     spans = [np.lib.array_utils.byte_bounds(one) for one in made if isinstance(one, np.ndarray) and one.size]
-    return len(set(spans)) < len(spans)
+    others = [id(one) for one in made if one is not None and not isinstance(one, np.ndarray | str)]
+    return len(set(spans)) < len(spans) or len(set(others)) < len(others)
 
 
-def _are_frames(made: object) -> bool:
-    if not isinstance(made, np.ndarray) or made.dtype != np.uint8:
-        return False
-    return made.ndim == 4 and made.shape[-1] == 3 and made.size > 0
+def _as_frames(made: Any, modality: str) -> Frames | str:
+    if isinstance(made, list | tuple):
+        pictures = [picture for part in made if (picture := _picture(part)) is not None]
+        if len(made) == len(pictures) > 0 and len({picture.shape for picture in pictures}) == 1:
+            return np.stack(pictures)
+    elif (picture := _picture(made)) is not None:
+        if modality == "image":
+            return picture[None]
+        return f"sampler returned one picture, {_kind(made)}, where a clip is wanted"
+    elif isinstance(made, np.ndarray) and (made.dtype, made.ndim, made.shape[-1:]) == (np.uint8, 4, (3,)) and made.size:
+        return made
+    return f"sampler returned {_kind(made)}, not uint8 (T, H, W, 3)"
+
+
+def _picture(made: Any) -> Frames | None:
+    """uint8 (H, W, 3) of such an array or of a picture of PIL; ``None`` of anything else."""
+    if hasattr(made, "convert") and hasattr(made, "getbands"):
+        made = np.asarray(made.convert("RGB"))
+    if isinstance(made, np.ndarray) and made.dtype == np.uint8 and made.ndim == 3:
+        return made if made.shape[-1] == 3 and made.size > 0 else None
+    return None
 
 
 def _kind(made: Any) -> str:

@@ -72,7 +72,7 @@ def measure(asked: JudgesBench, say: Callable[[str], None] = lambda text: None) 
         raise UsageError("one clip or more of three frames or more, 128 pixels a side or more, can be measured")
     names = [name for name in DIMENSIONS if not asked.dimensions or name in asked.dimensions]
     package = asked.package
-    official = environment(package.environment, say)
+    official = environment(package.environment, say, offline=package.offline)
     with tempfile.TemporaryDirectory(prefix="nova_eval-bench-") as temporary:
         folder, weights_folder = Path(temporary), package.weights
         with weights_in(weights_folder):

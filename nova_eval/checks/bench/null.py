@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from nova_eval.adapters.reduce import complete
+from nova_eval.config import BenchmarkConfig, Dimension, Profile, Variant
 from nova_eval.protocols import Frames, Item, SamplerInfo, Scorer
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 
@@ -38,6 +39,15 @@ class NullBenchmark:
     """The mean of ones, with as much of a benchmark as a run that is there already asks for."""
 
     name, version = "null", "1"
+    config = BenchmarkConfig(
+        name="null",
+        version="1",
+        modality="image",
+        dimensions={"null": Dimension()},
+        judges={"none": {}},
+        variants={"null": Variant(judges="none")},
+        profiles={"null": Profile(variant="null", sampler={"name": "null"})},
+    )
 
     def scorers(self, scoring: str) -> Sequence[Scorer]:
         return [NullScorer()]

@@ -11,7 +11,7 @@ from pathlib import Path
 from nova_eval.checks.bench import null
 from nova_eval.checks.bench.options import StoreBench
 from nova_eval.checks.bench.timing import timed
-from nova_eval.config import BenchmarkConfig, Dimension, Profile, RunSpec, SamplerSpec, Variant
+from nova_eval.config import RunSpec, SamplerSpec
 from nova_eval.options import RunOptions
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
@@ -63,20 +63,11 @@ def _run(folder: Path, samples: int) -> tuple[float, float]:
 def _open(folder: Path, samples: int) -> Run:
     here = Path(null.__file__)
     prompts = tuple(Prompt(f"null/{index:05}", f"prompt {index}", ("null",)) for index in range(-(-samples // 5)))
-    config = BenchmarkConfig(
-        name="null",
-        version="1",
-        modality="image",
-        dimensions={"null": Dimension()},
-        judges={"none": {}},
-        variants={"null": Variant(judges="none")},
-        profiles={"null": Profile(variant="null", sampler={"name": "null"})},
-    )
     options = RunOptions(profile="null", scoring="official", samples_per_prompt=_SAMPLES_A_PROMPT, workers=1)
     opened = assemble(
         RunSpec(benchmark=f"{here}:NullBenchmark", variant="null", sampler=SamplerSpec(name=f"{here}:NullSampler")),
         options,
-        config,
+        null.NullBenchmark.config,
         suite=prompts,
         suite_facts={},
         info=SamplerInfo(name="null", modality="image"),

@@ -45,7 +45,7 @@ def crosscheck(
                 continue
             problem = place_files(name, cache, package)
             if not problem:
-                official = official or environment(package.environment, say)
+                official = official or environment(package.environment, say, offline=package.offline)
                 problem = missing_package(name, official)
             if problem:
                 results[name] = Compared(name, reason=problem)

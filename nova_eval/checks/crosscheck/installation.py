@@ -49,11 +49,14 @@ def default_folder() -> Path:
     return cache_root() / "environments" / f"{PACKAGE}-{VERSION}"
 
 
-def environment(folder: Path | None = None, say: Callable[[str], None] = lambda text: None) -> Environment:
+def environment(
+    folder: Path | None = None, say: Callable[[str], None] = lambda text: None, *, offline: bool = False
+) -> Environment:
     """The environment in ``folder``, made if it is not there or was not finished; several processes may ask at once.
 
     An environment that somebody else made is used as it is when it can import the package. PrerequisiteError, with
-    the place of pip's log, when it cannot be made; UsageError for a folder that holds something else.
+    the place of pip's log, when it cannot be made, as it is ``offline``; UsageError for a folder that holds something
+    else.
     """
     from filelock import FileLock
 
@@ -61,7 +64,7 @@ def environment(folder: Path | None = None, say: Callable[[str], None] = lambda 
     try:
         place.folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.folder.parent / f".{place.folder.name}.lock"):
-            return _ready_or_made(place, say)
+            return _ready_or_made(place, say, offline)
     except OSError as error:
         raise PrerequisiteError(
             f"cannot write {place.folder.parent} ({error.strerror or error})",
@@ -69,7 +72,7 @@ def environment(folder: Path | None = None, say: Callable[[str], None] = lambda 
         ) from error
 
 
-def _ready_or_made(place: Environment, say: Callable[[str], None]) -> Environment:
+def _ready_or_made(place: Environment, say: Callable[[str], None], offline: bool) -> Environment:
     recipe = {"package": PACKAGE, "version": VERSION, "constraints": digest(CONSTRAINTS.read_text(encoding="utf-8"))}
     mark = _read_mark(place.folder)
     if mark is None and place.folder.is_dir() and any(place.folder.iterdir()):
@@ -80,9 +83,15 @@ def _ready_or_made(place: Environment, say: Callable[[str], None]) -> Environmen
                 remedy="give one that is, or a folder that does not exist yet",
             )
         return place
+    made = mark is not None and (mark.get("state"), mark.get("recipe")) == ("ready", recipe)
+    if made and not _import_problem(place):
+        return place
+    if offline:
+        raise PrerequisiteError(
+            f"there is no finished environment for {PACKAGE} {VERSION} in {place.folder}, and --offline was asked for",
+            remedy="run crosscheck once without it, or name an environment with --environment",
+        )
     if mark is not None:
-        if mark.get("state") == "ready" and mark.get("recipe") == recipe and not _import_problem(place):
-            return place
         say(f"the environment in {place.folder} was not finished, or is an older one: it is made again")
         shutil.rmtree(place.folder)
     _make(place, recipe, say)

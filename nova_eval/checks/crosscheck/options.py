@@ -21,7 +21,7 @@ class Package:
     mirror: Path | None = None
     "Folder with pinned files as owner/repository/commit/path."
     offline: bool = False
-    "Open no network connection for pinned files."
+    "Open no network connection: pinned files and the environment are here already."
     threads: int | None = None
     "Cores that the package may use (default: all)."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nova_eval.engines.sampling import frames_of, info_of
 from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError
@@ -55,6 +57,52 @@ def test_a_good_batch_is_made_once() -> None:
 def test_one_array_for_all_prompts_is_one_array_a_prompt() -> None:
     maker = Maker(lambda texts: np.zeros((len(texts), 1, 4, 4, 3), np.uint8))
     assert shades(frames_of(maker, PROMPTS, SEEDS)) == [0, 0, 0]
+
+
+SHADE = np.full((4, 6, 3), 7, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("made", "modality", "shape"),
+    [
+        (SHADE, "image", (1, 4, 6, 3)),
+        (Image.fromarray(SHADE), "image", (1, 4, 6, 3)),
+        (Image.new("L", (6, 4), 7), "image", (1, 4, 6, 3)),
+        ([SHADE], "image", (1, 4, 6, 3)),
+        ([Image.fromarray(SHADE), SHADE], "video", (2, 4, 6, 3)),
+        (SHADE[None], "video", (1, 4, 6, 3)),
+    ],
+)
+def test_pictures_are_taken_as_arrays_and_of_pil(made: Any, modality: str, shape: tuple[int, ...]) -> None:
+    maker = Maker(lambda texts: [made])
+    maker.info = SamplerInfo("maker", modality)
+    (found,) = frames_of(maker, PROMPTS[:1], SEEDS[:1])
+    assert isinstance(found, np.ndarray)
+    assert (found.shape, found.dtype, int(found.max()), int(found.min())) == (shape, np.uint8, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (SHADE, r"one picture, uint8 \(4, 6, 3\), where a clip is wanted"),
+        (Image.fromarray(SHADE), "one picture, Image, where a clip is wanted"),
+        ([], r"list, not uint8 \(T, H, W, 3\)"),
+        ([SHADE, SHADE[:2]], r"list, not uint8 \(T, H, W, 3\)"),
+        (SHADE[None] / 255, r"float64 \(1, 4, 6, 3\), not uint8"),
+    ],
+)
+def test_what_is_no_clip_says_what_it_is(made: Any, reason: str) -> None:
+    maker = Maker(lambda texts: [made])
+    maker.info = SamplerInfo("maker", "video")
+    (found,) = frames_of(maker, PROMPTS[:1], SEEDS[:1])
+    assert isinstance(found, str)
+    assert re.search(reason, found)
+
+
+def test_one_picture_for_two_prompts_is_no_answer() -> None:
+    picture = Image.fromarray(SHADE)
+    found = frames_of(Maker(lambda texts: [picture for _ in texts]), PROMPTS[:2], SEEDS[:2])
+    assert [isinstance(one, np.ndarray) for one in found] == [True, True]  # made again, one by one
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no such thought"), MediaError("no such thought")])
