@@ -11,7 +11,7 @@ run: $(VENV)/.base
 	$(BIN)/python -m nova_eval run vbench
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: $(VENV)/.dev
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -m slow
