@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -34,14 +36,23 @@ JUDGE = SpritesJudge()
 EVERY_OTHER = slice(0, 16, 2)  # what a rule that samples eight frames sees
 
 
-@pytest.fixture(params=CODECS)
-def decoded(request, tmp_path):
-    def through_a_file(scene: Scene, seed: int, frames: int = 3, size: int = 64):
-        path = Path(tmp_path / "clip.mp4")
-        path.write_bytes(encode_video(render(scene, seed, frames=frames, height=size, width=size), 8.0, request.param))
+@cache
+def drawn(scene: Scene, seed: int, frames: int, size: int):
+    return render(scene, seed, frames=frames, height=size, width=size)
+
+
+@cache
+def through_a_file(codec: str, scene: Scene, seed: int, frames: int = 3, size: int = 64):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        path.write_bytes(encode_video(drawn(scene, seed, frames, size), 8.0, codec))
         return read(path).frames
 
-    return through_a_file
+
+@pytest.fixture(params=CODECS)
+def decoded(request):
+    """(scene, seed, frames, size) → the clip as it is read back from a file of the codec."""
+    return partial(through_a_file, request.param)
 
 
 def share(outcomes) -> float:
