@@ -42,9 +42,9 @@ def geneval(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, flo
 
 @pytest.fixture(scope="module")
 def vbench(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float | None]]:
-    """5 or 6 prompts a semantic dimension."""
+    """4 prompts a semantic dimension."""
     folder = tmp_path_factory.mktemp("vbench")
-    return values("vbench", folder, limit=50, samples_per_prompt="1", metrics=SEMANTIC)
+    return values("vbench", folder, limit=36, samples_per_prompt="1", metrics=SEMANTIC)
 
 
 @pytest.mark.parametrize(("better", "worse"), pairwise(LADDER))
@@ -125,11 +125,11 @@ def test_nova_mini_keeps_what_it_has_learnt(
 
 def test_a_higher_motion_score_moves_clips_more() -> None:
     things = ("a red circle rising", "a blue square falling", "A person is bouncing", "A person is swaying")
-    prompts = [Prompt(f"test/{i}", text) for i, text in enumerate(things * 2)]
+    prompts = [Prompt(f"test/{i}", text) for i, text in enumerate(things)]
     settings = load_benchmark("vbench").config.profiles["mini"].sampler
     options = {name: value for name, value in settings.items() if name not in ("name", "checkpoint", "fps")}
     little, much = (
-        sum(map(motion_score, NovaSampler("nova-mini", **{**options, "motion_flow": flow}).sample(prompts, range(8))))
+        sum(map(motion_score, NovaSampler("nova-mini", **{**options, "motion_flow": flow}).sample(prompts, range(4))))
         for flow in (0.5, 10.0)
     )
     assert much > 1.1 * little

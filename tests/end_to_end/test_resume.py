@@ -76,10 +76,9 @@ def test_a_run_killed_thirty_times_ends_like_an_undisturbed_one(tmp_path: Path, 
     assert held == whole_run(words, tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("shards", [2, 7])
-def test_shards_add_up_to_the_whole(undisturbed: dict[str, Any], tmp_path: Path, shards: int) -> None:
-    for shard in range(1, shards + 1):
-        done = nova_eval(*SMALL, "--results", tmp_path, "--shard", f"{shard}/{shards}", "--workers", 1)
+def test_shards_add_up_to_the_whole(undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    for shard in ("1/3", "2/3", "3/3"):
+        done = nova_eval(*SMALL, "--results", tmp_path, "--shard", shard, "--workers", 1)
         assert done.returncode == 0, done.stderr
     done = nova_eval(*SMALL, "--results", tmp_path, "--workers", 1)
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,27 @@ PROMPTS = tuple(
 )
 
 
-@pytest.fixture(autouse=True)
-def _settled(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(FOLDER_VARIABLE, str(weights))
+@pytest.fixture(scope="module", autouse=True)
+def _settled(weights: Path) -> Iterator[None]:
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(weights))
+        yield
 
 
-def test_everything_is_scored_decoded_once_and_loaded_once(clips: Path, mirror: Path, tmp_path: Path) -> None:
-    outcome, cost = world.scored(clips, PROMPTS, tmp_path, mirror)
+@pytest.fixture(scope="module")
+def together(
+    clips: Path, mirror: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[world.Outcome, world.Cost, Path]:
+    """A run of all clips in one unit, what it cost, and where its results are."""
+    results = tmp_path_factory.mktemp("together")
+    return *world.scored(clips, PROMPTS, results, mirror, batch=8), results
+
+
+def test_everything_is_scored_decoded_once_and_loaded_once(
+    clips: Path, together: tuple[world.Outcome, world.Cost, Path]
+) -> None:
+    outcome, cost, _ = together
     found = world.values(outcome)
     assert outcome.summary.coverage.fraction == 1
     assert all(found[name] is not None for name in METRICS)
@@ -63,11 +77,15 @@ def test_everything_is_scored_decoded_once_and_loaded_once(clips: Path, mirror: 
     [{"batch": 1, "order": "shuffled:7"}, pytest.param({"batch": 2, "workers": 2}, marks=pytest.mark.slow)],
 )
 def test_rows_do_not_depend_on_units_order_or_processes(
-    flags: dict[str, object], clips: Path, mirror: Path, tmp_path: Path
+    flags: dict[str, object],
+    clips: Path,
+    mirror: Path,
+    together: tuple[world.Outcome, world.Cost, Path],
+    tmp_path: Path,
 ) -> None:
     rows = []
-    for results, given in ((tmp_path / "together", {"batch": 8}), (tmp_path / "apart", flags)):
-        outcome, _ = world.scored(clips, PROMPTS, results, mirror, **given)
+    apart, _ = world.scored(clips, PROMPTS, tmp_path, mirror, **flags)
+    for outcome, results in ((together[0], together[2]), (apart, tmp_path)):
         assert outcome.summary.coverage.fraction == 1
         (manifest,) = results.glob("runs/*/*/manifest.json")
         scores = facts(manifest.parent)["scores"]
