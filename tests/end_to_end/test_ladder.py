@@ -42,9 +42,9 @@ def geneval(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, flo
 
 @pytest.fixture(scope="module")
 def vbench(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float | None]]:
-    """4 prompts a semantic dimension."""
+    """5 or 6 prompts a semantic dimension."""
     folder = tmp_path_factory.mktemp("vbench")
-    return values("vbench", folder, limit=36, samples_per_prompt="1", metrics=SEMANTIC)
+    return values("vbench", folder, limit=50, samples_per_prompt="1", metrics=SEMANTIC)
 
 
 @pytest.mark.parametrize(("better", "worse"), pairwise(LADDER))
