@@ -119,7 +119,7 @@ def _judges() -> list[Listed]:
         if not needs(name):
             state = "ready, needs no weights"
         asking = [benchmark for benchmark, asked in judges_of.items() if name in asked]
-        rows.append({"name": name, "state": state, "benchmarks": ", ".join(asking)})
+        rows.append({"name": name, "benchmarks": ", ".join(asking), "state": state})
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,8 @@ from nova_eval.judges import JUDGES, filed_under
 from nova_eval.protocols import Scorer, is_light
 from nova_eval.runs import known_judges
 from nova_eval.weights import catalogue as weights
+
+_FEW = 2  # judges that are named one by one in a command
 
 
 class AtHand(NamedTuple):
@@ -48,8 +50,7 @@ def made(judge: str) -> AtHand:
 
     A judge that was made before, of the same files, need not be.
     """
-    for row in weights.missing(judge):
-        weights.locate(row.name)
+    _check_weights(judge)
     if (known := known_judges.recall(judge)) is not None:
         return AtHand(*known)
     judge_made = JUDGES.make(judge)
@@ -60,23 +61,41 @@ def made(judge: str) -> AtHand:
 
 def named(judge: str) -> AtHand:
     """Looks whether the judge's files are here; imports nothing and reads none."""
-    if files := weights.missing(judge):
-        names = " ".join(row.name for row in files)
-        raise PrerequisiteError("weights are missing", remedy=f"python -m nova_eval weights fetch {names}")
+    _check_weights(judge)
     return AtHand(None, not weights.needs(judge))
 
 
+class WeightsMissing(PrerequisiteError):
+    """Files of a judge are not on this machine."""
+
+
+def _check_weights(judge: str) -> None:
+    if files := weights.missing(judge):
+        problem, remedy = _fetching(row.name for row in files)
+        raise WeightsMissing(problem, remedy=remedy)
+
+
+def _fetching(names: Iterable[str]) -> tuple[str, str]:
+    return "weights are missing", f"python -m nova_eval weights fetch {' '.join(names)}"
+
+
 def judging(
-    scorers: Sequence[Scorer], judge_of: Mapping[str, str], look: Look, scored: Mapping[str, str] | None = None
+    scorers: Sequence[Scorer],
+    judge_of: Mapping[str, str],
+    look: Look,
+    scored: Mapping[str, str] | None = None,
+    benchmark: str = "",
 ) -> Judging:
     """Looks once at every judge that ``scorers`` ask. ``judge_of`` gives the judge of a role.
 
     A judge's digest names the folder of its scores; where it is not known, the folder is the one in ``scored`` (scorer
-    name → folder of an earlier run), or has no name yet.
+    name → folder of an earlier run), or has no name yet. Where the weights of several judges are missing, all of them
+    have one reason, with the one command that brings them: those of ``benchmark`` where they are many.
     """
     seen: dict[str, AtHand] = {}
     plans: list[ScorerPlan] = []
     unavailable: dict[str, str] = {}
+    without_weights: dict[str, str] = {}
     for scorer in scorers:
         judge = None if scorer.role is None else judge_of.get(scorer.role)
         folder = f"{scorer.name}@{scorer.version}-"
@@ -89,6 +108,9 @@ def judging(
                 if judge not in JUDGES:
                     raise UsageError(f"judge {judge!r} is not part of this version of nova_eval")
                 seen[judge] = seen.get(judge) or look(judge)
+            except WeightsMissing:
+                without_weights[scorer.name] = str(judge)
+                continue
             except NovaEvalError as error:
                 unavailable[scorer.name] = str(error)
                 continue
@@ -98,4 +120,7 @@ def judging(
             else:
                 folder = earlier if earlier.startswith(folder) else f"{folder}new"
         plans.append(ScorerPlan(scorer.name, folder, judge))
+    judges = list(dict.fromkeys(without_weights.values()))
+    what, remedy = _fetching([benchmark] if benchmark and len(judges) > _FEW else judges)
+    unavailable |= dict.fromkeys(without_weights, f"{what}; {remedy}")
     return Judging(tuple(plans), unavailable, all(judge.light for judge in seen.values()))

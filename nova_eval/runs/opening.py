@@ -298,7 +298,7 @@ def assemble(
     if not isinstance(look, Judging):
         names = {name for _, name in benchmark.pairs(prompts, wanted)}
         scorers = [scorer for scorer in benchmark.scorers(options.scoring) if scorer.name in names]
-        look = judging(scorers, config.judges_of(spec.variant, options.judges), look, scored)
+        look = judging(scorers, config.judges_of(spec.variant, options.judges), look, scored, spec.benchmark)
     return Run(
         spec=spec,
         options=options,

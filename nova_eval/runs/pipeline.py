@@ -47,6 +47,9 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
         _ = opened.external.listing  # where nothing in a folder can be meant, no run is begun
     with driving(opened):
         begin(opened)
+        if scoring:
+            for reason, names in _grouped(opened.judging.unavailable).items():
+                opened.say(f"stays unscored: {', '.join(names)} ({reason})")
         with _logged(opened), engine_for(opened) as engine:
             if sampling:
                 sample(opened, engine)
@@ -153,8 +156,6 @@ def score(opened: Run, engine: LocalEngine) -> None:
             last_failure = report.last_failure or last_failure
     if last_failure:
         opened.say(f"some samples stay unscored, the last with: {last_failure}")
-    for reason, names in _grouped(opened.judging.unavailable).items():
-        opened.say(f"unscored: {', '.join(names)} ({reason})")
 
 
 def reduce(opened: Run) -> Outcome:

@@ -63,4 +63,4 @@ def test_the_official_count_is_taken_and_named(benchmark: str, count: int) -> No
     outcome = summary(benchmark, "oracle", "official")
     assert (outcome.prompts, outcome.samples) == (2, 2 * count)
     title = run_title(outcome, load_benchmark(benchmark).config)
-    assert f"samples per prompt: official ({count})" in title
+    assert f" prompts × {count} samples" in title

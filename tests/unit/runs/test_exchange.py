@@ -16,10 +16,10 @@ from nova_eval.adapters.geneval.prompts import TASKS
 from nova_eval.adapters.t2i_compbench.names import running_number
 from nova_eval.adapters.vbench.final import official_final_score, official_submission
 from nova_eval.cli import app
-from nova_eval.cli.listing import items
 from nova_eval.errors import UsageError
 from nova_eval.records import RunSummary, SampleKey
 from nova_eval.report.tables import run_title
+from nova_eval.runs.catalogue import entries
 from nova_eval.runs.exporting import export_run
 from nova_eval.runs.importing import import_folder
 from nova_eval.runs.opening import open_run, reopen, reopen_to_score
@@ -227,7 +227,8 @@ class TestImport:
         assert {per_prompt[key] for key in flickering} == {25}
         assert {number for key, number in per_prompt.items() if key not in flickering} == {5}
         summary: RunSummary = summarise(asked).summary
-        assert "samples per prompt: official" in run_title(summary, load_benchmark("vbench").config)
+        title = run_title(summary, load_benchmark("vbench").config)
+        assert f", {len(asked.suite)} prompts × 5–25 samples" in title
         assert (
             resolve("geneval", {"sampler": "imported:x"})[1].samples_per_prompt == 4
         )  # the profile's count is its own
@@ -243,7 +244,7 @@ class TestModelNames:
         assert json.loads((folder / "manifest.json").read_text())["model"] == model
         assert model in (folder / "tables/table.md").read_text()
         assert folder.name.isascii()
-        assert [row["model"] for row in items("runs", tmp_path)] == [model]
+        assert [entry.model for entry in entries(tmp_path)] == [model]
 
     def test_two_names_of_one_folder_name_are_two_runs(self, exported: dict[str, Path], tmp_path: Path) -> None:
         asked = [opened("geneval", tmp_path, sampler=f"imported:{name}") for name in ("混元", "可灵", "model", "混 元")]

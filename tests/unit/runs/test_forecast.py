@@ -175,9 +175,9 @@ class TestWhatIsMissing:
     def test_list_judges_says_state_and_use(self, tmp_path: Path) -> None:
         from nova_eval.cli.listing import items
 
-        rows = {row["name"]: row for row in items("judges", tmp_path)}
+        rows = {row["name"]: row for row in items("judges")}
         assert rows["sprites"]["state"] == "ready, needs no weights"
-        assert rows["grit_object_det"]["state"] == "weights missing, 835 MB: grit_b, bert_base_uncased_vocab"
+        assert rows["grit_object_det"]["state"] == "weights missing, 835.2 MB: grit_b, bert_base_uncased_vocab"
         assert rows["grit_object_det"]["benchmarks"] == "vbench"
 
     def test_a_benchmark_names_all_weights_of_its_judges(self) -> None:
@@ -191,4 +191,4 @@ class TestWhatIsMissing:
     def test_weights_list_ends_in_the_command(self, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "nova_eval", "weights", "list", "tag2text"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.stderr.startswith("missing: 3 files, 4.17 GiB; python -m nova_eval weights fetch tag2text")
+        assert done.stderr.startswith("missing: 3 files, 4.5 GB; python -m nova_eval weights fetch tag2text")

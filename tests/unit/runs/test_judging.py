@@ -72,6 +72,20 @@ def test_a_judge_is_looked_at_once() -> None:
     assert seen == ["sprites"]
 
 
+@pytest.mark.parametrize(("roles", "command"), [(2, "fetch dino_vitb16 raft_things"), (3, "fetch vbench")])
+def test_missing_weights_are_one_reason_with_one_command(
+    roles: int, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(catalogue.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
+    judge_of = dict(list({"one": "dino_vitb16", "two": "raft_things", "three": "amt_s"}.items())[:roles])
+    for look in (named, made):
+        found = judging([Rule(role, role) for role in judge_of], judge_of, look, benchmark="vbench")
+        (reason,) = set(found.unavailable.values())
+        assert reason == f"weights are missing; python -m nova_eval weights {command}"
+        assert list(found.unavailable) == list(judge_of)
+
+
 def test_names_and_files_tell_what_making_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(catalogue.FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))

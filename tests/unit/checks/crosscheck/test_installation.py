@@ -122,7 +122,7 @@ class TestWhatCannotBeDoneIsSaidInOneLine:
     def test_no_room(self, tmp_path: Path, installs: Installs, monkeypatch: pytest.MonkeyPatch) -> None:
         usage: Callable[[object], object] = lambda path: type("Usage", (), {"free": 1 << 20})  # noqa: E731
         monkeypatch.setattr(module.shutil, "disk_usage", usage)
-        with pytest.raises(PrerequisiteError, match="GiB are free"):
+        with pytest.raises(PrerequisiteError, match="MB are free"):
             environment(tmp_path / "new")
         assert not (tmp_path / "new").exists()
 
