@@ -10,6 +10,7 @@ from nova_eval.compare.likeness import checked
 from nova_eval.compare.pairing import paired
 from nova_eval.compare.sides import Side
 from nova_eval.compare.verdicts import Comparison, judged
+from nova_eval.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Series:
 
 def compare(reference: Side, runs: Sequence[Side], gates: Mapping[str, float], allow: Collection[str] = ()) -> Series:
     """UsageError where runs are unlike and it is not allowed, or where there is nothing to compare."""
+    places = [run.where.resolve() for run in runs]
+    if twice := next((place for place in places if places.count(place) > 1), None):
+        raise UsageError(f"{twice} is named twice", remedy="name each run once")
     differences = [checked(reference, run, allow) for run in runs]
     pairings = [paired(reference, run) for run in runs]
     comparisons = [

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ ENDING = ".parquet"
 _KEY = b"nova_eval.reference"
 _ROOM = 400_000  # bytes: above it, what scorers say beside their scores is left out where no metric is made of it
 _MOST = 1 << 30
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def save(side: Side, path: Path) -> Path:
@@ -156,7 +158,8 @@ def _score(key: SampleKey, *row: Any) -> Score:
 
 
 def _bytes(digest_: str | None) -> bytes | None:
-    return bytes.fromhex(digest_) if digest_ and len(digest_) == 64 else None
+    """A sha256; ``None`` for another text, which a stranger's row may hold."""
+    return bytes.fromhex(digest_) if digest_ and _SHA256.fullmatch(digest_) else None
 
 
 def _metrics(side: Side) -> list[Metric] | None:

@@ -144,6 +144,8 @@ def test_one_prompt_in_common_is_too_few() -> None:
         compared(side("old", right), other)
     with pytest.raises(UsageError, match="named twice"):
         compared(side("new", right), new)
+    with pytest.raises(UsageError, match="named twice"):
+        compared(side("old", right), new, new)
 
 
 def test_gates_can_be_given_and_must_be_positive_numbers_of_known_metrics() -> None:
