@@ -12,7 +12,7 @@ from io import BufferedWriter, FileIO, TextIOWrapper
 from types import FrameType
 from typing import Any
 
-from nova_eval.errors import INTERRUPTED, OK, PREREQUISITE, USAGE, NovaEvalError, PrerequisiteError, brief
+from nova_eval.errors import INTERRUPTED, OK, PREREQUISITE, USAGE, NovaEvalError, PrerequisiteError, brief, printable
 
 _INTERRUPTED = "interrupted; what is finished is kept, the same command goes on"
 
@@ -59,7 +59,7 @@ def _reported(error: BaseException) -> int:
 
 def _failed(text: str, code: int) -> int:
     with suppress(OSError, ValueError, AttributeError):  # nobody may be there to read it
-        print(f"nova-eval: {text}", file=sys.stderr, flush=True)
+        print(f"nova-eval: {printable(text)}", file=sys.stderr, flush=True)
     return code
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
+from nova_eval.errors import printable
+
 _PLAIN_LINE_EVERY_SECONDS = 10.0
 
 
@@ -98,7 +100,11 @@ class _Lines:
             text += f", took {_clock(elapsed)}"
         if left and self._note:
             text += f"; {self._note}"
-        print(text, file=sys.stderr, flush=True)
+        _line(text)
+
+
+def _line(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -135,7 +141,7 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Progress]:
                 )
 
             def note(self, text: str) -> None:
-                bar.update(task, note=text)
+                bar.update(task, note=printable(text))
 
         yield _Task()
 
@@ -149,14 +155,14 @@ class _TransferLines:
         now = time.monotonic()
         began, first = self._started.setdefault(step.name, (now, step.bytes))
         if step.state == "done":
-            print(f"{step.name} {size_text(step.bytes)}, took {_clock(now - began)}", file=sys.stderr, flush=True)
+            _line(f"{step.name} {size_text(step.bytes)}, took {_clock(now - began)}")
         elif step.state == "fetching" and now - self._said.setdefault(step.name, began) >= _PLAIN_LINE_EVERY_SECONDS:
             self._said[step.name] = now
             rate = (step.bytes - first) / max(now - began, 1e-9)
             whole = f" of {size_text(step.total)}" if step.total else ""
             left = f", {_clock((step.total - step.bytes) / rate)} left" if step.total and rate else ""
             text = f"{step.name} {size_text(step.bytes)}{whole}, {size_text(rate)}/s{left}"
-            print(text, file=sys.stderr, flush=True)
+            _line(text)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from nova_eval.checks.bench.options import (
     VqaBench,
 )
 from nova_eval.cli.apps import bench_app
-from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, talk
+from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, put, talk
 from nova_eval.packages import needed_by
 
 T = TypeVar("T")
@@ -157,7 +157,7 @@ def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -
     if json:
         print_json({"coverage": [asdict(row) for row in measured[0]], "alarms": [asdict(row) for row in measured[1]]})
     else:
-        print(compare.lines(measured))
+        put(compare.lines(measured))
     return errors.OK
 
 
@@ -185,5 +185,5 @@ def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:
     if json:
         print_json([asdict(row) for row in measured] if isinstance(measured, list) else measured)
     else:
-        print(lines(measured))
+        put(lines(measured))
     return errors.OK

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from nova_eval import errors
 from nova_eval.checks.crosscheck.options import Crosscheck
 from nova_eval.cli.apps import app
-from nova_eval.cli.flags import print_json, talk
+from nova_eval.cli.flags import print_json, put, talk
 
 
 @app.command
@@ -22,9 +22,9 @@ def doctor(*, json: bool = False) -> int:
         print_json([finding.as_dict() for finding in findings])
     else:
         for finding in findings:
-            print(f"{'ok     ' if finding.ok else 'missing'}  {finding.name}: {finding.detail}")
+            put(f"{'ok     ' if finding.ok else 'missing'}  {finding.name}: {finding.detail}")
             if finding.remedy and not finding.ok:
-                print(f"         {finding.remedy}")
+                put(f"         {finding.remedy}")
     return errors.PREREQUISITE if any(finding.required and not finding.ok for finding in findings) else errors.OK
 
 
@@ -47,9 +47,9 @@ def parity(folder: Path | None = None, /, *, json: bool = False) -> int:
     if json:
         print_json(show.parity_json(results, not_covered))
     elif folder is None:
-        print(show.parity_groups(results))
+        put(show.parity_groups(results))
     else:
-        print(show.parity_lines(results, not_covered))
+        put(show.parity_lines(results, not_covered))
     return errors.OK if results and all(result.passed for result in results) else errors.GATE_FAILED
 
 
@@ -82,7 +82,7 @@ def crosscheck(
     if json:
         print_json(comparison.as_json(compared))
     else:
-        print(comparison.lines(compared))
+        put(comparison.lines(compared))
     return errors.OK if all(row.agrees for row in compared if not row.reason) else errors.GATE_FAILED
 
 
@@ -106,12 +106,12 @@ def train(config: Path | None = None, /, *, restart: bool = False, example: bool
     from nova_eval.registry import Registry
 
     if example:
-        print(EXAMPLE.read_text(encoding="utf-8"), end="")
+        put(EXAMPLE.read_text(encoding="utf-8"), end="")
         return errors.OK
     if config is None:
         raise errors.UsageError("train needs a file", remedy="`train --example > train.toml` makes one")
     told = load_config(config)  # before torch is imported
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     start: Any = Registry("trainer", {"nova": "nova_eval.nova.training.loop:train"}).get("nova")
-    print(start(told, resume=not restart))
+    put(start(told, resume=not restart))
     return errors.OK

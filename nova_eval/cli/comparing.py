@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import app, gates_app, reference_app
-from nova_eval.cli.flags import print_json, put, talk
+from nova_eval.cli.flags import print_json, put, put_page, talk
 
 if TYPE_CHECKING:
     from nova_eval.compare.noise import Noise
@@ -71,8 +71,7 @@ def compare(
     elif format == "junit":
         put(export.to_junit(series.comparisons, strict=strict), end="")
     else:
-        shown = print if format == "terminal" else put
-        shown(show.text_of(tables.pages(series, changes), format), end="")
+        put_page(show.text_of(tables.pages(series, changes), format), format)
     if gate is None and not strict:
         return errors.OK
     talk(gates.said(series.comparisons, strict=strict))
@@ -180,6 +179,6 @@ def _noises(config: BenchmarkConfig, title: str, found: Sequence[Noise], *, json
     if json:
         print_json([asdict(row) for row in found])
     else:
-        print(show.text_of([noise.noise_table(config, title, found)], "terminal"))
-        print(noise.as_toml(found))
+        put_page(show.text_of([noise.noise_table(config, title, found)], "terminal") + "\n")
+        put(noise.as_toml(found))
     return errors.OK

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nova_eval import errors
 from nova_eval.cli.apps import prompts_app, weights_app
-from nova_eval.cli.flags import print_json, talk
+from nova_eval.cli.flags import print_json, put, talk
 from nova_eval.progress import size_text, transfers
 
 
@@ -32,7 +32,7 @@ def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
 
     wrong = 0
     for check in sources.verify(load_benchmark(benchmark).facts, mirror=mirror):
-        print(f"{check.source}: {check.problem or 'ok'}")
+        put(f"{check.source}: {check.problem or 'ok'}")
         wrong += bool(check.problem)
     return errors.PREREQUISITE if wrong else errors.OK
 
@@ -72,7 +72,7 @@ def weights_verify(*names: str) -> int:
 
     checks = weights.verify(names, judges_by_benchmark())
     for check in checks:
-        print(f"{check.entry.name}: {check.problem or 'ok'}")
+        put(f"{check.entry.name}: {check.problem or 'ok'}")
     return errors.PREREQUISITE if any(check.problem for check in checks) else errors.OK
 
 
@@ -107,7 +107,7 @@ def weights_list(*names: str, json: bool = False) -> int:
     else:
         for row in rows:
             state, judges = "here" if row.path else "missing", ", ".join(row.entry.used_by)
-            print(f"{row.entry.name:<24} {state:<8} {size_text(row.bytes):>9}  {row.entry.licence}  ({judges})")
+            put(f"{row.entry.name:<24} {state:<8} {size_text(row.bytes):>9}  {row.entry.licence}  ({judges})")
         here = {row.entry.instead_of or row.entry.name for row in rows if row.path}
         missing = [row for row in rows if not row.entry.instead_of and row.entry.name not in here]
         if missing:

@@ -118,7 +118,7 @@ def finish(opened: Run, outcome: Outcome, *, json: bool) -> int:
         told = {**show.as_json(outcome.summary), "folder": str(opened.store.folder)}
         print_json(told | ({} if clips is None else {"clips": show.plain_rows(clips)}))
     else:
-        print(show.one_run(outcome.summary, clips), end="")
+        put_page(show.one_run(outcome.summary, clips))
     if (said := _of_shard(opened, outcome)) and not json:
         talk(said)
     if not outcome.summary.coverage.wanted:
@@ -146,6 +146,11 @@ def print_json(value: Any) -> None:
 def put(text: str, end: str = "\n") -> None:
     """Data, on standard output."""
     print(errors.printable(text), end=end)
+
+
+def put_page(text: str, format: str = "terminal") -> None:
+    """The same of tables; those for a terminal are harmless as they are, and their colors stay."""
+    print(text if format == "terminal" else errors.printable(text), end="")
 
 
 def talk(text: str) -> None:

@@ -21,6 +21,7 @@ from nova_eval.cli.flags import (
     open_run,
     print_json,
     put,
+    put_page,
     reopen,
     talk,
 )
@@ -241,7 +242,7 @@ def table(
         raise errors.UsageError("no run was named", remedy="name one; see `nova-eval runs list`")
     folders = [finding.find(name, results) for name in runs]
     text = show.table(folders, view, options, preset=preset, as_json=json)
-    (put if json or options.format else print)(text, end="")
+    put_page(text, "json" if json else options.format or "terminal")
     return errors.OK
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+import nova_eval
+from nova_eval.__main__ import _failed
 from nova_eval.cli.flags import print_json, put, talk
 from nova_eval.errors import UsageError, printable
+from nova_eval.progress import Transfer, progress, transfers
 from nova_eval.report.formats import to_csv
 from nova_eval.report.grid import Cell, Column, Row, Table
 from nova_eval.report.terminal import render_terminal
@@ -42,6 +47,41 @@ def test_control_characters_are_shown_and_not_sent(text: str, capsys: pytest.Cap
     assert "\\u" in told.err
     assert harmless(str(UsageError(f"the name {text}")))
     assert harmless(render_terminal(page(text), 100))
+
+
+PRINTERS = {"cli/flags.py", "progress.py", "__main__.py"}
+"""Who prints what the product says; tools that are called by their module beside."""
+TOOLS = {
+    "checks/parity/weight_files.py",
+    "checks/crosscheck/official_vbench.py",
+    "adapters/t2i_compbench/parses.py",
+    "adapters/t2i_compbench/spacy_reader.py",
+    "nova/training/cache.py",
+    "nova/training/material.py",
+}
+
+
+def test_nobody_else_prints() -> None:
+    package = Path(nova_eval.__file__).parent
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Name) and node.id == "print"
+    }
+    assert found == PRINTERS | TOOLS
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_progress_and_errors_show_them_too(text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with progress(f"reading {text}", 1, "files") as bar:
+        bar.advance(1)
+    with transfers() as told:
+        told(Transfer(f"file {text}", "done", 1, 1))
+    assert _failed(f"no command {text}", 2) == 2
+    said = capfd.readouterr().err
+    assert harmless(said)
+    assert said.count("\n") >= 3
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "plain", "two\nlines", "日本 – ±"])
