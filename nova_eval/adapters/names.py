@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 from unicodedata import normalize
 
 from nova_eval.errors import UsageError
 from nova_eval.records import Part, Prompt, SampleKey
+
+T = TypeVar("T")
 
 SIDE = 2  # samples along a side of a picture that samples share, unless said otherwise
 SINGLE = "--set sampler.grid=1 (of import: --grid 1)"  # how to say that samples share no picture
@@ -128,8 +130,8 @@ class Texts:
 
     def __init__(self, prompts: Sequence[Prompt]) -> None:
         self._exact = {prompt.text: prompt.id for prompt in prompts}
-        self._composed = _unambiguous((normalize("NFC", prompt.text), prompt.id) for prompt in prompts)
-        self._folded = _unambiguous((folded(prompt.text), prompt.id) for prompt in prompts)
+        self._composed = unambiguous((composed(prompt.text), prompt.id) for prompt in prompts)
+        self._folded = unambiguous((folded(prompt.text), prompt.id) for prompt in prompts)
 
     def find(self, text: str) -> tuple[str, int] | None:
         """The prompt that ``text`` means, and how far it is from the prompt's own text.
@@ -137,21 +139,26 @@ class Texts:
         0: equal; 1: equal but for Unicode normalisation (macOS); 2: but for case too, unless two prompts differ by case
         only. ``None`` for any other text.
         """
-        found = (self._exact.get(text), self._composed.get(normalize("NFC", text)), self._folded.get(folded(text)))
+        found = (self._exact.get(text), self._composed.get(composed(text)), self._folded.get(folded(text)))
         return next(((prompt_id, step) for step, prompt_id in enumerate(found) if prompt_id is not None), None)
+
+
+def composed(text: str) -> str:
+    """Equal for texts that differ in Unicode normalisation only."""
+    return normalize("NFC", text)
 
 
 def folded(text: str) -> str:
     """Equal for texts that differ in case or normalisation only."""
-    return normalize("NFC", normalize("NFC", text).casefold())
+    return composed(composed(text).casefold())
 
 
-def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The mapping of texts that only one prompt has."""
-    owners: dict[str, str | None] = {}
-    for text, prompt_id in pairs:
-        owners[text] = prompt_id if text not in owners else None
-    return {text: prompt_id for text, prompt_id in owners.items() if prompt_id is not None}
+def unambiguous(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """The mapping of texts that only one thing has."""
+    owners: dict[str, list[T]] = {}
+    for text, owner in pairs:
+        owners.setdefault(text, []).append(owner)
+    return {text: found[0] for text, found in owners.items() if len(found) == 1}
 
 
 def check_distinct(names: Mapping[SampleKey, str]) -> None:

@@ -92,6 +92,7 @@ def _prompts(config: BenchmarkConfig, entries: Sequence[Entry]) -> Iterator[Prom
     """Equal texts are one prompt, where they say different things of it; a mere repetition is an error."""
     first: dict[str, tuple[Entry, Prompt]] = {}
     owners: dict[str, Entry] = {}
+    _name_each_file_once(entries)
     for place, entry in enumerate(entries):
         prompt = _prompt(config, entry, place)
         key = entry.text or f"\0{place}"
@@ -104,6 +105,14 @@ def _prompts(config: BenchmarkConfig, entries: Sequence[Entry]) -> Iterator[Prom
         first[key] = (entry, prompt)
     for _, prompt in first.values():
         yield prompt
+
+
+def _name_each_file_once(entries: Sequence[Entry]) -> None:
+    named: dict[str, Entry] = {}
+    for entry in entries:
+        for file in entry.files:
+            if (owner := named.setdefault(file, entry)) is not entry or entry.files.count(file) > 1:
+                raise UsageError(f"{entry.where}: a file is named twice, {file!r} by {owner.where} too")
 
 
 def _prompt(config: BenchmarkConfig, entry: Entry, place: int) -> Prompt:
@@ -142,8 +151,6 @@ def _united(first: tuple[Entry, Prompt], again: Entry, prompt: Prompt) -> Prompt
     if any(reference[key] != value for key, value in again.reference.items()):
         raise UsageError(f"{again.where}: the prompt of {entry.where} with another reference", remedy="keep one")
     tags = tuple(dict.fromkeys((*old.tags, *prompt.tags)))
-    if len(set(files)) < len(files):
-        raise UsageError(f"{again.where}: a file is named twice", remedy="name each once")
     return replace(old, tags=tags, reference={**reference, **({FILES: files} if files else {})})
 
 

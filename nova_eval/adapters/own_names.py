@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from nova_eval.adapters.names import Assignment, Claim, Texts, folded, settled
+from nova_eval.adapters.names import Assignment, Claim, Texts, composed, folded, settled, unambiguous
 from nova_eval.adapters.prompt_files import SIDE_ENDINGS
 from nova_eval.records import Prompt, SampleKey
 
@@ -99,21 +99,29 @@ class OwnNames:
 
 
 def _named(prompts: Sequence[Prompt], media: Sequence[str]) -> dict[str, SampleKey]:
-    """The media that prompts name: by the path below the folder, else by a name that only one of them has."""
-    whole = {folded(path): path for path in media}
-    by_name: dict[str, str | None] = {}
-    for path in media:
-        name = folded(PurePosixPath(path).name)
-        by_name[name] = None if name in by_name else path
+    """The media that prompts name: by the path below the folder, else by a name that only one of them has.
+
+    A name is meant as it is written. Only where no file is called so does another way to write its letters count, and
+    then case, each where it leaves no choice.
+    """
+    wanted = {
+        SampleKey(prompt.id, index): str(file).removeprefix("./")
+        for prompt in prompts
+        for index, file in enumerate(prompt.reference.get(FILES, ()))
+    }
     found: dict[str, SampleKey] = {}
-    for prompt in prompts:
-        for index, file in enumerate(prompt.reference.get(FILES, ())):
-            there = whole.get(folded(str(file).removeprefix("./"))) or by_name.get(
-                folded(PurePosixPath(str(file)).name)
-            )
-            if there is not None:
-                found.setdefault(there, SampleKey(prompt.id, index))
+    done: set[SampleKey] = set()
+    for form in (str, composed, folded, _name, lambda path: folded(_name(path))):
+        there = unambiguous((form(path), path) for path in media)
+        asked = unambiguous((form(file), key) for key, file in wanted.items() if key not in done)
+        pairs = {key: there[name] for name, key in asked.items() if name in there and there[name] not in found}
+        done |= pairs.keys()
+        found |= {path: key for key, path in pairs.items()}
     return found
+
+
+def _name(path: str) -> str:
+    return PurePosixPath(path).name
 
 
 def _ids(prompts: Sequence[Prompt], media: Sequence[str]) -> dict[str, str]:
@@ -126,7 +134,7 @@ def _ids(prompts: Sequence[Prompt], media: Sequence[str]) -> dict[str, str]:
         starts = {match[1] for stem in stems if (match := re.fullmatch(r"([0-9]+)(?:[-_][0-9]+)?", stem))}
         if not any(int(number) == 0 for number in starts):
             return {}
-    return {folded(prompt.id.partition("/")[2]): prompt.id for prompt in prompts}
+    return unambiguous((folded(prompt.id.partition("/")[2]), prompt.id) for prompt in prompts)
 
 
 def _owner(path: str, texts: Texts, ids: Mapping[str, str]) -> tuple[str, int] | None:

@@ -274,7 +274,9 @@ def _written(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise MediaError(f"{PurePosixPath(name).name}: the name of its folder is no text") from error
+        raise MediaError(
+            f"{PurePosixPath(name).name}: its name, or its folder's, is no text", remedy="rename it"
+        ) from error
     return name
 
 

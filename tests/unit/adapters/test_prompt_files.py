@@ -237,3 +237,32 @@ class TestNames:
         table = {"/data/out/x.mp4": "a cat", "b/y.mp4": "a dog"}
         found = self.assigned(tmp_path, table, "x.mp4", "a/y.mp4", "b/y.mp4", "a cat-0.mp4")
         assert found == {"x.mp4": SampleKey("custom/0000", 0), "b/y.mp4": SampleKey("custom/0001", 0)}
+
+    def test_a_name_is_meant_as_it_is_written_where_a_file_is_called_so(self, tmp_path: Path) -> None:
+        table = {"cat.mp4": "a cat", "Cat.mp4": "a dog", "\u00fc.mp4": "a bird", "u\u0308.mp4": "a fish"}
+        found = self.assigned(tmp_path, table, *sorted(table))
+        assert {path: int(key.prompt_id[-1]) for path, key in found.items()} == {
+            name: place for place, name in enumerate(table)
+        }
+
+    @pytest.mark.parametrize(
+        ("table", "paths", "owners"),
+        [
+            (["cat.mp4"], ["CAT.mp4"], {"CAT.mp4": 0}),
+            (["\u00fc.mp4"], ["s/u\u0308.mp4"], {"s/u\u0308.mp4": 0}),
+            (["cat.mp4", "Cat.mp4"], ["Cat.mp4"], {"Cat.mp4": 1}),  # the other file is missing, whatever comes first
+            (["cat.mp4", "Cat.mp4"], ["CAT.mp4"], {}),
+            (["cat.mp4"], ["Cat.mp4", "CAT.mp4"], {}),
+        ],
+    )
+    def test_another_way_to_write_it_counts_where_it_leaves_no_choice(
+        self, tmp_path: Path, table: list[str], paths: list[str], owners: dict[str, int]
+    ) -> None:
+        found = self.assigned(tmp_path, {name: f"thing {n}" for n, name in enumerate(table)}, *paths)
+        assert {path: int(key.prompt_id[-1]) for path, key in found.items()} == owners
+
+    @pytest.mark.parametrize("files", [("x.mp4", "x.mp4"), (["x.mp4", "x.mp4"], "y.mp4")])
+    def test_a_file_is_of_one_prompt(self, tmp_path: Path, files: tuple[object, object]) -> None:
+        rows = [{"prompt": "a cat", "file": files[0]}, {"prompt": "a dog", "file": files[1]}]
+        with pytest.raises(UsageError, match=r"a file is named twice, 'x\.mp4' by"):
+            suite_of(write(tmp_path / "p.json", rows))

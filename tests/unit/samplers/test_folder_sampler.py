@@ -238,7 +238,9 @@ class TestFoldersThatCannotBeMeant:
     def test_files_below_a_name_that_is_no_text_are_unreadable(self, complete, videos):
         (complete / "caf\udce9").mkdir()
         (complete / "a cat-0.mp4").rename(complete / "caf\udce9" / "a cat-0.mp4")
-        assert locate(complete).unreadable == {WANTED[0]: "a cat-0.mp4: the name of its folder is no text"}
+        assert locate(complete).unreadable == {
+            WANTED[0]: "a cat-0.mp4: its name, or its folder's, is no text; rename it"
+        }
 
     def test_empty_and_without_videos(self, tmp_path):
         with pytest.raises(UsageError, match="is empty"):
