@@ -50,8 +50,9 @@ def test_control_characters_are_shown_and_not_sent(text: str, capsys: pytest.Cap
 
 
 PRINTERS = {"cli/flags.py", "progress.py", "__main__.py"}
-"""Who prints what the product says; tools that are called by their module beside."""
+"""Who prints what the product says; tools that are called by their module, and what misbehaves on purpose, beside."""
 TOOLS = {
+    "checks/bench/faults/misbehaving.py",
     "checks/parity/weight_files.py",
     "checks/crosscheck/official_vbench.py",
     "adapters/t2i_compbench/parses.py",
