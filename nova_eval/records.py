@@ -183,7 +183,8 @@ class RunSummary:
 
     Of the ``suite`` prompts that serve what was asked for ``prompts`` are wanted, each with as many samples as lie
     between the two of ``per_prompt``; ``selection`` is a digest of which: runs of equal ones compare. 0 and "" where it
-    is not known. ``label`` is what its user calls it, "" where that is the model.
+    is not known. ``label`` is what its user calls it, "" where that is the model. ``departs`` says which of its
+    sampler's settings are not as numbers are published.
     """
 
     run: str
@@ -202,6 +203,7 @@ class RunSummary:
     per_prompt: tuple[int, int] = (0, 0)
     selection: str = ""
     label: str = ""
+    departs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from nova_eval.report.numbers import (
     UNVERIFIED,
     absent,
     contradicted,
+    departing,
     extent,
     published_numbers,
     run_numbers,
@@ -107,6 +108,8 @@ def _footnotes(sheet: Sheet, summaries: Sequence[RunSummary], rows: Sequence[Bas
         everyone = [row.model for row in rows]
         reasons = [f"{reason} ({_models(labels, everyone)})" for reason, labels in differing.items()]
         yield f"{DIFFERS} differs from {sheet.lines[0].label} ({rules}): {'; '.join(reasons)}."
+    for line, one in numbers:
+        yield from departing(line.label, one)
     if any(UNSTATED in one.marks for _, one in numbers):
         yield f"{UNSTATED} the source does not say whether prompts were rewritten."
     for line, one in numbers:

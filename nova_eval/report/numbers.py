@@ -14,20 +14,22 @@ from nova_eval.report.grid import gathered, in_unit
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig
 
-DIFFERS, UNSTATED, CONTRADICTS, UNVERIFIED, PARTIAL = "†", "‡", "§", "¶", "‖"
+DIFFERS, UNSTATED, CONTRADICTS, UNVERIFIED, PARTIAL, DEPARTS = "†", "‡", "§", "¶", "‖", "⁑"
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """``values`` are in the benchmark's reporting unit; ``partial`` names those of which some samples are unscored.
 
-    ``differs`` says how it departs from the protocol it is held against, ``remarks`` everything a reader should know;
+    ``differs`` says how it departs from the protocol it is held against, ``departs`` which settings of its sampler are
+    not as numbers are published, ``remarks`` everything a reader should know;
     ``metrics`` are those of a run that have a value.
     """
 
     source: str
     values: Mapping[str, Decimal]
     differs: tuple[str, ...] = ()
+    departs: tuple[str, ...] = ()
     marks: str = ""
     remarks: tuple[str, ...] = ()
     partial: frozenset[str] = frozenset()
@@ -62,8 +64,9 @@ def run_numbers(summary: RunSummary, first: RunSummary, config: BenchmarkConfig)
         source=summary.run,
         values={m.name: in_unit(m.value, unit) for m in summary.metrics if m.value is not None},
         differs=tuple(differs),
-        marks=DIFFERS if differs else "",
-        remarks=(*differs, *absent(summary.metrics, config.metrics, config)),
+        departs=summary.departs,
+        marks=DIFFERS * bool(differs) + DEPARTS * bool(summary.departs),
+        remarks=(*differs, *summary.departs, *absent(summary.metrics, config.metrics, config)),
         partial=frozenset(m.name for m in summary.metrics if m.value is not None and m.unscored),
         metrics={m.name: m for m in summary.metrics if m.value is not None},
     )
@@ -107,6 +110,11 @@ def published_numbers(row: BaselineRow, run: RunSummary | None, config: Benchmar
         contradictions=wrong,
         note=row.note,
     )
+
+
+def departing(label: str, one: Numbers) -> list[str]:
+    """The footnote of a run whose sampler's settings are not as numbers are published."""
+    return [f"{DEPARTS} {label}: settings are not the protocol's: {'; '.join(one.departs)}."] if one.departs else []
 
 
 def absent(metrics: Sequence[Metric], names: Sequence[str], config: BenchmarkConfig) -> list[str]:

@@ -18,6 +18,7 @@ from nova_eval.report.numbers import (
     UNSTATED,
     UNVERIFIED,
     contradicted,
+    departing,
     published_numbers,
     run_numbers,
 )
@@ -186,6 +187,8 @@ def _footnotes(sheet: Sheet, first: Mapping[str, RunSummary]) -> Iterator[str]:
                 rules += f"{run.scoring} scoring)"
             said = "; ".join(f"{reason} ({', '.join(labels)})" for reason, labels in reasons.items())
             yield f"{DIFFERS} {part.title}, against {rules}: {said}."
+        for line, one in sheet.numbers(part):
+            yield from departing(f"{part.title}, {line.label}", one)
     for mark, meaning in (
         (UNSTATED, "the source does not say whether prompts were rewritten"),
         (UNVERIFIED, "unverified, not seen in a source"),

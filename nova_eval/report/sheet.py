@@ -22,7 +22,7 @@ from nova_eval.report.grid import (
     turned,
     words,
 )
-from nova_eval.report.numbers import CONTRADICTS, DIFFERS, PARTIAL, UNSTATED, UNVERIFIED, Numbers
+from nova_eval.report.numbers import CONTRADICTS, DEPARTS, DIFFERS, PARTIAL, UNSTATED, UNVERIFIED, Numbers
 from nova_eval.report.options import USUAL, TableOptions
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Line:
     def marks(self) -> str:
         """The marks of all its numbers, each once."""
         found = {mark for one in self.numbers.values() for mark in one.marks}
-        return "".join(mark for mark in (DIFFERS, UNSTATED, CONTRADICTS, UNVERIFIED) if mark in found)
+        return "".join(mark for mark in (DIFFERS, DEPARTS, UNSTATED, CONTRADICTS, UNVERIFIED) if mark in found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from nova_eval.options import THERE, RunOptions
 from nova_eval.protocols import MediaSource, SamplerInfo, is_light
 from nova_eval.records import Prompt
 from nova_eval.runs.cost import PEAK_TFLOPS
+from nova_eval.runs.departures import departures
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.finding import home, identity_of, label_in, scored_in
 from nova_eval.runs.judging import Judging, Look, judging, made, named
@@ -79,6 +80,7 @@ def open_run(
         folder=folder,
         part=None if sampling else _there(folder, suite.prompts, config, options, say),
         identity=identity,
+        departs=departures(spec, info, config),
         say=say,
     )
 
@@ -186,6 +188,7 @@ def reopen(folder: Path) -> Run:
         part=part,
         folder=folder,
         identity=identity_of(manifest),
+        departs=tuple(map(str, manifest.get("departs", ()))),
     )
 
 
@@ -212,6 +215,7 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
         part=part,
         folder=folder,
         identity=old.identity,
+        departs=old.departs,
         say=say,
     )
 
@@ -283,6 +287,7 @@ def assemble(
     part: Part | None = None,
     light: bool = True,
     identity: str = "",
+    departs: tuple[str, ...] = (),
     say: Say = lambda text: None,
 ) -> Run:
     """The one place that makes a run.
@@ -315,6 +320,7 @@ def assemble(
         light=light and look.light,
         store=RunStore(folder),
         identity=identity,
+        departs=departs,
         say=say,
     )
 

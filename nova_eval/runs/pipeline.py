@@ -286,6 +286,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "options": opened.options.record(),
         **_part_record(opened),
         "sampler": asdict(opened.info),
+        **({"departs": list(opened.departs)} if opened.departs else {}),
         "suite": {**opened.suite_facts, "file": suite_file_digest(opened.suite)},
         "benchmark": {"name": opened.benchmark.name, "version": opened.benchmark.version},
         "scorers": {plan.name: plan.folder for plan in opened.judging.plans},

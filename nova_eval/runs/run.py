@@ -24,6 +24,7 @@ class Run:
     ``whole`` are the prompts that official names count: more than ``suite`` where that is a chosen part of them.
 
     ``identity`` is a digest of all that makes its samples, "" where that is not known, whatever its folder is called.
+    ``departs`` says which settings are not as numbers are published.
     ``light`` says that neither its sampler nor its judges use an accelerator or much memory.
     """
 
@@ -42,6 +43,7 @@ class Run:
     light: bool
     store: RunStore
     identity: str
+    departs: tuple[str, ...]
     say: Say = field(repr=False)
 
     @property

@@ -68,6 +68,7 @@ def summarise(opened: Run) -> Outcome:
         per_prompt=(min(counts, default=0), max(counts, default=0)),
         selection=digest(sorted(opened.wanted)),
         label=opened.options.label,
+        departs=opened.departs,
     )
     own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
     return Outcome(summary, tuple(rows), tuple(counted), samples, coverage_of(own).unscored)

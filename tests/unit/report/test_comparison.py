@@ -32,6 +32,12 @@ class TestMarks:
         assert f"† differs from mini ({rules}): rewritten prompts (Rewriter)." in table.footnotes
         assert "§ Odd: total is printed as 79.00, its printed quality and semantic give 78.00." in table.footnotes
 
+    def test_settings_that_are_not_the_protocols_are_marked_and_do_not_compete(self, summary, published):
+        table = comparison_table([replace(summary, departs=("guidance_scale 3.0, not 7.0",))], published)
+        assert table.rows[0].cells[0].text == "mini ⁑"
+        assert "⁑ mini: settings are not the protocol's: guidance_scale 3.0, not 7.0." in table.footnotes
+        assert not _strong(table, "sharp") or "mini" not in _strong(table, "sharp")
+
     def test_original_prompts_differ_from_a_rewritten_run(self, summary, published):
         table = comparison_table([replace(summary, variant="rewritten")], published)
         assert _cells(table, "Plain & Co_1")["model"].text.endswith("†")
