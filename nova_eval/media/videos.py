@@ -196,12 +196,11 @@ def _open(source: Any, container: str) -> Any:
 
     settings: dict[str, Any] = {
         "format": container,
-        "metadata_errors": "replace",
         "options": {"protocol_whitelist": "file"} if isinstance(source, str) else {},
     }
     try:
-        return av.open(source, stream_options=_NO_GUESSING, **settings)
-    except TypeError:  # PyAV 19 takes no options of streams
+        return av.open(source, metadata_errors="replace", stream_options=_NO_GUESSING, **settings)
+    except TypeError:  # PyAV 19 takes neither
         return av.open(source, **settings)
 
 
@@ -278,14 +277,16 @@ def _turning(picture: Any, name: str) -> tuple[str, ...]:
     The matrix (ISO 14496-12, 8.3.2) has rows (a, b, u), (c, d, v), (x, y, w): a pixel right of another comes to lie at
     (a, b) from it, one below another at (c, d).
     """
-    for data in picture.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
-            signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
-            if signs not in _TURNS:
-                raise MediaError(f"{name}: the video asks to be shown at an angle", remedy="turn its frames themselves")
-            return _TURNS[signs]
-    return ()
+    from av.sidedata.sidedata import Type
+
+    data = picture.side_data.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return ()
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+    signs = tuple((value > 0) - (value < 0) for value in (a, b, c, d))
+    if signs not in _TURNS:
+        raise MediaError(f"{name}: the video asks to be shown at an angle", remedy="turn its frames themselves")
+    return _TURNS[signs]
 
 
 class _Filters:
