@@ -1,8 +1,8 @@
-"""Suites of prompts: the official ones, the package's own, and a user's file, all in VBench's schema."""
+"""Suites of prompts: the official ones and the package's own, in VBench's schema."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from nova_eval.identity import suite_digest
 from nova_eval.records import Prompt
 
 SPRITES = "sprites.json"
-_NAME = "name a .json file with a list of prompts, or a .txt file"
 
 
 @dataclass(frozen=True)
@@ -76,61 +75,37 @@ def read_suite(
 
 
 def read_entries(path: Path, suite: str) -> tuple[Prompt, ...]:
-    """The prompts of a file in VBench's schema, as ``<suite>/0000`` … Exact repetitions of a text are united."""
-    return _prompts(_rows(path), path.name, suite=suite)
+    """The prompts of a file in VBench's schema, as ``<suite>/0000`` … by position.
 
-
-def load_prompt_file(
-    path: Path, *, dimensions: Collection[str] = (), default_tags: Sequence[str] = ()
-) -> tuple[Prompt, ...]:
-    """A user's own suite: JSON in the schema of ``VBench_full_info.json``, or plain text with one prompt a line.
-
-    Ids are ``custom/0000`` … by position; an entry's own ``id`` is kept (``custom/`` before it when it has no suite).
-    Entries without ``dimension`` get ``default_tags``. When ``dimensions`` is given, others are an error.
+    An entry's own ``id`` is kept (``<suite>/`` before it when it has no suite). Equal texts become one prompt, the
+    first, with tags and reference united. UsageError, one line, for an entry that is none, and for a file without any.
     """
-    if path.suffix.lower() == ".json":
-        prompts = _prompts(_rows(path), path.name, suite="custom", default_tags=default_tags)
-    else:
-        lines = [line.strip() for line in reading.text(path, remedy=_NAME).splitlines()]
-        texts = [{"prompt_en": line} for line in lines if line]
-        if texts and texts[0]["prompt_en"][0] in "[{":
-            raise UsageError(f"{path.name} looks like JSON and is read as text", remedy="name it with the ending .json")
-        prompts = _prompts(texts, path.name, suite="custom", default_tags=default_tags)
-    if not prompts:
-        raise UsageError(f"{path} holds no prompt")
-    for prompt in prompts:
-        for tag in prompt.tags if dimensions else ():
-            if tag not in dimensions:
-                raise unknown(f"dimension of prompt {prompt.id} in {path.name}", tag, dimensions)
-    return prompts
-
-
-def _rows(path: Path) -> list[Any]:
-    return reading.json_file(path, list[Any], remedy=_NAME)
-
-
-def _prompts(rows: Sequence[Any], where: str, *, suite: str, default_tags: Sequence[str] = ()) -> tuple[Prompt, ...]:
-    """The prompts of VBench entries. Equal texts become one prompt, the first, with tags and reference united."""
     by_text: dict[str, Prompt] = {}
     named: dict[str, str] = {}  # id, whatever its case → text: ids name folders, on any file system
-    for position, row in enumerate(rows):
+    for position, row in enumerate(_rows(path)):
         try:
-            prompt = _prompt(row, f"{suite}/{position:04d}", default_tags)
+            prompt = _prompt(row, f"{suite}/{position:04d}")
             first = by_text.get(prompt.text)
             if first is not None:
                 prompt = _united(first, prompt, renamed="id" in row)
             elif named.setdefault(prompt.id.lower(), prompt.text) != prompt.text:
                 raise UsageError(f"the id {prompt.id!r} is taken by another prompt", remedy="give each its own id")
         except UsageError as error:
-            raise UsageError(f"{where}, entry {position}: {error.problem}", remedy=error.remedy) from error
+            raise UsageError(f"{path.name}, entry {position}: {error.problem}", remedy=error.remedy) from error
         by_text[prompt.text] = prompt
+    if not by_text:
+        raise UsageError(f"{path} holds no prompt")
     return tuple(by_text.values())
 
 
-def _prompt(row: Any, default_id: str, default_tags: Sequence[str]) -> Prompt:
+def _rows(path: Path) -> list[Any]:
+    return reading.json_file(path, list[Any], remedy="it needs a list of objects with 'prompt_en'")
+
+
+def _prompt(row: Any, default_id: str) -> Prompt:
     if not isinstance(row, Mapping):
         raise UsageError(f"a {type(row).__name__} where an object with 'prompt_en' is needed")
-    text, tags = row.get("prompt_en"), row.get("dimension", list(default_tags))
+    text, tags = row.get("prompt_en"), row.get("dimension", [])
     reference, rewritten, own_id = row.get("auxiliary_info", {}), row.get("rewritten"), row.get("id", default_id)
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise UsageError("'prompt_en' must be a text")

@@ -14,7 +14,7 @@ from nova_eval.adapters.reduce import complete, pairs_of
 from nova_eval.adapters.results import OfficialResults
 from nova_eval.adapters.rule import under
 from nova_eval.adapters.sources import Source
-from nova_eval.adapters.suite import Find, Suite, load_prompt_file, read_suite
+from nova_eval.adapters.suite import Find, Suite, read_suite
 from nova_eval.config import Facts, read_benchmark
 from nova_eval.media import IMAGE_SUFFIXES
 from nova_eval.protocols import Scorer
@@ -64,5 +64,6 @@ class Example:
 
 def official(sources: Mapping[str, Source], find: Find) -> Suite:
     """The prompts in this package. A file of somebody else is pinned in ``SOURCE.toml``, and ``find`` brings it."""
-    prompts = load_prompt_file(HERE / "prompts" / "prompts.txt", default_tags=("light",))
+    lines = (HERE / "prompts" / "prompts.txt").read_text(encoding="utf-8").splitlines()
+    prompts = tuple(Prompt(f"example/{number:04d}", line, ("light",)) for number, line in enumerate(lines))
     return Suite("example", "official", prompts, "example_benchmark 1.0")

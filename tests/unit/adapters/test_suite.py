@@ -16,7 +16,7 @@ from nova_eval.adapters import load_benchmark
 from nova_eval.adapters import suite as suite_module
 from nova_eval.adapters.selection import select
 from nova_eval.adapters.sources import Source, load_sources, locate
-from nova_eval.adapters.suite import load_prompt_file
+from nova_eval.adapters.suite import read_entries
 from nova_eval.config import facts_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.identity import suite_digest
@@ -142,20 +142,10 @@ class TestDigest:
         assert suite_digest(changed) != suite_digest(self.prompts)
 
 
-class TestPromptFile:
-    def test_plain_text_is_one_prompt_a_line(self, tmp_path):
-        path = write(tmp_path / "mine.txt", "\ufeffa cat\r\n\r\n  a dog \nfaçade")
-        prompts = load_prompt_file(path, default_tags=("aesthetic_quality",))
-        assert [(prompt.id, prompt.text) for prompt in prompts] == [
-            ("custom/0000", "a cat"),
-            ("custom/0001", "a dog"),
-            ("custom/0002", "façade"),
-        ]
-        assert {prompt.tags for prompt in prompts} == {("aesthetic_quality",)}
-
+class TestAFileInVBenchsSchema:
     def test_json_keeps_ids_tags_reference_and_rewrite(self, tmp_path):
         rows = [{**ROWS[0], "id": "car", "rewritten": "a very red car"}, {"prompt_en": "x", "id": "vbench/0007"}]
-        prompts = load_prompt_file(write(tmp_path / "mine.json", rows))
+        prompts = read_entries(write(tmp_path / "mine.json", rows), "custom")
         assert prompts[0] == Prompt("custom/car", "a red car", ("color",), ROWS[0]["auxiliary_info"], "a very red car")
         assert prompts[1].id == "vbench/0007"
 
@@ -191,26 +181,17 @@ class TestPromptFile:
     )
     def test_faults_are_one_clear_line(self, tmp_path, rows, message):
         with pytest.raises(UsageError, match=message) as caught:
-            load_prompt_file(write(tmp_path / "mine.json", rows))
+            read_entries(write(tmp_path / "mine.json", rows), "custom")
         assert "\n" not in str(caught.value)
 
-    def test_missing_empty_binary_and_mistaken_files(self, tmp_path):
+    def test_missing_and_binary_files(self, tmp_path):
         with pytest.raises(UsageError, match="no such file"):
-            load_prompt_file(tmp_path / "none.txt")
-        with pytest.raises(UsageError, match="holds no prompt"):
-            load_prompt_file(write(tmp_path / "empty.txt", " \n\n"))
-        with pytest.raises(UsageError, match="looks like JSON"):
-            load_prompt_file(write(tmp_path / "rows.txt", ROWS))
+            read_entries(tmp_path / "none.json", "custom")
         with pytest.raises(UsageError, match="is a folder"):
-            load_prompt_file(tmp_path)
-        (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00a")
+            read_entries(tmp_path, "custom")
+        (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00a")
         with pytest.raises(UsageError, match="is not UTF-8 text"):
-            load_prompt_file(tmp_path / "binary.txt")
-
-    def test_a_misspelt_dimension_is_suggested(self, tmp_path):
-        path = write(tmp_path / "mine.json", [{"prompt_en": "a", "dimension": ["scen"]}])
-        with pytest.raises(UsageError, match=r"custom/0000 in mine.json 'scen'; did you mean 'scene'"):
-            load_prompt_file(path, dimensions=DIMENSIONS)
+            read_entries(tmp_path / "binary.json", "custom")
 
 
 class TestSelect:
