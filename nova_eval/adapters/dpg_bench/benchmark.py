@@ -72,11 +72,7 @@ class DPGBench:
         return pairs_of(prompts, wanted, lambda prompt: () if asked.isdisjoint(prompt.tags) else (OVERALL,))
 
     def reduce(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Metric]:
         """Broad categories, detailed ones, then ``overall``; fractions.
 
@@ -95,11 +91,7 @@ class DPGBench:
         ]
 
     def rows(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Score]:
         """One row a wanted image."""
         return complete(self.pairs(prompts, wanted), scores)

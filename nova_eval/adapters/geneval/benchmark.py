@@ -57,11 +57,7 @@ class GenEval:
         return pairs_of(prompts, wanted, lambda prompt: [task for task in self.tasks if task in prompt.tags])
 
     def reduce(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Metric]:
         """The tasks, the share of correct images and of prompts with a correct image, and ``overall``.
 
@@ -74,11 +70,7 @@ class GenEval:
         return [*metrics[: len(self.tasks)], *whole, *metrics[len(self.tasks) :]]
 
     def rows(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Score]:
         """One row a wanted image."""
         self.scorers(scoring)

@@ -118,21 +118,13 @@ class T2ICompBench:
         return pairs_of(prompts, wanted, _needed)
 
     def reduce(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Metric]:
         """Eight categories, each the mean over its images as a fraction. The benchmark has no overall score."""
         return metrics_of(self.config, self.rows(prompts, wanted, scores))
 
     def rows(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Score]:
         """One row a wanted image and category, the parts of complex images put together."""
         kinds = {prompt.id: prompt.reference.get(KIND) for prompt in prompts}

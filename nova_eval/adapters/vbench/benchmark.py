@@ -113,11 +113,7 @@ class VBench:
                         yield key, static.FILTER
 
     def reduce(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Metric]:
         """Sixteen dimensions, then quality, semantic and total, all as fractions.
 
@@ -126,11 +122,7 @@ class VBench:
         return metrics_of(self.config, self.rows(prompts, wanted, scores, scoring))
 
     def rows(
-        self,
-        prompts: Sequence[Prompt],
-        wanted: Sequence[SampleKey],
-        scores: Iterable[Score],
-        scoring: str = "official",
+        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
     ) -> list[Score]:
         """One row a wanted (sample, dimension) pair, those that the static filter does not keep left out by rule."""
         self.scorers(scoring)
