@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import fsum
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TypeAlias
 
 from nova_eval.adapters.results import OfficialResults
 from nova_eval.adapters.t2i_compbench.names import running_number
 from nova_eval.records import Score
 
-_BLIP, _UNIDET_2D, _UNIDET_3D = (
-    "annotation_blip",
-    "labels/annotation_obj_detection_2d",
-    "labels/annotation_obj_detection_3d",
-)
-_NUMERACY, _CLIP, _TOGETHER = "annotation_num", "annotation_clip", "annotation_3_in_1"
+Write: TypeAlias = Callable[[OfficialResults, Sequence[Score]], Mapping[str, str]]
+"""Makes a script's files of the rows in its order, at least one."""
 
 
 def result_files(results: OfficialResults) -> dict[str, str]:
@@ -27,85 +23,76 @@ def result_files(results: OfficialResults) -> dict[str, str]:
     official scripts read it by position.
     """
     files: dict[str, str] = {}
-    for name in ("color", "shape", "texture"):
-        files |= _blip(results, name, results.of(name))
-    files |= _unidet_2d(results, "spatial_2d", results.of("spatial_2d"))
-    files |= _unidet_3d(results, "spatial_3d", results.of("spatial_3d"))
-    files |= _numeracy(results, "numeracy", results.of("numeracy"))
-    files |= _clip(results, "non_spatial", results.of("non_spatial"))
-    return files | _complex(results)
-
-
-def _complex(results: OfficialResults) -> dict[str, str]:
-    together = [row for row in results.counted if row.metric == "complex"]
-    together.sort(key=lambda row: running_number(results.paths[row.key]))
-    if not together:
-        return {}
-    writers = {"complex_attribute": _blip, "complex_spatial": _unidet_2d, "complex_action": _clip}
-    files: dict[str, str] = {}
-    for name, write in writers.items():
-        rows = results.of(name)
-        if len(rows) == len(together):
-            files |= write(results, "complex", rows)
-    mean = _mean(together)
-    files[f"complex/{_TOGETHER}/vqa_result.json"] = _answers((place, row.value) for place, row in enumerate(together))
-    files[f"complex/{_TOGETHER}/vqa_score.txt"] = f"score avg:{mean}"
+    for name, write in _WRITERS.items():
+        if ordered := _by_number(results, results.of(name)):
+            files |= _below(name, write(results, ordered))
+    together = _by_number(results, [row for row in results.counted if row.metric == "complex"])
+    if together:
+        for name, write in _COMPLEX.items():
+            if len(rows := results.of(name)) == len(together):
+                files |= _below("complex", write(results, _by_number(results, rows)))
+        files |= _below("complex", _together(results, together))
     return files
 
 
-def _blip(results: OfficialResults, category: str, rows: Sequence[Score]) -> dict[str, str]:
-    ordered = _by_number(results, rows)
-    if not ordered:
-        return {}
-    answers = _answers((place, f"{row.value:.4f}") for place, row in enumerate(ordered))
+def _blip(results: OfficialResults, rows: Sequence[Score]) -> Mapping[str, str]:
     return {
-        f"{category}/{_BLIP}/vqa_result.json": answers,
-        f"{category}/{_BLIP}/blip_vqa_score.txt": f"BLIP-VQA score:{_mean(ordered)}",
+        "annotation_blip/vqa_result.json": _answers((place, f"{row.value:.4f}") for place, row in enumerate(rows)),
+        "annotation_blip/blip_vqa_score.txt": f"BLIP-VQA score:{_mean(rows)}",
     }
 
 
-def _unidet_2d(results: OfficialResults, category: str, rows: Sequence[Score]) -> dict[str, str]:
-    ordered = _by_number(results, rows)
-    if not ordered:
-        return {}
-    names = [PurePosixPath(results.paths[row.key]).name for row in ordered]
+def _unidet_2d(results: OfficialResults, rows: Sequence[Score]) -> Mapping[str, str]:
+    names = [PurePosixPath(results.paths[row.key]).name for row in rows]
     mapping = [{"image": name, "question_id": running_number(name)} for name in names]
     return {
-        f"{category}/{_UNIDET_2D}/vqa_result.json": _numbered(results, ordered),
-        f"{category}/{_UNIDET_2D}/avg_score.txt": f"score avg:{_mean(ordered)}",
-        f"{category}/{_UNIDET_2D}/mapping.json": json.dumps(mapping),
+        "labels/annotation_obj_detection_2d/vqa_result.json": _numbered(results, rows),
+        "labels/annotation_obj_detection_2d/avg_score.txt": f"score avg:{_mean(rows)}",
+        "labels/annotation_obj_detection_2d/mapping.json": json.dumps(mapping),
     }
 
 
-def _unidet_3d(results: OfficialResults, category: str, rows: Sequence[Score]) -> dict[str, str]:
-    ordered = _by_number(results, rows)
-    if not ordered:
-        return {}
+def _unidet_3d(results: OfficialResults, rows: Sequence[Score]) -> Mapping[str, str]:
     return {
-        f"{category}/{_UNIDET_3D}/vqa_result.json": _numbered(results, ordered),
-        f"{category}/{_UNIDET_3D}/avg_result.txt": f"avg score is {_mean(ordered)}",
+        "labels/annotation_obj_detection_3d/vqa_result.json": _numbered(results, rows),
+        "labels/annotation_obj_detection_3d/avg_result.txt": f"avg score is {_mean(rows)}",
     }
 
 
-def _numeracy(results: OfficialResults, category: str, rows: Sequence[Score]) -> dict[str, str]:
-    ordered = _by_number(results, rows)
-    if not ordered:
-        return {}
-    total = fsum(row.value or 0.0 for row in ordered)
+def _numeracy(results: OfficialResults, rows: Sequence[Score]) -> Mapping[str, str]:
+    total = fsum(row.value or 0.0 for row in rows)
     return {
-        f"{category}/{_NUMERACY}/vqa_result.json": _numbered(results, ordered),
-        f"{category}/{_NUMERACY}/score.txt": f"total:{total} num:{len(ordered)} avg:{_mean(ordered)}",
+        "annotation_num/vqa_result.json": _numbered(results, rows),
+        "annotation_num/score.txt": f"total:{total} num:{len(rows)} avg:{_mean(rows)}",
     }
 
 
-def _clip(results: OfficialResults, category: str, rows: Sequence[Score]) -> dict[str, str]:
-    ordered = _by_number(results, rows)
-    if not ordered:
-        return {}
+def _clip(results: OfficialResults, rows: Sequence[Score]) -> Mapping[str, str]:
     return {
-        f"{category}/{_CLIP}/vqa_result.json": _answers((place, row.value) for place, row in enumerate(ordered)),
-        f"{category}/{_CLIP}/score_avg.txt": f"score avg:{_mean(ordered)}",
+        "annotation_clip/vqa_result.json": _answers((place, row.value) for place, row in enumerate(rows)),
+        "annotation_clip/score_avg.txt": f"score avg:{_mean(rows)}",
     }
+
+
+def _together(results: OfficialResults, rows: Sequence[Score]) -> Mapping[str, str]:
+    return {
+        "annotation_3_in_1/vqa_result.json": _answers((place, row.value) for place, row in enumerate(rows)),
+        "annotation_3_in_1/vqa_score.txt": f"score avg:{_mean(rows)}",
+    }
+
+
+_WRITERS: Mapping[str, Write] = {
+    **dict.fromkeys(("color", "shape", "texture"), _blip),
+    "spatial_2d": _unidet_2d,
+    "spatial_3d": _unidet_3d,
+    "numeracy": _numeracy,
+    "non_spatial": _clip,
+}
+_COMPLEX: Mapping[str, Write] = {"complex_attribute": _blip, "complex_spatial": _unidet_2d, "complex_action": _clip}
+
+
+def _below(category: str, files: Mapping[str, str]) -> dict[str, str]:
+    return {f"{category}/{name}": content for name, content in files.items()}
 
 
 def _by_number(results: OfficialResults, rows: Sequence[Score]) -> list[Score]:
@@ -118,7 +105,7 @@ def _numbered(results: OfficialResults, rows: Sequence[Score]) -> str:
     return _answers((running_number(results.paths[row.key]), row.value) for row in rows)
 
 
-def _answers(pairs: Any) -> str:
+def _answers(pairs: Iterable[tuple[int, str | float | None]]) -> str:
     return json.dumps([{"question_id": number, "answer": answer} for number, answer in pairs])
 
 
