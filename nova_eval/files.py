@@ -14,8 +14,9 @@ import shutil
 import socket
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from threading import get_ident
@@ -64,9 +65,11 @@ def place(source: Path, target: Path, *, link: bool = False) -> None:
 def temporary(path: Path) -> Iterator[Path]:
     """A name beside ``path`` that no other thread or process uses; what lies there after the block takes its place.
 
-    Nothing is left when the block raises. Whoever writes under the name syncs. OSError when it cannot be done.
+    Nothing is left when the block raises, and what killed processes left in the folder goes too. Whoever writes under
+    the name syncs. OSError when it cannot be done.
     """
     make_folder(path.parent)
+    _sweep_once(path.parent)
     name = sha256(f"{path.name} {get_ident()}".encode()).hexdigest()[:16]  # of one length, whatever the file is called
     other = path.with_name(f".{name}.{_space()}.{writer()}.tmp")
     try:
@@ -74,7 +77,7 @@ def temporary(path: Path) -> Iterator[Path]:
         os.replace(other, path)
         sync_folder(path.parent)
     finally:
-        other.unlink(missing_ok=True)
+        _remove(other)
 
 
 def make_folder(path: Path) -> None:
@@ -166,12 +169,29 @@ def writing(path: Path, remedy: str = "") -> Iterator[None]:
 
 def sweep(folder: Path) -> None:
     """Removes temporary files under ``folder`` that dead processes of this machine left behind."""
-    for path in folder.glob("**/.*.tmp"):
+    _remove_left(folder.glob("**/.*.tmp"))
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    """The same of the folder itself; its files are looked at once a process."""
+    _remove_left(folder.glob(".*.tmp"))
+
+
+def _remove_left(found: Iterable[Path]) -> None:
+    for path in found:
         *_, space, who = path.name.removesuffix(".tmp").rsplit(".", 2)
         host, _, pid = who.rpartition("-")
         ours = not space.startswith("n") or space == _space()  # containers of one host number their processes apart
         if ours and host == _host() and pid.isdigit() and not _alive(int(pid)):
-            path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def writer() -> str:

@@ -6,10 +6,10 @@ cache on first use.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from nova_eval import files
 from nova_eval.environment import cache_root
 from nova_eval.errors import PrerequisiteError
 from nova_eval.identity import digest, file_digest
@@ -37,18 +37,14 @@ def embedded_checkpoint(name: str) -> Path:
 
 
 def _assemble(folder: Path) -> None:
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        for part in _SHARED:
-            shutil.copytree(PACKAGED / part, temporary / part)
-        shutil.copytree(PACKAGED / "early" / "transformer", temporary / "transformer")
-        shutil.copy(PACKAGED / "model_index.json", temporary)
-        os.rename(temporary, folder)
+        with files.temporary(folder) as temporary:
+            for part in _SHARED:
+                shutil.copytree(PACKAGED / part, temporary / part)
+            shutil.copytree(PACKAGED / "early" / "transformer", temporary / "transformer")
+            shutil.copy(PACKAGED / "model_index.json", temporary)
     except OSError as error:
         if not folder.is_dir():  # else another process was faster
             raise PrerequisiteError(
                 f"{folder} cannot be written ({error.strerror})", remedy="set NOVA_EVAL_CACHE to a folder with space"
             ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -130,6 +130,30 @@ def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_is_not(
     assert (tmp_path / "deep/table").read_bytes() == b"whole"
 
 
+def test_whoever_writes_into_a_folder_removes_what_the_dead_left_there(tmp_path: Path) -> None:
+    with files.temporary(tmp_path / "made" / "table") as other:
+        other.write_bytes(b"whole")
+        name = other.name.replace(f"-{os.getpid()}.tmp", "-999999999.tmp")
+    folder = tmp_path / "cache"
+    (folder / f"{name}x.tmp").mkdir(parents=True)  # of another's making
+    (folder / name).mkdir()
+    (folder / name / "part").write_bytes(b"half")
+    (folder / ".theirs.tmp").write_bytes(b"")
+    files.write(folder / "table", b"new")
+    assert sorted(os.listdir(folder)) == sorted([f"{name}x.tmp", ".theirs.tmp", "table"])
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    def made() -> None:
+        with files.temporary(tmp_path / "made") as other:
+            (other / "deep").mkdir(parents=True)
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        made()
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("link", [True, False])
 def test_a_placed_file_is_a_link_or_a_copy_and_replaces_what_was_there(tmp_path: Path, link: bool) -> None:
     source, target = files.write(tmp_path / "source", b"bytes"), files.write(tmp_path / "out/target", b"old")
