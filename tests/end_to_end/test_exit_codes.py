@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -208,3 +209,11 @@ def test_a_download_that_drips_is_interrupted_at_once(tmp_path: Path) -> None:
     server.shutdown()
     assert process.returncode == 130
     assert "interrupted" in error
+
+
+def test_what_a_plugin_prints_is_no_part_of_the_answer(mine: Path) -> None:
+    """It prints in the command's own process and in a worker, by Python and past it."""
+    done = nova_eval(*words(mine), "--samples-per-prompt", 1, "--workers", 1)
+    assert json.loads(done.stdout)["model"] == "mine"
+    assert {"made", "sampled"} <= set(done.stderr.split())
+    assert done.returncode == 0
