@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -289,3 +290,19 @@ def test_no_two_work_on_one_prompt(
                 pipeline.driving(other).__enter__()
     with pipeline.driving(other):  # it is free once the first has ended
         pass
+
+
+def test_an_edited_plugin_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.py"
+    code = """
+from nova_eval.protocols import SamplerInfo
+class Mine:
+    info = SamplerInfo("mine", "image")
+"""
+    names = []
+    for edited in (code, code, code + "# a word\n"):
+        file.write_text(edited)
+        names.append(opened(tmp_path, sampler=f"{file}:Mine").store.folder.name)
+        for module in [name for name in sys.modules if name.startswith("nova_eval_plugin_")]:
+            monkeypatch.delitem(sys.modules, module)  # as another process would begin
+    assert names[0] == names[1] != names[2]
