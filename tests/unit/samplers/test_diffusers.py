@@ -198,6 +198,14 @@ class TestSeeds:
 
 
 class TestIdentity:
+    def test_the_commit_of_a_model_from_the_hub_is_in_the_record(self, image_folder, tmp_path):
+        import shutil
+
+        held = tmp_path / "models--mine--tiny" / "snapshots" / ("0123" * 10)
+        shutil.copytree(image_folder, held)
+        assert image_sampler(held).info.settings["revision"] == "0123" * 10
+        assert "revision" not in image_sampler(image_folder).info.settings
+
     def test_settings_and_weights_name_the_sampler_but_not_the_place(self, image_folder, tmp_path):
         import shutil
 
