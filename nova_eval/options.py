@@ -21,21 +21,21 @@ class RunOptions:
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
 
     profile: str = "mini"
-    "Named defaults: mini (embedded world, minutes on two cores) or paper (the published protocol)."
+    "Named defaults: mini (the default: embedded world, minutes on two cores) or paper (the published protocol)."
     scoring: Literal["official", "corrected"] = "official"
-    "official reproduces published numbers with the official code's defects, corrected repairs them."
+    "official reproduces published numbers with their defects, corrected repairs these (default: the prompts')."
     samples_per_prompt: int | Literal["official", "there"] = 5
-    "A number (default 5), or official for the benchmark's own count."
+    "A number, or official for the benchmark's own count (default: the profile's, or the protocol's)."
     limit: int | None = None
-    "At most this many prompts, spread evenly over the dimensions."
+    "At most this many prompts, spread evenly over the dimensions (default: all)."
     prompts: Path | None = None
-    "Prompts of your own, or some of the benchmark's: a txt, csv, json or jsonl file, or a folder of media."
+    "Prompts of your own, or some of the suite's: txt, csv, json, jsonl, or a folder of media (default: the variant's)."
     judges: str = ""
-    "Which set of judges looks, of those in benchmark.toml (default: the prompts')."
+    "Which set of judges looks, of those in benchmark.toml: official or sprites (default: the prompts')."
     metrics: tuple[str, ...] = ()
-    "Only these dimensions."
+    "Only these dimensions, of `list dimensions BENCHMARK` (default: all)."
     shard: str | None = None
-    "Only part i of n, as i/n; parts share one results folder."
+    "Only part i of n, as i/n; parts share one results folder (default: the whole)."
     order: str = "suite"
     "suite (the default), or shuffled:SEED."
     results: Path = Path("results")
@@ -47,15 +47,15 @@ class RunOptions:
     workers: int = 0
     "Processes (default: one per device, or one per core for light samplers)."
     device: str = "auto"
-    "cpu, cuda, cuda:1 … (default: what is there)."
+    "cpu, cuda, cuda:1 … or mps (default: what is there)."
     batch: int = 8
     "Samples that a process is handed at once (default 8), and the most that a crash can cost."
     unit_timeout: float = 14400.0
     "Seconds that a process may be at what it is handed at once before it is replaced (default 14400; 0: for ever)."
     offline: bool = False
-    "Open no network connection."
+    "Open no network connection (default: what is missing may be fetched)."
     mirror: Path | None = None
-    "Folder with official files as owner/repository/commit/path."
+    "Folder with official files as owner/repository/commit/path (default: the cache and their origin)."
 
     def __post_init__(self) -> None:
         _at_least("limit", self.limit, 1)

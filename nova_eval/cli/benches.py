@@ -28,7 +28,10 @@ T = TypeVar("T")
 
 @bench_app.command(name="store")
 def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
-    """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run."""
+    """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run.
+
+    Example: `nova-eval bench store --samples 5000`
+    """
     from nova_eval.checks.bench import store
 
     return _print(store.measure(asked), store.lines, json=json)
@@ -36,7 +39,10 @@ def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
 
 @bench_app.command(name="folder")
 def bench_folder(*, asked: FolderBench = FolderBench(), json: bool = False) -> int:
-    """What looking at a large folder of finished clips costs, the first time and when it is known already."""
+    """What looking at a large folder of finished clips costs, the first time and when it is known already.
+
+    Example: `nova-eval bench folder --clips 1000`
+    """
     from nova_eval.checks.bench import folder
 
     return _print(folder.measure(asked), folder.lines, json=json)
@@ -45,6 +51,8 @@ def bench_folder(*, asked: FolderBench = FolderBench(), json: bool = False) -> i
 @bench_app.command(name="sampler")
 def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -> int:
     """The NOVA sampler against a plain path (whole-frame denoising, nothing hoisted) measured in the same run.
+
+    Example: `nova-eval bench sampler --diffusion-steps 25 100`
 
     Parameters
     ----------
@@ -60,6 +68,8 @@ def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -
 @bench_app.command(name="sweep")
 def bench_sweep(benchmark: str, /, *, asked: SweepBench, flags: Flags = UNSET, json: bool = False) -> int:
     """Run a benchmark at several values of one setting: scores, motion and time at each.
+
+    Example: `nova-eval bench sweep vbench --over sampler.guidance_scale=1,3,5 --limit 16`
 
     Parameters
     ----------
@@ -78,6 +88,8 @@ def bench_sweep(benchmark: str, /, *, asked: SweepBench, flags: Flags = UNSET, j
 def bench_geneval(*, asked: GenEvalBench = GenEvalBench(), json: bool = False) -> int:
     """GenEval's detector and colors, one image after the other against batches, measured in the same run.
 
+    Example: `nova-eval bench geneval --images 8`
+
     Parameters
     ----------
     json
@@ -92,6 +104,8 @@ def bench_geneval(*, asked: GenEvalBench = GenEvalBench(), json: bool = False) -
 @bench_app.command(name="vqa")
 def bench_vqa(*, asked: VqaBench = VqaBench(), json: bool = False) -> int:
     """Questions about an image: encoded once for all of them, against anew for each, measured in the same run.
+
+    Example: `nova-eval bench vqa --json`
 
     Parameters
     ----------
@@ -110,6 +124,8 @@ def bench_judges(*, asked: JudgesBench = JudgesBench(), json: bool = False) -> i
 
     The package runs in the environment of `crosscheck`; random weights are drawn where there are none.
 
+    Example: `nova-eval bench judges --json`
+
     Parameters
     ----------
     json
@@ -124,6 +140,8 @@ def bench_judges(*, asked: JudgesBench = JudgesBench(), json: bool = False) -> i
 @bench_app.command(name="intervals")
 def bench_intervals(*, asked: IntervalsBench = IntervalsBench(), json: bool = False) -> int:
     """How often the 95 % intervals of tables contain the truth, simulated, beside Student's t.
+
+    Example: `nova-eval bench intervals --output FOLDER`
 
     Parameters
     ----------
@@ -142,6 +160,8 @@ def bench_intervals(*, asked: IntervalsBench = IntervalsBench(), json: bool = Fa
 @bench_app.command(name="compare")
 def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -> int:
     """What `compare` promises, on simulated pairs of runs: coverage, false alarms, power, gates.
+
+    Example: `nova-eval bench compare --prompts 20 50`
 
     Parameters
     ----------
@@ -164,6 +184,8 @@ def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -
 @bench_app.command(name="faults")
 def bench_faults(*, asked: FaultsBench = FaultsBench(), json: bool = False) -> int:
     """Kill, tear, fill, exchange, hang: what small runs lose, double or silently change. Exit code 1 if anything.
+
+    Example: `nova-eval bench faults`
 
     Parameters
     ----------

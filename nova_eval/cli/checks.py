@@ -14,7 +14,10 @@ from nova_eval.cli.flags import print_json, put, talk
 
 @app.command
 def doctor(*, json: bool = False) -> int:
-    """Say what this machine has, what works, and how to get what is missing."""
+    """Say what this machine has, what works, and how to get what is missing.
+
+    Example: `nova-eval doctor --json`
+    """
     from nova_eval.cli import doctor as diagnosis
 
     findings = diagnosis.examine()
@@ -31,6 +34,8 @@ def doctor(*, json: bool = False) -> int:
 @app.command
 def parity(folder: Path | None = None, /, *, json: bool = False) -> int:
     """Run recorded outputs of the official code against this install; exit 1 if any differs.
+
+    Example: `nova-eval parity RECORDINGS/geneval`
 
     Parameters
     ----------
@@ -67,6 +72,8 @@ def crosscheck(
 
     The package gets a virtual environment of its own under the cache folder, made at the first call (up to 7 GB).
 
+    Example: `nova-eval crosscheck vbench RUN --dimensions color --limit 5`
+
     Parameters
     ----------
     run
@@ -89,6 +96,8 @@ def crosscheck(
 @app.command
 def train(config: Path | None = None, /, *, restart: bool = False, example: bool = False) -> int:
     """Train NOVA as a TOML file says. Run it again to go on after any interruption.
+
+    Example: `nova-eval train train.toml`
 
     Parameters
     ----------

@@ -38,6 +38,8 @@ def compare(
     Several runs are corrected as a series, and which of them may be the best is said. With --gate the exit code is 1
     where something is established to be worse, 3 where something is not scored, else 0.
 
+    Example: `nova-eval compare REFERENCE RUN --gate`
+
     Parameters
     ----------
     reference
@@ -82,6 +84,8 @@ def compare(
 def reference_save(run: str, file: Path, /, *, results: Path = Path("results")) -> int:
     """Write what comparing needs of a run, without its media, into one small file that can be committed.
 
+    Example: `nova-eval reference save RUN reference.parquet`
+
     Parameters
     ----------
     run
@@ -99,6 +103,8 @@ def reference_update(
     run: str, file: Path, /, *, allow: Annotated[tuple[str, ...], Many] = (), results: Path = Path("results")
 ) -> int:
     """Replace a reference by a run that has been accepted; the run must be like it.
+
+    Example: `nova-eval reference update RUN reference.parquet`
 
     Parameters
     ----------
@@ -134,6 +140,8 @@ def _saved(run: str, file: Path, results: Path) -> int:
 def calibrate(*runs: str, results: Path = Path("results"), json: bool = False) -> int:
     """Measure the noise with runs of one checkpoint and several seeds, and propose gates with the power they have.
 
+    Example: `nova-eval gates calibrate RUN RUN-2 RUN-3`
+
     Parameters
     ----------
     runs
@@ -155,6 +163,8 @@ def calibrate(*runs: str, results: Path = Path("results"), json: bool = False) -
 @gates_app.command
 def power(run: str, /, *, results: Path = Path("results"), json: bool = False) -> int:
     """Say what a run of this size can detect at all, from how much the samples of each prompt differ.
+
+    Example: `nova-eval gates power RUN`
 
     Parameters
     ----------

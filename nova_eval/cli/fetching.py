@@ -12,7 +12,10 @@ from nova_eval.progress import size_text, transfers
 
 @prompts_app.command(name="fetch")
 def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: bool = False) -> int:
-    """Get a benchmark's official prompt files, over HTTPS or from --mirror, and verify their sha256."""
+    """Get a benchmark's official prompt files, over HTTPS or from --mirror, and verify their sha256.
+
+    Example: `nova-eval prompts fetch vbench --mirror FILES`
+    """
     from nova_eval.adapters import load_benchmark, sources
 
     adapter = load_benchmark(benchmark)
@@ -27,7 +30,10 @@ def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: boo
 
 @prompts_app.command(name="verify")
 def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
-    """Check the official prompt files that are already here."""
+    """Check the official prompt files that are already here.
+
+    Example: `nova-eval prompts verify vbench`
+    """
     from nova_eval.adapters import load_benchmark, sources
 
     wrong = 0
@@ -40,6 +46,8 @@ def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
 @weights_app.command(name="fetch")
 def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
     """Bring weight files here: several at once, resumed where they stopped, checked against their pins.
+
+    Example: `nova-eval weights fetch vbench`
 
     Parameters
     ----------
@@ -66,7 +74,10 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
 
 @weights_app.command(name="verify")
 def weights_verify(*names: str) -> int:
-    """Read the weight files that are here and compare them with their pins."""
+    """Read the weight files that are here and compare them with their pins.
+
+    Example: `nova-eval weights verify dino_vitb16`
+    """
     from nova_eval import weights
     from nova_eval.adapters import judges_by_benchmark
 
@@ -79,6 +90,8 @@ def weights_verify(*names: str) -> int:
 @weights_app.command(name="list")
 def weights_list(*names: str, json: bool = False) -> int:
     """List weight files with size, licence, origin, the judges that use them, and where they lie.
+
+    Example: `nova-eval weights list vbench`
 
     Parameters
     ----------

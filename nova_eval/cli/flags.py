@@ -32,19 +32,19 @@ class RunFlags(RunOptions):
     given: ClassVar[Mapping[str, Any]]
 
     sampler: Annotated[str, Parameter(group=_WHAT)] = ""
-    "What is under test: a name from `list samplers`, name:argument (folder:DIR, nova:CHECKPOINT), or file.py:Class."
+    "A name of `list samplers`, name:argument (folder:DIR, nova:CHECKPOINT), or file.py:Class (default: the profile's)."
     variant: Annotated[str, Parameter(group=_WHAT)] = ""
-    "Which prompts: official, rewritten, sprites (the embedded world's own), or custom (your own, see --prompts)."
+    "Which prompts: official, rewritten, sprites or custom (default: the profile's; official for other generators)."
     seed: Annotated[int, Parameter(group=_WHAT)] = 0
-    "Seed of the run; every sample's own seed follows from it, the prompt and the index."
+    "Seed of the run; every sample's own follows from it, the prompt and the index (default: the profile's, 0)."
     prompts: Annotated[Path | None, Parameter(group=_WHAT)] = None
-    "Prompts of your own, or some of the benchmark's: a txt, csv, json or jsonl file, or a folder of media."
+    "Prompts of your own, or some of the suite's: txt, csv, json, jsonl, or a folder of media (default: the variant's)."
     metrics: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = ()
-    "Only these dimensions."
+    "Only these dimensions, of `list dimensions BENCHMARK` (default: all)."
     set: tuple[str, ...] = ()
-    "Override any value: --set sampler.height=128. May be repeated."
+    "Override any value: --set sampler.height=128; none unsets it. May be repeated (default: nothing)."
     config: Path | None = None
-    "TOML file with the same keys as these options and a [sampler] table."
+    "TOML file of these keys and a [sampler] table; `run BENCHMARK --example` prints one (default: no file)."
 
     def __new__(cls, **given: Any) -> RunFlags:
         made = super().__new__(cls)

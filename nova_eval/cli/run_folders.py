@@ -21,6 +21,8 @@ RESULTS = Path("results")
 def list_(benchmark: str = "", /, *, results: Path = RESULTS, json: bool = False) -> int:
     """List runs: model, settings that are not the defaults, seed, variant, prompts × samples, progress, score.
 
+    Example: `nova-eval runs list vbench`
+
     Parameters
     ----------
     benchmark
@@ -43,6 +45,8 @@ def list_(benchmark: str = "", /, *, results: Path = RESULTS, json: bool = False
 @runs_app.command
 def show(run: str, /, *, results: Path = RESULTS, json: bool = False) -> int:
     """Say what a run is of, how far it is, what came out, and how much disk it takes.
+
+    Example: `nova-eval runs show vbench/mine-0123abcd`
 
     Parameters
     ----------
@@ -83,6 +87,8 @@ def show(run: str, /, *, results: Path = RESULTS, json: bool = False) -> int:
 def path(run: str, /, *, results: Path = RESULTS) -> int:
     """Print the folder of a run.
 
+    Example: `nova-eval runs path vbench/mine-0123abcd`
+
     Parameters
     ----------
     run
@@ -97,6 +103,8 @@ def path(run: str, /, *, results: Path = RESULTS) -> int:
 @runs_app.command
 def rename(run: str, name: str, /, *, results: Path = RESULTS) -> int:
     """Give a run another name: the same options go on with it, and every verb knows it by that.
+
+    Example: `nova-eval runs rename vbench/mine-0123abcd final`
 
     Parameters
     ----------
@@ -114,6 +122,8 @@ def rename(run: str, name: str, /, *, results: Path = RESULTS) -> int:
 @runs_app.command
 def rm(*runs: str, yes: bool = False, results: Path = RESULTS) -> int:
     """Remove runs with all their samples and scores. Asks first; a run that is at work stays.
+
+    Example: `nova-eval runs rm vbench/mine-0123abcd --yes`
 
     Parameters
     ----------

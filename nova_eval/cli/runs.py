@@ -30,25 +30,37 @@ Link = Annotated[bool, Parameter(negative="--copy")]
 
 
 @app.command
-def run(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int:
+def run(benchmark: str, /, *, flags: Flags = UNSET, example: bool = False, json: bool = False) -> int:
     """Sample, score and print the table. Run it again to go on after any interruption.
+
+    Example: `nova-eval run vbench --sampler diffusers:MODEL --limit 100`
 
     Parameters
     ----------
     benchmark
         A name from `list benchmarks`.
+    example
+        Print a file for --config that gives this very run, with every key that it may have, and run nothing.
     json
         Print one JSON object (run, coverage, metrics) instead of the table.
     """
-    from nova_eval.runs import pipeline
+    from nova_eval.runs import options, pipeline
 
+    if example:
+        from nova_eval.cli.example import lines
+
+        put("\n".join(lines(*options.resolve(benchmark, *flags.asked()))))
+        return errors.OK
     opened = open_run(benchmark, flags)
     return finish(opened, pipeline.run(opened), json=json)
 
 
 @app.command
 def sample(benchmark: str, /, *, flags: Flags = UNSET) -> int:
-    """Only make the samples."""
+    """Only make the samples.
+
+    Example: `nova-eval sample geneval --sampler nova:CHECKPOINT --shard 1/4`
+    """
     from nova_eval.runs import forecast, pipeline
 
     opened = open_run(benchmark, flags)
@@ -61,6 +73,8 @@ def sample(benchmark: str, /, *, flags: Flags = UNSET) -> int:
 @app.command
 def score(benchmark: str, /, *, flags: Flags = UNSET, json: bool = False) -> int:
     """Only score the samples that are there, and print the table.
+
+    Example: `nova-eval score geneval/mine-0123abcd --metrics counting colors`
 
     Parameters
     ----------
@@ -93,6 +107,8 @@ def import_(
     """Make a run of images or videos that somebody else made, named as the benchmark's own scripts name them.
 
     `score RUN` and `table RUN` then work on it as on a sampled run. Call it again to add files.
+
+    Example: `nova-eval import geneval IMAGES --model mine`
 
     Parameters
     ----------
@@ -139,6 +155,8 @@ def import_(
 def export(run: str, folder: Path, /, *, names: str = "", link: Link = False, results: Path = Path("results")) -> int:
     """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
 
+    Example: `nova-eval export vbench/mine-0123abcd FOLDER --names official`
+
     Parameters
     ----------
     run
@@ -165,6 +183,8 @@ def verify(run: str, /, *, fix: bool = False, results: Path = Path("results"), j
     """Read everything that a run holds, and say what is not as it was written: exit code 0 when nothing is left.
 
     Media are read in full and compared with the digests of their rows.
+
+    Example: `nova-eval verify vbench/mine-0123abcd --fix`
 
     Parameters
     ----------
@@ -194,6 +214,8 @@ def plan(
     """Say what `run` would do with these options, and what it would cost, without doing it.
 
     GPU-hours are estimated from a count of operations for --device a100 (the default), h100, h200 or rtx4090.
+
+    Example: `nova-eval plan vbench --profile paper --device h100`
 
     Parameters
     ----------
@@ -226,6 +248,8 @@ def table(
 
     All that there is of a run is shown, unless a part of it is asked for.
 
+    Example: `nova-eval table RUN ANOTHER --baselines all --format tex`
+
     Parameters
     ----------
     runs
@@ -256,6 +280,8 @@ def list_(
     json: bool = False,
 ) -> int:
     """List what is known by name; of a sampler, what it can be told.
+
+    Example: `nova-eval list samplers nova`
 
     Parameters
     ----------

@@ -78,9 +78,9 @@ class KnowsModels(Protocol):
 
 def settings_of(maker: Callable[..., Any]) -> dict[str, Setting]:
     """What the parameters of a sampler's class say, in their order; the meanings are its docstring's."""
-    meanings = _meanings(maker)
+    told = meanings(maker)
     return {
-        name: Setting(name, _declared(parameter, maker), parameter.default, meanings.get(name, ""))
+        name: Setting(name, _declared(parameter, maker), parameter.default, told.get(name, ""))
         for name, parameter in signature(maker).parameters.items()
         if parameter.kind in _NAMED
     }
@@ -182,7 +182,7 @@ def _example(setting: Setting) -> str:
     return UNSET if setting.optional else "…"
 
 
-def _meanings(maker: Callable[..., Any]) -> dict[str, str]:
+def meanings(maker: Callable[..., Any]) -> dict[str, str]:
     """What docstrings say of each setting: those of a class and of its fields, and of the classes before it."""
     from docstring_parser import parse, parse_from_object
 
