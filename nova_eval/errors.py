@@ -84,6 +84,12 @@ def printable(text: str) -> str:
     return _NOT_SHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def quoted(text: str, most: int = 60) -> str:
+    """A prompt as messages show it: on one line in quotation marks, cut where it is longer than ``most`` letters."""
+    line = one_line(text)
+    return repr(line if len(line) <= most else f"{line[: most - 1]}…")
+
+
 def one_line(text: str) -> str:
     """Text with single blanks; a question mark for what no terminal should obey or UTF-8 cannot hold."""
     text = " ".join(text.split())

@@ -9,6 +9,7 @@ from typing import Any
 
 from nova_eval.adapters.own_names import FILES
 from nova_eval.config import BenchmarkConfig
+from nova_eval.errors import quoted
 from nova_eval.records import Prompt, Sample, SampleKey, Score
 from nova_eval.report.grid import MISSING, Cell, Column, Table, build, in_unit, rounded, words
 
@@ -50,7 +51,7 @@ def clip_table(
         return "; ".join(sorted(undecided))
 
     fields = [
-        (Column("file", "File"), lambda key: words(file_of(by_id[key.prompt_id], key, samples.get(key)))),
+        (Column("file", "File"), lambda key: file_of(by_id[key.prompt_id], key, samples.get(key))),
         (Column("prompt_id", "Prompt", place="data"), lambda key: words(key.prompt_id)),
         (Column("index", "Index", "right", "data"), lambda key: Cell("", key.index)),
         (Column("prompt", "Text", place="data"), lambda key: words(by_id[key.prompt_id].text)),
@@ -61,9 +62,14 @@ def clip_table(
     return build(f"Each sample{unit}", fields, list(wanted))
 
 
-def file_of(prompt: Prompt, key: SampleKey, sample: Sample | None) -> str:
-    """What a user calls a sample: the name in his table, else that of its file."""
+def file_of(prompt: Prompt, key: SampleKey, sample: Sample | None) -> Cell:
+    """What a user calls a sample: the name in his table, else that of his file.
+
+    A sample of the run's own is known by its prompt, and in the data by its path in the run's folder.
+    """
     files = prompt.reference.get(FILES, ())
     if key.index < len(files):
-        return str(files[key.index])
-    return PurePath(sample.path).name if sample and PurePath(sample.path).is_absolute() else f"{key[0]}/{key.index}"
+        return words(str(files[key.index]))
+    if sample and PurePath(sample.path).is_absolute():
+        return words(PurePath(sample.path).name)
+    return Cell(f"{quoted(prompt.text)} [{key.index}]", sample.path if sample else None)

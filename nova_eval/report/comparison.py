@@ -125,12 +125,28 @@ def _footnotes(sheet: Sheet, summaries: Sequence[RunSummary], rows: Sequence[Bas
             unscored = f"{coverage.unscored} of {coverage.wanted} unscored"
             yield f"{line.label}: coverage {covered}, {unscored}; its own table says why."
         yield from (f"{MISSING} {line.label}: {reason}." for reason in absent(summary.metrics, part.metrics, config))
+    if sheet.options.intervals != "none":
+        yield from _bare(sheet, part)
     if any(name not in row.values for row in rows for name in part.metrics):
         yield f"{MISSING} in a published row: not printed by its source."
     yield from _recomputed(rows, config)
     remarks = gathered((row.note, row.model) for row in rows if row.note)
     yield from (f"{', '.join(models)}: {note}." for note, models in remarks.items())
     yield from dict.fromkeys(note for summary in summaries for note in run_notes(summary, config))
+
+
+def _bare(sheet: Sheet, part: Section) -> Iterator[str]:
+    """Why values stand without an interval: each reason once, with whose they are."""
+    whose: list[tuple[tuple[str, str], str]] = []
+    for line, one in sheet.numbers(part):
+        bare = gathered(
+            (metric.reason, part.config.label(name).lower())
+            for name in part.metrics
+            if (metric := one.metrics.get(name)) is not None and metric.interval is None and metric.reason
+        )
+        whose += [((reason, ", ".join(names)), line.label) for reason, names in bare.items()]
+    for (reason, names), labels in gathered(whose).items():
+        yield f"{reason[0].upper()}{reason[1:]}: {names} ({', '.join(labels)})."
 
 
 def _recomputed(rows: Sequence[BaselineRow], config: BenchmarkConfig) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from nova_eval.errors import UsageError
+from nova_eval.errors import UsageError, quoted
 from nova_eval.plan import units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
@@ -62,7 +62,9 @@ def _imported(opened: Run, listing: Listing, key: SampleKey, digest: str, link: 
 def _check_same(opened: Run, listing: Listing, standing: dict[SampleKey, Sample], digests: dict[Path, str]) -> None:
     other = [key for key, path in listing.found.items() if key in standing and standing[key].digest != digests[path]]
     if other:
+        texts = {prompt.id: prompt.text for prompt in opened.prompts}
+        first = f"{quoted(texts[other[0].prompt_id])} [{other[0].index}]"
         raise UsageError(
-            f"{opened.name} holds other bytes for {len(other)} of these samples, such as {tuple(other[0])}",
+            f"{opened.name} holds other bytes for {len(other)} of these samples, such as {first}",
             remedy="import them under another --model",
         )

@@ -24,9 +24,11 @@ def summarised(opened: Run, view: View) -> RunSummary:
     summary = summarise(opened).summary
     if view.over == "asked":
         return summary
-    there = f"{summary.samples} samples are there of {summary.prompts} of the suite's {summary.suite} prompts"
-    over = "what is there" if view.over == "have" else "the whole suite"
-    return replace(summary, notes=(f"coverage is over {over}: {there}", *summary.notes))
+    if view.over == "have":
+        over = f"what is there: {summary.samples} samples of {summary.prompts} of the suite's {summary.suite} prompts"
+    else:
+        over = f"the whole suite of {summary.suite} prompts, of which {summary.samples} samples are there"
+    return replace(summary, notes=(f"coverage is over {over}", *summary.notes))
 
 
 def viewed(opened: Run, view: View) -> Run:
@@ -34,6 +36,8 @@ def viewed(opened: Run, view: View) -> Run:
     for name in view.metrics:
         if name not in opened.config.dimensions:
             raise unknown(f"dimension of {opened.spec.benchmark}", name, opened.config.dimensions)
+    if view.over == "suite" and view.limit is not None:
+        raise UsageError("--over suite is over all of its prompts", remedy="leave --limit out")
     options = replace(opened.options, limit=view.limit, metrics=view.metrics or opened.options.metrics)
     if view.samples_per_prompt is not None:
         options = replace(options, samples_per_prompt=view.samples_per_prompt)

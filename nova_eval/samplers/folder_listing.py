@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from nova_eval.adapters.names import Assignment, Names
+from nova_eval.errors import quoted
 from nova_eval.protocols import Listing
 from nova_eval.records import Prompt, SampleKey
 
@@ -27,7 +28,7 @@ def describe(listing: Listing, prompts: Sequence[Prompt], names: Names, extra: A
             f"missing {len(listing.missing)} samples of {prompt_count} prompts: "
             + first(repr(label(key)) for key in listing.missing)
         )
-    lines += _wrong_numbers(listing)
+    lines += _wrong_numbers(listing, {prompt.id: prompt.text for prompt in prompts})
     for kind, reasons in (("unreadable", listing.unreadable), ("wrong size", listing.wrong_size)):
         if reasons:
             named = first(f"{label(key)!r} ({reason})" for key, reason in _one_each(reasons).items())
@@ -52,14 +53,14 @@ def describe(listing: Listing, prompts: Sequence[Prompt], names: Names, extra: A
     return [*lines, *listing.notes]
 
 
-def _wrong_numbers(listing: Listing) -> list[str]:
+def _wrong_numbers(listing: Listing, texts: Mapping[str, str]) -> list[str]:
     """The prompts that have some of their samples but not all."""
     there = Counter(key.prompt_id for part in (listing.found, listing.unreadable, listing.wrong_size) for key in part)
     absent = Counter(key.prompt_id for key in listing.missing)
     short = [prompt_id for prompt_id in absent if there[prompt_id]]
     if not short:
         return []
-    named = first(f"{prompt_id} ({there[prompt_id]} of {there[prompt_id] + absent[prompt_id]})" for prompt_id in short)
+    named = first(f"{quoted(texts.get(name, name))} ({there[name]} of {there[name] + absent[name]})" for name in short)
     return [f"too few samples of {len(short)} prompts: {named}"]
 
 

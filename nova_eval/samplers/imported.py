@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 from unicodedata import category
 
-from nova_eval.errors import MediaError, UsageError
+from nova_eval.errors import MediaError, UsageError, quoted
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
 
@@ -44,5 +44,6 @@ class ImportedSampler:
 
     def _absent(self, prompt: Prompt) -> NoReturn:
         raise MediaError(
-            f"no sample of {prompt.id} was imported", remedy="add the file to its folder and run `import` again"
+            f"no sample of {quoted(prompt.text)} was imported",
+            remedy="add the file to its folder and run `import` again",
         )

@@ -165,6 +165,13 @@ class TestWhatMayShareATable:
 
 
 class TestColumns:
+    def test_a_value_without_an_interval_says_why(self, summary, published):
+        few = "no interval, fewer than 5 prompts"
+        run = replace(summary, metrics=(Metric("sharp", 0.5, reason=few), Metric("steady", 0.4, reason=few)))
+        told = "No interval, fewer than 5 prompts: sharp, steady (mini)."
+        assert told in comparison_table([run], published).footnotes
+        assert told not in comparison_table([run], published, TableOptions(intervals="none")).footnotes
+
     def test_chosen_columns_in_the_order_asked_for(self, summary, published):
         table = comparison_table([summary], published, TableOptions(columns=("total", "sharp")))
         assert [column.key for column in table.columns[3:5]] == ["total", "sharp"]

@@ -49,7 +49,7 @@ def test_a_view_says_what_a_run_of_that_part_says(folder: Path, tmp_path: Path, 
 def test_looking_changes_nothing(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for over in ("asked", "have", "suite"):
-        look(folder, View(limit=1, over=over))
+        look(folder, View(samples_per_prompt=1, over=over))
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -81,19 +81,24 @@ class TestCoverage:
         found = look(cut, View(over="have"))
         assert (found.prompts, found.samples, found.per_prompt) == (4, 7, (1, 2))
         assert found.coverage.unscored == 0
-        assert found.notes[0] == ("coverage is over what is there: 7 samples are there of 4 of the suite's 120 prompts")
+        assert found.notes[0] == ("coverage is over what is there: 7 samples of 4 of the suite's 120 prompts")
 
     def test_over_the_suite_what_was_not_asked_for_is_missing(self, cut: Path) -> None:
         found = look(cut, View(over="suite"))
         assert (found.prompts, found.samples) == (120, 7)
         assert found.coverage.wanted > 200
         assert found.coverage.fraction < 0.1
+        assert found.notes[0] == "coverage is over the whole suite of 120 prompts, of which 7 samples are there"
 
 
 class TestWrong:
     def test_a_dimension_that_is_none(self, folder: Path) -> None:
         with pytest.raises(UsageError, match="unknown dimension of geneval 'colour'; did you mean 'colors'"):
             look(folder, View(metrics=("colour",)))
+
+    def test_a_part_of_the_whole_suite(self, folder: Path) -> None:
+        with pytest.raises(UsageError, match="--over suite is over all of its prompts; leave --limit out"):
+            look(folder, View(limit=2, over="suite"))
 
     @pytest.mark.parametrize("view", [View(limit=0), View(samples_per_prompt=0)])
     def test_less_than_one(self, folder: Path, view: View) -> None:

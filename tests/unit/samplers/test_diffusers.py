@@ -242,6 +242,15 @@ class TestIdentity:
         clips = DiffusersSampler(video_folder).info
         assert (clips.modality, clips.fps, clips.settings["num_frames"]) == ("video", 8.0, 16)
 
+    def test_a_run_is_called_after_its_model(self, image_folder, tmp_path):
+        import shutil
+
+        commit = tmp_path / "models--stabilityai--sdxl-turbo" / "snapshots" / "71153311d3dbb46851df1931d3ca6e939de83304"
+        shutil.copytree(image_folder, commit)
+        assert DiffusersSampler(commit).info.name == "sdxl-turbo"
+        shutil.copytree(image_folder, tmp_path / "my-model")
+        assert DiffusersSampler(tmp_path / "my-model").info.name == "my-model"
+
     def test_a_models_settings_are_listed_without_its_weights(self, image_folder, tmp_path):
         (tmp_path / "model_index.json").write_text((image_folder / "model_index.json").read_text())
         found = {setting.name: setting for setting in DiffusersSampler.settings_of(str(tmp_path), offline=True)}

@@ -109,7 +109,7 @@ class TestWhatIsNotRight:
         assert FolderSampler(complete).describe(listing, PROMPTS) == [
             "found 9 of 10 samples",
             "missing 1 samples of 1 prompts: 'a cat-1'",
-            "too few samples of 1 prompts: s/0000 (1 of 2)",
+            "too few samples of 1 prompts: 'a cat' (1 of 2)",
             "not needed 1 further samples: 'a cat-7.mp4'",
             "not of this suite 2 files: '.DS_Store', 'results.json'",
         ]
