@@ -94,15 +94,17 @@ def _baselines() -> list[Listed]:
 
 
 def _checkpoints() -> list[Listed]:
-    """The released NOVA family with the learnt parameters of each part, in millions."""
-    from nova_eval.nova import checkpoint
+    """The packaged checkpoints and the released family, with the learnt parameters of each part in millions."""
+    from nova_eval.nova import checkpoint, embedded
     from nova_eval.nova.config import RELEASED
 
+    mini = checkpoint.config_of(embedded.PACKAGED / "transformer")
+    family = dict.fromkeys(embedded.EMBEDDED, mini) | {f"BAAI/{name}": config for name, config in RELEASED.items()}
     rows: list[Listed] = []
-    for name, config in RELEASED.items():
+    for name, config in family.items():
         counts = {part: f"{number / 1e6:.1f} M" for part, number in checkpoint.parameter_counts(config).items()}
         total = counts.pop("total")
-        rows.append({"name": f"BAAI/{name}", "total": total, "parts": ", ".join(f"{k} {v}" for k, v in counts.items())})
+        rows.append({"name": name, "total": total, "parts": ", ".join(f"{k} {v}" for k, v in counts.items())})
     return rows
 
 

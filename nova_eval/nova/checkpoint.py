@@ -29,15 +29,20 @@ def load_transformer(folder: Path, *, dtype: torch.dtype, device: str) -> NovaTr
 
     PrerequisiteError for missing or unreadable files, UsageError where weights and configuration disagree.
     """
+    model = empty(config_of(folder))
+    fill(model, read_weights(folder), folder, dtype)
+    return model.requires_grad_(False).eval().to(device)
+
+
+def config_of(folder: Path) -> TransformerConfig:
+    """The configuration in a checkpoint's ``transformer/``. UsageError where it is that of another model."""
     values = read_json(folder / "config.json")
     if values.get("_class_name", CLASS_NAME) != CLASS_NAME:
         raise UsageError(
             f"{folder / 'config.json'} describes a {values['_class_name']}, not a {CLASS_NAME}",
             remedy="point at the transformer of a NOVA checkpoint",
         )
-    model = empty(TransformerConfig.from_json(values))
-    fill(model, read_weights(folder), folder, dtype)
-    return model.requires_grad_(False).eval().to(device)
+    return TransformerConfig.from_json(values)
 
 
 def load_schedule(folder: Path) -> Schedule:

@@ -1,4 +1,4 @@
-"""nova-mini, the checkpoint that comes with the package, and an early one, which left the same training at 1500 steps.
+"""nova-mini, the checkpoint that comes with the package, and an early one, from the first tenth of the same training.
 
 Both share everything but the transformer, which the package holds once; the early checkpoint is put together in the
 cache on first use.

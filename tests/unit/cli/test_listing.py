@@ -14,6 +14,7 @@ def test_the_family_is_listed_with_its_parameters():
     for width, size in {"768": 0.3, "1024": 0.6, "1536": 1.4}.items():
         billions = totals[f"BAAI/nova-d48w{width}-sdxl1024"] / 1000
         assert math.floor(10 * billions) / 10 == size
+    assert totals["nova-mini"] == totals["nova-mini-early"] == pytest.approx(5, abs=0.5)
     assert totals["BAAI/nova-d48w1024-osp480"] == pytest.approx(645, abs=1.5)  # as its model card says
 
 
