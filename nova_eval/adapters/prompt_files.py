@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from nova_eval import reading
 from nova_eval.errors import UsageError
+from nova_eval.media.folders import files_below
 
 LONGEST_TEXT = 10_000  # characters; the longest official prompt has under 2,000
 TABLES = ("prompts.json", "prompts.jsonl", "prompts.csv", "metadata.jsonl", "metadata.csv")
@@ -198,14 +198,9 @@ def _of_folder(folder: Path, endings: Collection[str]) -> list[Entry]:
     table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     if table is not None:
         return read_entries(table, endings)
-    media, texts = [], []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if Path(name).suffix.lower() in endings:
-                media.append(Path(root) / name)
-            elif name.lower().endswith(".txt"):
-                texts.append(Path(root) / name)
+    paths = [folder / name for name in files_below(folder)]
+    media = [path for path in paths if path.suffix.lower() in endings]
+    texts = [path for path in paths if path.name.lower().endswith(".txt")]
     if media:
         return list(_united(_of_media(path, folder) for path in media))
     if not texts:

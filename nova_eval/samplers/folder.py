@@ -13,8 +13,9 @@ from nova_eval.adapters.names import SIDE, SINGLE, Assignment, Names, counted_fr
 from nova_eval.adapters.own_names import OwnNames
 from nova_eval.config import CUSTOM
 from nova_eval.environment import cpu_count
-from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
+from nova_eval.errors import MediaError, UsageError, unknown
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, pictures
+from nova_eval.media.folders import files_below
 from nova_eval.media.videos import first_frame_problem
 from nova_eval.protocols import Listing, SamplerInfo
 from nova_eval.records import Part, Prompt, SampleKey
@@ -146,7 +147,7 @@ class FolderSampler:
 
     def _media_first(self) -> list[str]:
         """Relative paths of all files, in a fixed order. UsageError when there is none, or none of the modality."""
-        paths = sorted(_files(self.folder), key=lambda path: (path.count("/"), path))
+        paths = sorted(files_below(self.folder), key=lambda path: (path.count("/"), path))
         if not paths:
             raise UsageError(
                 f"the folder {self.folder} is empty", remedy=f"give the folder that holds the {self._modality}s"
@@ -278,23 +279,3 @@ def _written(name: str) -> str:
             f"{PurePosixPath(name).name}: its name, or its folder's, is no text", remedy="rename it"
         ) from error
     return name
-
-
-def _files(folder: Path) -> list[str]:
-    """Every file below ``folder`` as a relative path; hidden folders are left out, links followed once."""
-
-    def unreadable(error: OSError) -> None:
-        raise PrerequisiteError(f"cannot read the folder {error.filename}: {error.strerror}") from error
-
-    files: list[str] = []
-    seen: set[tuple[int, int]] = set()
-    for root, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
-        status = os.stat(root)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        inside = os.path.relpath(root, folder).replace(os.sep, "/")
-        files.extend(name if inside == "." else f"{inside}/{name}" for name in names)
-    return files

@@ -102,3 +102,22 @@ def test_what_is_wrong_is_said_without_its_control_characters(
     assert harmless(said)
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_in_the_folder_of_media_is_no_media(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its copies would be further prompts of one's own, at every call others."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("one", "two"):
+        (folder / f"{name}.png").write_bytes((pictures / "#1.png").read_bytes())
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "three.png").write_bytes((pictures / "#1.png").read_bytes())
+    (folder / "further").symlink_to(tmp_path / "linked")
+    asked = ("geneval", folder, "--variant", "custom", "--results", folder / "results")
+    for model in ("first", "second"):
+        assert call("import", *asked, "--model", model) == 0
+        told = capsys.readouterr()
+        assert "found 3 of 3 samples" in told.err
+        assert "not of this suite" not in told.err
