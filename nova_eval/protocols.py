@@ -371,8 +371,6 @@ class Benchmark(Protocol):
     ``prompts`` and ``wanted`` are the part of a suite that a run takes, and its samples.
     """
 
-    name: str
-    version: str
     facts: Facts
     config: BenchmarkConfig
 

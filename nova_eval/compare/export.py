@@ -20,7 +20,7 @@ def to_json(series: Series, changes: int) -> dict[str, Any]:
     """All that is known, in raw units; ``None`` where there is no number."""
     first = series.comparisons[0].pairing
     return {
-        "benchmark": first.reference.benchmark.name,
+        "benchmark": first.reference.benchmark.config.name,
         "reference": first.reference.name,
         "runs": [_comparison(one, changes) for one in series.comparisons],
         "best": {name: list(p_values) for name, p_values in series.best.items()},

@@ -50,9 +50,9 @@ def checked(reference: Side, run: Side, allowed: Collection[str]) -> list[Differ
     for word in allowed:
         if word not in LIKE:
             raise unknown("thing to --allow", word, LIKE)
-    if reference.benchmark.name != run.benchmark.name:
+    if reference.benchmark.config.name != run.benchmark.config.name:
         raise UsageError(
-            f"{reference.name} is of {reference.benchmark.name}, {run.name} of {run.benchmark.name}",
+            f"{reference.name} is of {reference.benchmark.config.name}, {run.name} of {run.benchmark.config.name}",
             remedy="compare runs of one benchmark",
         )
     if reference.where.resolve() == run.where.resolve():

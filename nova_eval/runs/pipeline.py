@@ -288,7 +288,7 @@ def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
         "sampler": asdict(opened.info),
         **({"departs": list(opened.departs)} if opened.departs else {}),
         "suite": {**opened.suite_facts, "file": suite_file_digest(opened.suite)},
-        "benchmark": {"name": opened.benchmark.name, "version": opened.benchmark.version},
+        "benchmark": {"name": opened.config.name, "version": opened.config.version},
         "scorers": {plan.name: plan.folder for plan in opened.judging.plans},
         "judges": {plan.name: plan.judge for plan in opened.judging.plans},
         "unavailable": dict(opened.judging.unavailable),

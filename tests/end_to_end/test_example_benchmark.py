@@ -112,6 +112,6 @@ def test_its_own_prompts_its_files_and_its_weights_are_found(shell: Shell) -> No
     planned = json.loads(shell("plan", "example", "--variant", "official", "--json").stdout)
     assert (planned["prompts"], planned["scorers"]) == (2, ["light"])
     shell("prompts", "fetch", "example", "--offline")
-    assert "to fetch in all: 0 bytes" in shell("weights", "fetch", "example", "--offline").stderr
+    assert "to fetch in all: 0 bytes" in shell("weights", "fetch", "example").stderr
     assert "example sprites judges" in shell("doctor", code=None).stdout  # whose answer depends on the machine
     assert "did you mean 'example'" in shell("run", "exampel", code=2).stderr

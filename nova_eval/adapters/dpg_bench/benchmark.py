@@ -41,8 +41,6 @@ class DPGBench:
     def __init__(self, table: QuestionTable | None = None) -> None:
         self.facts = facts_of("dpg_bench")
         self.config = read_benchmark(self.facts)
-        self.name = self.config.name
-        self.version = self.config.version
         self._given = table
 
     @cached_property

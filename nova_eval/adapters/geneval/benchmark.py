@@ -38,8 +38,6 @@ class GenEval:
         self.facts = facts_of("geneval")
         whole = read_benchmark(self.facts)
         self.config = whole.model_copy(update={"dimensions": {task: whole.dimensions[task] for task in tasks}})
-        self.name = self.config.name
-        self.version = self.config.version
         self.tasks = tuple(tasks)
 
     def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:

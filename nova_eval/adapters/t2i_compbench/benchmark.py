@@ -94,8 +94,6 @@ class T2ICompBench:
     def __init__(self, parses: Parses | None = None) -> None:
         self.facts = facts_of("t2i_compbench")
         self.config = read_benchmark(self.facts)
-        self.name = self.config.name
-        self.version = self.config.version
         self._given = parses
 
     @cached_property

@@ -81,8 +81,6 @@ class VBench:
     def __init__(self) -> None:
         self.facts = facts_of("vbench")
         self.config = read_benchmark(self.facts)
-        self.name = self.config.name
-        self.version = self.config.version
         self.dimensions = self.config.dimensions
 
     def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:

@@ -29,8 +29,6 @@ class Example:
     def __init__(self) -> None:
         self.facts = Facts("example", HERE / "facts", HERE / "prompts")
         self.config = read_benchmark(self.facts)
-        self.name = self.config.name
-        self.version = self.config.version
 
     def suite(self, variant: str, *, mirror: Path | None = None, offline: bool = False) -> Suite:
         return read_suite(self.facts, variant, official, mirror=mirror, offline=offline)
