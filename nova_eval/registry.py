@@ -8,7 +8,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
@@ -80,7 +80,8 @@ class Registry(Generic[T]):
 
         PrerequisiteError, in one line, for whatever it raises that is not the product's own error.
         """
-        with _at_work(f"{self.kind} {name!r} cannot be made"):
+        what = f"{self.kind} {name!r}"
+        with _at_work(f"{what} cannot be made"), needed_by(what) if self.is_own(name) else nullcontext():
             maker: Any = self.get(name)
             return maker(**settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -209,4 +210,27 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert told.startswith("nova-eval: ")
     assert line in told
     assert len(told) < 600
+    assert _all(desk) == before
+
+
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [
+        ("diffusers", "run geneval --sampler diffusers:pipeline --variant sprites"),
+        ("huggingface_hub", "run geneval --sampler diffusers:owner/model --variant sprites --offline"),
+        ("huggingface_hub", "run geneval --sampler nova:owner/model"),
+    ],
+)
+def test_a_missing_package_is_one_line_with_the_extra_that_brings_it(
+    package: str, command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (desk / "pipeline").mkdir()
+    (desk / "pipeline" / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    before = _all(desk)
+    assert _code(shlex.split(command)) == MISSING
+    [told] = capsys.readouterr().err.splitlines()
+    assert "pip install 'nova_eval[nova]'" in told
     assert _all(desk) == before
