@@ -67,6 +67,21 @@ def download(url: str, part: Path, *, trusted: bool, limit: int = 0, seen: Seen 
         time.sleep(FIRST_WAIT_SECONDS * 2 ** max(0, failures - 1))
 
 
+def header(url: str, name: str) -> str:
+    """What a server says of a file in this header, before it leads elsewhere; "" where it says nothing."""
+    from urllib.error import HTTPError
+    from urllib.request import Request
+
+    arriving = _arriving(Request(url, method="HEAD", headers={"User-Agent": "nova_eval"}), follow=False)
+    with closing(arriving):
+        try:
+            return str(next(arriving).headers.get(name, ""))
+        except HTTPError as answer:
+            return str(answer.headers.get(name, ""))
+        except Exception:  # whoever asks for the file itself is told why it cannot be had
+            return ""
+
+
 def discard(part: Path) -> None:
     """Removes a partial download and the note beside it."""
     part.unlink(missing_ok=True)
@@ -135,7 +150,7 @@ def _extent(url: str, part: Path, start: int, response: Any) -> tuple[int, int]:
     return first, total or (first + length if length else 0)
 
 
-def _arriving(request: Any) -> Generator[Any, None, None]:
+def _arriving(request: Any, *, follow: bool = True) -> Generator[Any, None, None]:
     """The answer, then its bytes as they come. TimeoutError when nothing comes for TIMEOUT_SECONDS.
 
     A thread of its own reads them: a server that sends its head, or the size of a chunk, letter by letter would never
@@ -152,7 +167,7 @@ def _arriving(request: Any) -> Generator[Any, None, None]:
 
     def read() -> None:
         try:
-            with _opener().open(request, timeout=TIMEOUT_SECONDS) as response:
+            with _opener(follow=follow).open(request, timeout=TIMEOUT_SECONDS) as response:
                 put(response)
                 announced = response.headers.get("Content-Length", "")
                 rest = int(announced) if announced.isdecimal() else _CHUNK
@@ -179,8 +194,8 @@ def _arriving(request: Any) -> Generator[Any, None, None]:
         left.set()
 
 
-def _opener() -> Any:
-    """Opens http and https addresses and no other, nor lets a server lead to any other."""
+def _opener(*, follow: bool) -> Any:
+    """Opens http and https addresses and no other, nor lets a server lead to any other; to none unless ``follow``."""
     from urllib import request
     from urllib.parse import urlsplit
 
@@ -200,7 +215,7 @@ def _opener() -> Any:
         request.HTTPSHandler,
         request.HTTPDefaultErrorHandler,
         request.HTTPErrorProcessor,
-        Redirect,
+        *([Redirect] if follow else []),
     ):
         opener.add_handler(handler())
     return opener

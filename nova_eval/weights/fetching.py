@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from nova_eval import files
-from nova_eval.download import ROOM_REMEDY, Unreachable, discard, download
+from nova_eval.download import ROOM_REMEDY, Unreachable, discard, download, header
 from nova_eval.errors import NovaEvalError, PrerequisiteError, unknown
 from nova_eval.identity import file_digest
 from nova_eval.progress import Transfer
@@ -35,6 +36,7 @@ from nova_eval.weights.opening import most_bytes, not_weights, problem_of
 MIRROR_VARIABLE = "NOVA_EVAL_WEIGHTS_URL"
 HUB_VARIABLE = "HF_ENDPOINT"  # another address of the Hugging Face hub, as its own tools have it
 _HUB = "https://huggingface.co"
+_BRANCH, _COMMIT = re.compile(r"(.+/resolve/)main(/.+)"), re.compile(r"[0-9a-f]{40}")
 _AT_ONCE = 4
 _WHOLE = 64  # digits of a checksum that needs no other proof
 _PATIENCE_SECONDS = 300.0
@@ -215,14 +217,28 @@ def _from_somewhere(row: WeightFile, folder: Path, mirror: str, progress: Callab
 
 
 def sources(row: WeightFile, mirror: str = "") -> list[str]:
-    """The addresses of a file in the order in which they are tried."""
+    """The addresses of a file in the order in which they are tried; on the hub at the commit that was fetched first."""
     hub = os.environ.get(HUB_VARIABLE, "").rstrip("/") or _HUB
     official = [url.replace(_HUB, hub, 1) if url.startswith(_HUB) else url for url in row.urls]
+    known = locked().get(row.name)
+    first = known["url"] if known else ""
+    official = [first if _on_branch(first) == url != first else url for url in official]
     if not mirror:
         return official
     if "://" not in mirror:
         return [str(Path(mirror).expanduser() / row.file), *official]
     return [f"{mirror.rstrip('/')}/{row.file}", *official]
+
+
+def _at_commit(address: str) -> str:
+    """An address on a branch of the hub at the commit where that is now; as it is where the server tells none."""
+    if (branch := _BRANCH.fullmatch(address)) and _COMMIT.fullmatch(commit := header(address, "X-Repo-Commit")):
+        return f"{branch[1]}{commit}{branch[2]}"
+    return address
+
+
+def _on_branch(address: str) -> str:
+    return re.sub(rf"(/resolve/){_COMMIT.pattern}/", r"\1main/", address, count=1)
 
 
 def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer], None]) -> Path:
@@ -237,6 +253,7 @@ def _from(row: WeightFile, url: str, folder: Path, progress: Callable[[Transfer]
 
     limit = most_bytes(row, in_archive=bool(member))
     if "://" in address:
+        address = _at_commit(address)
         download(address, part, trusted=bool(pinned(row)[0]) and not member, limit=limit, seen=seen)
     elif Path(address).is_file():
         discard(part)  # what another source left there is not this one's beginning

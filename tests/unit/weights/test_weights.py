@@ -695,6 +695,45 @@ class TestOtherSources:
         assert (cache / "tiny.pth").read_bytes() == BODY
         assert not server.requests
 
+    def test_a_file_of_the_hub_is_fetched_at_a_commit_and_from_there_ever_after(
+        self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its branch may move on: then what was fetched first is what is fetched again."""
+        catalogue_of(monkeypatch, server, urls=(f"{server.address}/x/resolve/main/tiny.pth",))
+        commits = ["a" * 40, "b" * 40]
+        monkeypatch.setattr(fetching, "header", lambda url, name: commits[0])
+        for commit in commits:
+            server.files[f"x/resolve/{commit}/tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        pinned = f"{server.address}/x/resolve/{'a' * 40}/tiny.pth"
+        assert json.loads((cache / "lock.json").read_text())["tiny"]["url"] == pinned
+        (cache / "tiny.pth").unlink()
+        commits.pop(0)
+        weights.fetch(["tiny"])
+        assert [path for path, _ in server.requests] == [f"/x/resolve/{'a' * 40}/tiny.pth"] * 2
+
+    def test_a_hub_that_tells_no_commit_is_fetched_from_all_the_same(
+        self, server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalogue_of(monkeypatch, server, urls=(f"{server.address}/x/resolve/main/tiny.pth",))
+        server.files["x/resolve/main/tiny.pth"] = BODY
+        weights.fetch(["tiny"])
+        assert (cache / "tiny.pth").read_bytes() == BODY
+
+    @pytest.mark.parametrize("status", [200, 302, 404])
+    def test_the_commit_is_asked_of_the_hub_and_not_of_where_it_leads(self, status: int) -> None:
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(status)
+            request.send_header("X-Repo-Commit", "c" * 40 if request.path == "/file" else "d" * 40)
+            request.send_header("Location", "/elsewhere")
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+
+        with serving(answer) as address:
+            assert download.header(f"{address}/file", "X-Repo-Commit") == "c" * 40
+            assert download.header(f"{address}/file", "X-Other") == ""
+        assert download.header(f"{address}/file", "X-Repo-Commit") == ""  # nobody is there any more
+
     def test_the_hub_may_have_another_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_ENDPOINT", "https://hub.example/")
         assert fetching.sources(weights.entry("amt_s"))[0].startswith("https://hub.example/lalala125/AMT")
