@@ -100,6 +100,7 @@ def weights_list(*names: str, json: bool = False) -> int:
     """
     from nova_eval import weights
     from nova_eval.adapters import judges_by_benchmark
+    from nova_eval.cli import listing
 
     rows = weights.listing(names, judges_by_benchmark())
     if json:
@@ -118,9 +119,18 @@ def weights_list(*names: str, json: bool = False) -> int:
             ]
         )
     else:
-        for row in rows:
-            state, judges = "here" if row.path else "missing", ", ".join(row.entry.used_by)
-            put(f"{row.entry.name:<24} {state:<8} {size_text(row.bytes):>9}  {row.entry.licence}  ({judges})")
+        told = [
+            {
+                "name": row.entry.name,
+                "state": "here" if row.path else "missing",
+                "size": size_text(row.bytes),
+                "licence": row.entry.licence,
+                "judges": ", ".join(row.entry.used_by),
+            }
+            for row in rows
+        ]
+        for line in listing.lines(told):
+            put(line)
         here = {row.entry.instead_of or row.entry.name for row in rows if row.path}
         missing = [row for row in rows if not row.entry.instead_of and row.entry.name not in here]
         if missing:
