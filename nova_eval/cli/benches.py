@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TypeVar
 
 from nova_eval import errors
@@ -166,18 +167,23 @@ def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -
     Parameters
     ----------
     json
-        Print a JSON object {coverage: […], alarms: […]}.
+        Print a JSON object {coverage: […], alarms: […]}; with --runs a list.
     """
-    from nova_eval.checks.bench import compare
+    from nova_eval.checks.bench import compare, measured
+    from nova_eval.compare import pairing, reference
 
-    measured = compare.measure(asked, talk)
+    if asked.runs:
+        sides = [reference.open_side(name, Path("results")) for name in asked.runs]
+        rows = measured.resampled(pairing.paired(*sides), asked.repetitions, asked.seed)
+        return _print(rows, measured.lines, json=json)
+    found = compare.measure(asked, talk)
     if asked.output is not None:
-        for path in compare.write(asked.output, measured):
+        for path in compare.write(asked.output, found):
             talk(f"wrote {path}")
     if json:
-        print_json({"coverage": [asdict(row) for row in measured[0]], "alarms": [asdict(row) for row in measured[1]]})
+        print_json({"coverage": [asdict(row) for row in found[0]], "alarms": [asdict(row) for row in found[1]]})
     else:
-        put(compare.lines(measured))
+        put(compare.lines(found))
     return errors.OK
 
 

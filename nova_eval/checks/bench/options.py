@@ -83,10 +83,14 @@ class CompareBench:
     seed: int = 0
     output: Path | None = None
     "Write coverage.csv, alarms.csv and compare.md to this folder."
+    runs: Annotated[tuple[str, ...], _MANY] = ()
+    "Two runs: their spreads are measured, and prompts drawn again with either sign, in place of the simulation."
 
     def __post_init__(self) -> None:
         if min(self.prompts, default=0) < 2 or self.repetitions < 1:
             raise UsageError("bench compare needs 2 prompts and 1 repetition at least")
+        if len(self.runs) not in (0, 2):
+            raise UsageError(f"bench compare --runs takes two runs, not {len(self.runs)}", remedy="name two")
 
 
 @Parameter(name="*")
