@@ -18,8 +18,11 @@ DRAWS = 9_999
 ENOUGH = 400
 """No more signs are drawn once so many sums lie beyond on either side: p-values near 0.05 are known to 0.003."""
 
+FEW = 10
+"""Where no more drawn sums than these lie beyond, their number says little: the tail is the saddlepoint's."""
+
 MANY = 1_000
-"""From so many prompts on, the tail is the saddlepoint's: nothing is drawn."""
+"""From so many prompts on, it is as well, and nothing is drawn."""
 
 _TIE = 1e-9  # of the sum of sizes: sums that are equal but for rounding count as equal
 _NOTHING = 1e-9  # of the largest difference: below it is rounding
@@ -35,8 +38,8 @@ class Tails(NamedTuple):
 def sign_flip(parts: Reals, random: np.random.Generator) -> Tails:
     """The tails of ``Σ parts`` among the sums with every sign turned at will; ``parts`` is (prompts,).
 
-    Exact for few prompts, else of ``DRAWS`` random signs with the observed ones among them (so never 0), and for
-    very many the approximation of Lugannani and Rice (Advances in Applied Probability 12 (1980) 475–490).
+    Exact for few prompts, else of ``DRAWS`` random signs with the observed ones among them. Small tails, and those of
+    very many prompts, are Lugannani and Rice's approximation (Advances in Applied Probability 12 (1980) 475–490).
     """
     import numpy as np
 
@@ -49,8 +52,7 @@ def sign_flip(parts: Reals, random: np.random.Generator) -> Tails:
         sums = _signs(np.arange(2 ** len(parts)), len(parts)) @ parts
         return Tails(float(np.mean(sums <= total + slack)), float(np.mean(sums >= total - slack)))
     if len(parts) >= MANY:
-        high = _saddlepoint(np.abs(parts), abs(total))
-        return Tails(1 - high, high) if total > 0 else Tails(high, 1 - high)
+        return _written(parts, total)
     width = -(-len(parts) // 8)
     low = high = done = 1  # the observed signs are one of the draws
     while done <= DRAWS and min(low, high) <= ENOUGH:
@@ -60,7 +62,15 @@ def sign_flip(parts: Reals, random: np.random.Generator) -> Tails:
         low += int(np.count_nonzero(sums <= total + slack))
         high += int(np.count_nonzero(sums >= total - slack))
         done += rows
-    return Tails(low / done, high / done)
+    return Tails(low / done, high / done) if min(low, high) > FEW else _written(parts, total)
+
+
+def _written(parts: Reals, total: float) -> Tails:
+    """Without draws."""
+    import numpy as np
+
+    beyond = max(_saddlepoint(np.abs(parts), abs(total)), 0.5 ** len(parts))
+    return Tails(1 - beyond, beyond) if total > 0 else Tails(beyond, 1 - beyond)
 
 
 def _signs(numbers: NDArray[np.int64], width: int) -> Reals:

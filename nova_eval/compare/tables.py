@@ -99,7 +99,8 @@ def lines(comparison: Comparison) -> list[str]:
     pairing = comparison.pairing
     config = pairing.reference.benchmark.config
     known = [f.evidence for f in comparison.findings if f.evidence is not None]
-    found = [f"{len(pairing.prompts)} prompts and {len(pairing.wanted)} samples on both sides, {_seeds(comparison)}."]
+    found = ["Differences are run − reference, with their 95 % interval. p worse: corrected for all metrics and runs."]
+    found += [f"{len(pairing.prompts)} prompts and {len(pairing.wanted)} samples on both sides, {_seeds(comparison)}."]
     alone = [f"{number} {what}" for what, number in pairing.alone.items() if number]
     found += [f"Not paired, and left out: {', '.join(alone)}."] if alone else []
     correlations = sorted(facts.correlation for facts in known if facts.correlation is not None)

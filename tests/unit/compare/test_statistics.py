@@ -33,7 +33,15 @@ def test_drawn_signs_come_near_the_saddlepoint_and_never_give_zero(count: int) -
     drawn = sign_flip(values, random())
     t = stats.ttest_1samp(values, 0.0, alternative="greater").pvalue
     assert drawn.high == pytest.approx(t, abs=0.02)
-    assert sign_flip(np.full(count, 1.0), random()).high >= 1e-4
+    assert 0.5**count <= sign_flip(np.full(count, 1.0), random()).high < 2e-5
+
+
+def test_small_tails_are_those_of_all_signs() -> None:
+    values = random().normal(0.5, 0.3, 20)
+    every = ((np.arange(2**20)[:, None] >> np.arange(20)) & 1).astype(np.float32) * 2 - 1
+    exact = np.mean(every @ values.astype(np.float32) >= values.sum() - 1e-5)
+    assert exact < 0.001
+    assert sign_flip(values, random()).high == pytest.approx(exact, rel=0.35)
 
 
 def test_very_many_prompts_need_no_draws() -> None:
