@@ -60,7 +60,7 @@ def checked(reference: Side, run: Side, allowed: Collection[str]) -> list[Differ
     found = differences(reference, run)
     against = [one for one in found if one.what and one.what not in allowed]
     if against:
-        told = "; ".join(f"{one.what} ({one.place}: {_short(one.reference)}, {_short(one.run)})" for one in against[:4])
+        told = "; ".join(f"{one.what} ({one.place}: {brief(one.reference)}, {brief(one.run)})" for one in against[:4])
         more = f" and {len(against) - 4} more" if len(against) > 4 else ""
         needed = " ".join(dict.fromkeys(one.what for one in against))
         raise UsageError(
@@ -93,5 +93,6 @@ def _flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
         yield place, value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 
-def _short(text: str) -> str:
+def brief(text: str) -> str:
+    """A value of a manifest for a line: digests and the like by their beginning."""
     return text if len(text) <= 40 else f"{text[:12]}…"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nova_eval.compare.changes import Change, changed_most
 from nova_eval.compare.comparing import Series
+from nova_eval.compare.likeness import brief
 from nova_eval.compare.power import LEVEL
 from nova_eval.compare.verdicts import Comparison, Finding, Verdict
 from nova_eval.report.grid import MISSING, Cell, Column, Table, build, count, gathered, in_unit, rounded, words
@@ -126,7 +127,7 @@ def _manifests(comparison: Comparison) -> list[str]:
     """Every difference of the manifests; all of the machine in one line."""
     here = [one for one in comparison.differences if not one.place.startswith(_OF_MACHINE)]
     machine = [one.place for one in comparison.differences if one.place.startswith(_OF_MACHINE)]
-    found = [f"{one.place}: {one.reference} → {one.run}" for one in here]
+    found = [f"{one.place}: {brief(one.reference)} → {brief(one.run)}" for one in here]
     return found + ([f"Other machine or folders: {', '.join(machine)}."] if machine else [])
 
 
