@@ -8,6 +8,7 @@ from scipy import stats
 
 from nova_eval.compare import bootstrap, flips
 from nova_eval.compare.bootstrap import bca, best_of
+from nova_eval.compare.evidence import evidence_of
 from nova_eval.compare.flips import sign_flip
 from nova_eval.compare.power import detectable, holm, needed
 
@@ -84,12 +85,28 @@ def test_bca_of_nothing_that_varies() -> None:
 
 
 def test_holm() -> None:
-    # statsmodels 0.14: multipletests([0.01, 0.04, 0.03, 0.005], method="holm")
+    # statsmodels 0.15.0: multipletests(p, method="holm")
+    p_values = [0.0003, 0.012, 0.0125, 0.02, 0.3, 0.7, 0.0004]
+    theirs = [0.0021, 0.06, 0.06, 0.06, 0.6, 0.7, 0.0024]
+    assert list(holm(dict(enumerate(p_values))).values()) == pytest.approx(theirs)
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}) == pytest.approx(
         {"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02}
     )
     assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
     assert holm({}) == {}
+
+
+def test_without_a_range_limits_are_those_of_tost_and_of_students_t() -> None:
+    count = len(VALUES)
+    pulls = (VALUES - VALUES.mean()) / count * np.sqrt(count / (count - 1))
+    found = evidence_of(
+        float(VALUES.mean()), np.zeros(count), pulls, width=float("inf"), composite=False, random=random()
+    )
+    # statsmodels 0.15.0: DescrStatsW(VALUES).tconfint_mean(0.10)[0]; a margin just above it is ttost_mean's at 0.05
+    assert found.least == pytest.approx(0.017621882381846074, abs=1e-12)
+    theirs = stats.ttest_1samp(VALUES, 0.0).confidence_interval(0.95)
+    assert found.interval == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert found.p_better == sign_flip(VALUES, random()).high
 
 
 def test_what_is_detectable_is_detected() -> None:
@@ -109,3 +126,11 @@ def test_a_run_that_is_behind_leaves_the_set_of_the_best() -> None:
     assert max(stays) == 1.0
     assert min(stays[:2]) > 0.05
     assert best_of(np.repeat(common, 2, axis=1), random()) == [1.0, 1.0]
+
+
+def test_the_set_of_the_best_is_archs() -> None:
+    draws = np.random.default_rng(5)
+    common = draws.normal(0.5, 0.2, (60, 1))
+    runs = common + draws.normal(0.0, 0.08, (60, 5)) + np.array([0.0, 0.01, -0.02, -0.05, -0.1])
+    # arch 8.0.0: MCS(-runs, 0.05, reps=20000, block_size=1, method="max", seed=1).pvalues
+    assert best_of(runs / 60, random()) == pytest.approx([0.33415, 1.0, 0.01435, 0.0, 0.0], abs=0.03)
