@@ -47,6 +47,15 @@ def test_every_room_without_networks_is_held_to_it() -> None:
     assert held & WITH_NETWORKS == set()
 
 
+def test_a_benchmark_is_known_by_name_to_its_adapter_and_its_checks_alone() -> None:
+    """And to the registry, to the commands of those checks, and to the folder sampler, whose names are VBench's."""
+    names = [path.parent.name for path in (ROOT / "benchmarks").glob("*/benchmark.toml")]
+    quoted = re.compile(f'"({"|".join(names)})"')
+    paths = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if quoted.search(path.read_text("utf-8"))]
+    others = {str(path) for path in paths if path.parts[0] != "checks" and not set(path.parts) & set(names)}
+    assert others == {"adapters/__init__.py", "cli/benches.py", "cli/checks.py", "samplers/folder.py"}
+
+
 def test_unit_tests_lie_where_their_subject_lies() -> None:
     unit = ROOT / "tests" / "unit"
     astray = {
