@@ -97,7 +97,8 @@ class TestTheEstimate:
         assert cost.sampling(SamplerSpec(name="oracle"), "a100") is None
 
     def test_samples_that_are_there_are_measured(self, tmp_path: Path) -> None:
-        command = ("run", "vbench", "--limit", "1", "--samples-per-prompt", "1", "--workers", "1", "--metrics", "color")
+        oracle = ("--sampler", "oracle", "--workers", "1", "--metrics", "color")
+        command = ("run", "vbench", "--limit", "1", "--samples-per-prompt", "1", *oracle)
         _call(*command, "--results", str(tmp_path))
         more = [*command[1:3], "2", *command[4:]]
         found = json.loads(_call("plan", *more, "--results", str(tmp_path), "--json"))
