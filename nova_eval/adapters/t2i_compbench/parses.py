@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 
 from nova_eval import files, reading
 from nova_eval.adapters.sources import cache_folder
-from nova_eval.config import facts_of
+from nova_eval.config import CUSTOM, facts_of
 from nova_eval.errors import PrerequisiteError
 from nova_eval.identity import digest
 from nova_eval.records import Prompt
@@ -84,6 +84,11 @@ class Parses:
     def of_prompt(self, prompt: Prompt) -> Parse:
         """The reading that a prompt brings as ``reference["parse"]``, or else the table's."""
         own = prompt.reference.get(PARSE)
+        if own is None and prompt.id.startswith(f"{CUSTOM}/") and prompt.text not in self.by_text:
+            raise PrerequisiteError(
+                f"the prompt brings no {PARSE!r}, and is no official one that was parsed",
+                remedy="see the benchmark's README on prompts of one's own",
+            )
         if own is None:
             return self.of(prompt.text)
         remedy = "it holds 'tokens', pairs of a word and its part of speech, and 'noun_phrases'"

@@ -21,6 +21,7 @@ from nova_eval.adapters.t2i_compbench.vocabulary import PLURALS, SINGULARS
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.protocols import Detection
+from nova_eval.records import Prompt
 
 
 def rule(name: str, parses: Parses | None = None, scoring: str = "official") -> Rule:
@@ -76,6 +77,13 @@ class TestAttributes:
     def test_without_a_table_the_reason_says_how_to_get_one(self, make_item, judge) -> None:
         with pytest.raises(PrerequisiteError, match=r"no table of parsed prompts.*parses"):
             scores_of(rule("texture"), [make_item(1, "a cup")], judge())
+
+    def test_a_prompt_of_ones_own_is_told_to_bring_it(self) -> None:
+        known = Parses({"a cup": Parse(noun_phrases=("a cup",))})
+        assert known.of_prompt(Prompt("custom/0000", "a cup")) is known.by_text["a cup"]
+        for parses in (known, Parses()):
+            with pytest.raises(PrerequisiteError, match="the prompt brings no 'parse', and is no official one"):
+                parses.of_prompt(Prompt("custom/0000", "a pot"))
 
 
 class Eye:
