@@ -88,6 +88,7 @@ DAYS: dict[str, tuple[Step, ...]] = {
         Step("list checkpoints", ("nova-mini",)),
         Step(f"plan geneval --sampler oracle {LIGHT}", ("24",)),
         Step(f"run geneval --sampler oracle {LIGHT} --name good", ("Overall", "Coverage 100 %")),
+        Step(f"plan geneval --sampler oracle {LIGHT}", ("nothing is left to make, and nothing to score",)),
         Step("reference save geneval/good good.parquet"),
         Step(f"run geneval --sampler oracle {LIGHT} --seed 1 --name again", ("Coverage 100 %",)),
         Step("compare good.parquet geneval/again --gate", ("none of the same seed",)),

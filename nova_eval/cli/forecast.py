@@ -17,14 +17,16 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     done = f", {found['samples_done']:,} done" if found["samples_done"] else ""
     left = f"to make: {found['samples_to_make']:,}; to score: {found['samples_to_score']:,}"
     yield f"samples: {found['samples']:,}{done}; {left}"
-    if "gpu_hours_left" in found:
+    if not found["samples_to_make"]:
+        yield "sampling: nothing is left to make" + ("" if found["samples_to_score"] else ", and nothing to score")
+    elif "gpu_hours_left" in found:
         yield (
             f"sampling: {found['gpu_hours_left']:,.1f} GPU-hours at {found['seconds_per_sample']:,.1f} s a sample"
             f" ({found['basis']})"
         )
-    elif found["samples_to_make"]:
+    else:
         yield "sampling: no figure before the first samples are made; --seconds-per-sample gives one"
-    if found["media_bytes_left"] is not None:
+    if found["samples_to_make"] and found["media_bytes_left"] is not None:
         kind = "by the samples made" if found["samples_done"] else "estimate"
         yield f"media: {size_text(found['media_bytes_left'])} on disk ({kind})"
     yield f"scorers ready: {len(found['scorers'])} of {len(found['scorers']) + len(found['unavailable'])}"
