@@ -30,6 +30,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         kind = "by the samples made" if found["samples_done"] else "estimate"
         yield f"media: {size_text(found['media_bytes_left'])} on disk ({kind})"
     yield f"scorers ready: {len(found['scorers'])} of {len(found['scorers']) + len(found['unavailable'])}"
+    yield from (f"  {reason}" for reason in dict.fromkeys(found["unavailable"].values()))
     if not found["to_fetch"]:
         yield "to fetch: nothing"
         return

@@ -151,7 +151,7 @@ def progress_of(entry: Entry) -> str:
         return "complete"
     made = f"{entry.done} of {entry.wanted} samples"
     scored = "" if entry.scored is None else f", {100 * entry.scored:.1f} % scored"
-    return f"at work: {made}" if entry.at_work else f"{made}{scored}"
+    return f"{'at work: ' * entry.at_work}{made}{scored}"
 
 
 def score_of(entry: Entry) -> str:

@@ -1,1 +1,1 @@
-"""A run: options, opening, pipeline, summary, import, export, forecast."""
+"""A run: options, opening, pipeline, summary, views, the list of runs, import, export, forecast."""

@@ -18,6 +18,7 @@ from nova_eval.runs.holding import at_work, held
 from nova_eval.runs.opening import reopen
 from nova_eval.runs.options import usual_settings
 from nova_eval.runs.run import Run
+from nova_eval.runs.summary import summarise
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.settings import settings_of
 from nova_eval.store import RunStore
@@ -66,6 +67,9 @@ def entry(folder: Path) -> Entry:
         opened, manifest = reopen(folder), RunStore(folder).manifest() or {}
         complete = manifest.get("status") == "complete"
         done = len(opened.wanted) if complete else len(set(opened.wanted) & opened.samples()[0].keys())
+        working = at_work(opened.store)
+        told = manifest.get("coverage", {}).get("fraction")
+        scored = summarise(opened).summary.coverage.fraction if working else told
     except NovaEvalError as error:
         return Entry(name_of(folder), folder, problem=error.problem)
     counts = Counter(key.prompt_id for key in opened.wanted).values()
@@ -85,11 +89,11 @@ def entry(folder: Path) -> Entry:
         per_prompt=(min(counts, default=0), max(counts, default=0)),
         wanted=len(opened.wanted),
         done=done,
-        scored=manifest.get("coverage", {}).get("fraction"),
+        scored=scored,
         headline=headline if metrics.get(headline) is not None else "",
         score=metrics.get(headline),
         status=str(manifest.get("status", "")),
-        at_work=at_work(opened.store),
+        at_work=working,
         started=str(manifest.get("started", "")),
         finished=str(manifest.get("finished", "")),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nova_eval import cli, errors, locks
+from nova_eval.cli import listing
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
 from nova_eval.options import RunOptions
 from nova_eval.runs import catalogue, pipeline, verifying
@@ -86,7 +87,9 @@ class TestLooking:
         entry = catalogue.entry(run.store.folder)
         assert (entry.status, entry.done, entry.wanted, entry.at_work) == ("started", 0, 4, False)
         with pipeline.driving(run):
-            assert catalogue.entry(run.store.folder).at_work
+            working = catalogue.entry(run.store.folder)
+            assert working.at_work
+            assert listing.progress_of(working) == "at work: 0 of 4 samples, 0.0 % scored"
             assert at_work(run.store)
         assert not at_work(run.store)
 
