@@ -110,23 +110,41 @@ def sync_folder(path: Path) -> None:
 
 def relative(name: str) -> str:
     """``name``, for a place below some folder. UsageError for one that leads out of it: absolute, or with ``..``."""
-    if not name.strip("./") or "\0" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+    _parts(name)
+    return name
+
+
+def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
+    """``folder/name``. UsageError for a name that leads out of ``folder``, by itself or by a link below it.
+
+    ``known`` remembers folders that are no links, where many names are looked at in one go.
+    """
+    path = str(folder)
+    *above, last = _parts(name)
+    for part in above:
+        path = os.path.join(path, part)  # a Path a part would cost more than the look at the disk
+        if known is None or path not in known:
+            _own(path)
+            if known is not None:
+                known.add(path)
+    return Path(_own(os.path.join(path, last)))
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    parts = PurePosixPath(name).parts
+    if not name.strip("./") or "\0" in name or parts[0].startswith("/") or ".." in parts:
         raise UsageError(f"the name {name!r} leaves its folder", remedy="names are relative and hold no '..'")
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise UsageError(f"the name {name!r} is not text: {error.reason}") from error
-    return name
+    return parts
 
 
-def inside(folder: Path, name: str) -> Path:
-    """``folder/name``. UsageError for a name that leads out of ``folder``, by itself or by a link below it."""
-    path = str(folder)
-    for part in PurePosixPath(relative(name)).parts:
-        path = os.path.join(path, part)  # a Path a part would cost more than the look at the disk
-        if os.path.islink(path):
-            raise UsageError(f"{path} is a link", remedy="a run holds its files itself: put the real one in its place")
-    return Path(path)
+def _own(path: str) -> str:
+    if os.path.islink(path):
+        raise UsageError(f"{path} is a link", remedy="a run holds its files itself: put the real one in its place")
+    return path
 
 
 def read(path: Path, most: int) -> bytes:

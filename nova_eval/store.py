@@ -161,17 +161,17 @@ class RunStore:
         """Where a sample's media goes, relative to the run folder."""
         return f"media/{key.prompt_id}/{key.index}{suffix}"
 
-    def media(self, sample: Sample) -> Path:
+    def media(self, sample: Sample, known: set[str] | None = None) -> Path:
         """The file of a sample. MediaError unless it is a regular file that is the run's own.
 
         Its own are those below its folder, links left aside, and of media that somebody else made those below the
-        folder that the sampler was given.
+        folder that the sampler was given. ``known`` as ``files.inside`` takes it.
         """
         try:
             if sample.path.startswith("/"):
                 path = self._elsewhere(sample.path)
             else:
-                path = files.inside(self.folder, sample.path)
+                path = files.inside(self.folder, sample.path, known)
             kind = path.stat().st_mode
         except UsageError as error:
             raise MediaError(error.problem, remedy=error.remedy) from error
@@ -255,11 +255,12 @@ class RunStore:
         """The samples whose media is still there in full, and the failures. Lost or cut media is wanted again."""
         rows, failures = self.sample_rows()
         whole: dict[SampleKey, Sample] = {}
+        known: set[str] = set()
         for key, candidates in rows.items():
             fitting = []
             for sample in candidates:
                 try:
-                    fitting += [sample] if self.media(sample).stat().st_size == sample.bytes else []
+                    fitting += [sample] if self.media(sample, known).stat().st_size == sample.bytes else []
                 except (MediaError, OSError) as error:
                     failures[key] = brief(error)
             if len({sample.digest for sample in fitting}) > 1:  # of several rows the one that the bytes are of
