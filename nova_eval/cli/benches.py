@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
-from nova_eval import errors
+from nova_eval import environment, errors
 from nova_eval.checks.bench.options import (
     CompareBench,
     FaultsBench,
@@ -60,6 +60,7 @@ def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -
     json
         Print a JSON list of {diffusion_steps, batch, speedup, …}.
     """
+    environment.known_device(asked.device)
     with needed_by("bench sampler"):
         from nova_eval.checks.bench import sampler
 
@@ -96,6 +97,7 @@ def bench_geneval(*, asked: GenEvalBench = GenEvalBench(), json: bool = False) -
     json
         Print one JSON object.
     """
+    environment.known_device(asked.device)
     with needed_by("bench geneval"):
         from nova_eval.checks.bench import geneval
 
@@ -113,6 +115,7 @@ def bench_vqa(*, asked: VqaBench = VqaBench(), json: bool = False) -> int:
     json
         Print one JSON object.
     """
+    environment.known_device(asked.device)
     with needed_by("bench vqa"):
         from nova_eval.checks.bench import vqa
 

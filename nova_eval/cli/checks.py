@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from nova_eval import errors
+from nova_eval import environment, errors
 from nova_eval.checks.crosscheck.options import Crosscheck
 from nova_eval.cli.apps import app
 from nova_eval.cli.flags import print_json, put, talk
@@ -120,6 +120,7 @@ def train(config: Path | None = None, /, *, restart: bool = False, example: bool
     if config is None:
         raise errors.UsageError("train needs a file", remedy="`train --example > train.toml` makes one")
     told = load_config(config)  # before torch is imported
+    environment.known_device(told.device)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     start: Any = Registry("trainer", {"nova": "nova_eval.nova.training.loop:train"}).get("nova")
     put(start(told, resume=not restart))

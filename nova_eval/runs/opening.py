@@ -52,7 +52,10 @@ def open_run(
     is there is looked at as far as it goes: no sample that it does not want already becomes wanted.
     """
     environment.known_device(options.device)
-    sampler = _sampler(placed(spec, options))
+    at_hand = placed(spec, options)
+    if SAMPLERS.is_own(spec.sampler.name):
+        environment.known_device(str(at_hand.sampler.settings.get("device", "auto")))
+    sampler = _sampler(at_hand)
     info = info_of(sampler, spec.sampler.name)
     if info.modality != config.modality:
         raise UsageError(

@@ -57,7 +57,9 @@ class Setting:
     def accepted(self, value: Any) -> Any:
         """``value`` as its type has it. UsageError, which says what it takes, for what cannot be."""
         try:
-            return _typed(self.type, value)
+            found = _typed(self.type, value)
+            whole = self.type is Any and type(self.default) is int and isinstance(found, float) and found.is_integer()
+            return int(found) if whole else found
         except ValueError:
             default = "" if self.default is REQUIRED else f" (default {shown(self.default)})"
             raise UsageError(

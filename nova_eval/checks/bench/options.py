@@ -48,7 +48,9 @@ class SamplerBench:
     repeats: int = 2
     "How often every path takes its turn; the best counts."
     device: str = "cpu"
-    dtype: str = "float32"
+    "cpu, cuda, cuda:1 … or mps."
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    "Precision of the weights."
 
 
 @Parameter(name="*")
@@ -69,7 +71,9 @@ class GenEvalBench:
     repeats: int = 1
     "How often either way takes its turn; the median counts."
     device: str = "cpu"
-    dtype: str = "float32"
+    "cpu, cuda, cuda:1 … or mps."
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    "Precision of the weights."
 
 
 @Parameter(name="*")
@@ -105,7 +109,9 @@ class VqaBench:
     repeats: int = 2
     "How often either way takes its turn; the median counts."
     device: str = "cpu"
-    dtype: str = "float32"
+    "cpu, cuda, cuda:1 … or mps."
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    "Precision of the weights."
 
 
 @Parameter(name="*")

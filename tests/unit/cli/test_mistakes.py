@@ -12,6 +12,7 @@ import pytest
 from nova_eval import environment
 from nova_eval.__main__ import _code
 from nova_eval.media import encode_image
+from nova_eval.nova.embedded import EXAMPLE
 from nova_eval.weights import catalogue
 
 USAGE, MISSING = 2, 4
@@ -116,6 +117,10 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("run vbench --device cuda:7", USAGE, "here are auto, cpu"),
     ("run vbench --device gpu", USAGE, "here are auto, cpu"),
     ("run vbench --device CPU", USAGE, "here are auto, cpu"),
+    ("run vbench --set sampler.device=gpu", USAGE, "here are auto, cpu"),
+    ("bench sampler --device gpu", USAGE, "here are auto, cpu"),
+    ("bench vqa --dtype fp16", USAGE, "float16"),
+    ("train device.toml", USAGE, "here are auto, cpu"),
     ("plan vbench --device h20", USAGE, "h200"),
     ("score vbench --device gpu", USAGE, "here are auto, cpu"),
     # paths and files
@@ -185,6 +190,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(catalogue.FOLDER_VARIABLE, str(tmp_path / "weights"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setattr(environment, "devices", list)
+    (tmp_path / "device.toml").write_text(EXAMPLE.read_text().replace("\n", '\ndevice = "gpu"\n', 1))
     return tmp_path
 
 

@@ -26,6 +26,7 @@ class Told:
         self,
         model: str | Path,
         scale=1.5,  # type: ignore[no-untyped-def]
+        count=4,
         anything=None,
         *,
         steps: int = 8,
@@ -39,7 +40,7 @@ class Told:
 
 def test_a_class_says_what_it_can_be_told() -> None:
     found = settings_of(Told)
-    assert list(found) == ["model", "scale", "anything", "steps", "kind", "ratio", "parts", "strange"]
+    assert list(found) == ["model", "scale", "count", "anything", "steps", "kind", "ratio", "parts", "strange"]
     assert takes_others(Told)
     assert (found["model"].default, found["steps"].default) == (REQUIRED, 8)
     assert found["steps"].meaning == "How many."
@@ -57,6 +58,8 @@ def test_a_class_says_what_it_can_be_told() -> None:
         ("steps", 8.0, 8),
         ("steps", "8", 8),
         ("scale", 2, 2.0),
+        ("count", 3.0, 3),
+        ("count", 2.5, 2.5),
         ("ratio", 1, 1.0),
         ("ratio", "none", None),
         ("kind", "none", "none"),
