@@ -118,7 +118,7 @@ KINDS: dict[str, Kind] = {
     ),
     "sync fails": lambda case: struck(case, steps.fail(steps.BROKEN), PREREQUISITE, where=".jsonl"),
     "files of limited size": lambda case: limited(
-        case, resource.RLIMIT_FSIZE, case.random.choice((0, 100, 400, 900, 2000, 4000, 9000))
+        case, resource.RLIMIT_FSIZE, case.random.choice((1500, 2000, 3000, 5000, 9000))
     ),
     "few open files": lambda case: limited(case, resource.RLIMIT_NOFILE, case.random.randint(6, 16)),
     "standard output full": no_answer,
