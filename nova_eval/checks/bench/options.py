@@ -186,5 +186,7 @@ class FaultsBench:
     "Only these of those in the table."
     seed: int = 0
     "Chooses the moments and the places."
+    workers: int = 1
+    "Processes that do so side by side, each to runs of its own."
     output: Path | None = None
     "Folder for faults.csv and faults.md, the table."

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields
-from itertools import count
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
@@ -28,13 +31,22 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
     for name in asked.kinds:
         if name not in KINDS:
             raise unknown("kind of fault", name, KINDS)
-    names = asked.kinds or tuple(KINDS)
+    if asked.workers == 1:
+        return _share(asked, 0, say)
+    with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
+        shares = list(pool.map(_share, repeat(asked), range(asked.workers), repeat(say)))
+    return [_sum(counts[0].kind, counts) for counts in zip(*shares, strict=True)]
+
+
+def _share(asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[Count]:
+    """What one of ``asked.workers`` processes does: every so-manieth round."""
+    names, faults = asked.kinds or tuple(KINDS), -(-asked.faults // asked.workers)
     counts = {name: Count(name) for name in names}
     commands.load()
     with tempfile.TemporaryDirectory(prefix="faults-") as top:
         worlds = {name: World(name, Path(top) / "worlds") for name in WORLDS}
-        for round_, name in _order(names, asked.seed):
-            left = asked.faults - sum(one.injected for one in counts.values())
+        for round_, name in _order(names, asked.seed, range(place, sys.maxsize, asked.workers)):
+            left = faults - sum(one.injected for one in counts.values())
             if left <= 0:
                 break
             say(f"{left} to go: {name}")
@@ -46,9 +58,9 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
     return list(counts.values())
 
 
-def _order(names: Sequence[str], seed: int) -> Iterator[tuple[int, str]]:
-    """Every kind once a round, in another order each, for ever."""
-    for round_ in count():
+def _order(names: Sequence[str], seed: int, rounds: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Every kind once a round, in another order each."""
+    for round_ in rounds:
         yield from ((round_, name) for name in Random(f"{seed} {round_}").sample(names, len(names)))
 
 
@@ -73,7 +85,11 @@ def _strike(name: str, case: Case) -> None:
 
 
 def total(found: Sequence[Count]) -> Count:
-    return Count("all", **{name: sum(getattr(one, name) for one in found) for name in _COLUMNS[1:]})
+    return _sum("all", found)
+
+
+def _sum(kind: str, found: Sequence[Count]) -> Count:
+    return Count(kind, **{name: sum(getattr(one, name) for one in found) for name in _COLUMNS[1:]})
 
 
 def lines(found: Sequence[Count]) -> str:

@@ -119,7 +119,7 @@ def _manifest(run: Path, random: Random) -> None:
     changes: list[Callable[[], object]] = [
         manifest["scorers"].popitem,
         lambda: manifest["spec"].update(seed=manifest["spec"]["seed"] + 1),
-        lambda: manifest["options"].update(samples_per_prompt=1),
+        lambda: manifest["options"].update(samples_per_prompt=9),
         lambda: manifest["options"].update(limit=1),
         lambda: manifest["coverage"].update(fraction=0.5),
         lambda: manifest.update(run="another/run"),
