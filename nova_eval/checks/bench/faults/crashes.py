@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from nova_eval.checks.bench.faults import holding, steps
 from nova_eval.checks.bench.faults.case import Case
-from nova_eval.checks.bench.faults.commands import Done, Preparation
+from nova_eval.checks.bench.faults.commands import Done
 from nova_eval.checks.bench.faults.steps import Deed
 from nova_eval.errors import INTERRUPTED, OK, PREREQUISITE
 
@@ -50,8 +50,12 @@ def kept(case: Case, done: Done, before: holding.Finished) -> None:
 
 
 def limited(case: Case, which: int, amount: int) -> None:
-    """A limit of the system on a command."""
-    limit: Preparation = partial(resource.setrlimit, which, (amount, amount))
+    """A limit of the system on a command; of open files so many more than there are."""
+
+    def limit() -> None:
+        open_already = len(os.listdir("/proc/self/fd")) if which == resource.RLIMIT_NOFILE else 0
+        resource.setrlimit(which, (amount + open_already, amount + open_already))
+
     done = case.command(*case.words(), prepare=[limit])
     case.count.injected += done.code != OK
     case.ended(done, OK, PREREQUISITE)
@@ -69,7 +73,6 @@ def no_answer(case: Case) -> None:
 
 def nobody_reads(case: Case) -> None:
     """Standard output is a pipe whose reader has gone."""
-    import os
 
     def gone() -> None:
         reader, writer = os.pipe()
@@ -120,7 +123,7 @@ KINDS: dict[str, Kind] = {
     "files of limited size": lambda case: limited(
         case, resource.RLIMIT_FSIZE, case.random.choice((1500, 2000, 3000, 5000, 9000))
     ),
-    "few open files": lambda case: limited(case, resource.RLIMIT_NOFILE, case.random.randint(6, 16)),
+    "few open files": lambda case: limited(case, resource.RLIMIT_NOFILE, case.random.randint(2, 12)),
     "standard output full": no_answer,
     "standard output without a reader": nobody_reads,
 }
