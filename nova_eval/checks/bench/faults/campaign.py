@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields
 from itertools import repeat
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from random import Random
 
@@ -34,12 +35,19 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
     if asked.workers == 1:
         return _share(asked, 0, say)
     with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
-        shares = list(pool.map(_share, repeat(asked), range(asked.workers), repeat(say)))
+        try:
+            shares = list(pool.map(_share, repeat(asked), range(asked.workers), repeat(say)))
+        except BaseException:
+            for process in active_children():
+                process.terminate()
+            raise
     return [_sum(counts[0].kind, counts) for counts in zip(*shares, strict=True)]
 
 
 def _share(asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[Count]:
     """What one of ``asked.workers`` processes does: every so-manieth round."""
+    if asked.workers > 1:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     names, faults = asked.kinds or tuple(KINDS), -(-asked.faults // asked.workers)
     counts = {name: Count(name) for name in names}
     commands.load()

@@ -87,22 +87,36 @@ class Command:
 
     def wait(self, limit: float = LIMIT_SECONDS) -> Done:
         """Waits for its end, or ends it; no process of it is left after this."""
-        deadline = time.monotonic() + limit
-        while (ended := os.waitpid(self.pid, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
-            time.sleep(0.003)
-        hung = ended == (0, 0)
+        try:
+            status = self._status(limit)
+            left = self._left(_GRACE_SECONDS if status is not None else 0.0)
+        finally:
+            for pid in self._left(0.0):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        hung = status is None
+        code = -signal.SIGKILL if status is None else os.waitstatus_to_exitcode(status)
         if hung:
-            os.kill(self.pid, signal.SIGKILL)
-            ended = os.waitpid(self.pid, 0)
-        deadline = time.monotonic() + (0 if hung else _GRACE_SECONDS)
+            os.waitpid(self.pid, 0)
+        output, error = (_text(path) for path in self._said)
+        return Done(self.words, code, output, error, hung, 0 if hung else len(left))
+
+    def _status(self, limit: float) -> int | None:
+        """How it ended; ``None`` where it does not end in time."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return status
+            time.sleep(0.003)
+        return None
+
+    def _left(self, grace: float) -> list[int]:
+        """Its processes that still live after some seconds of grace."""
+        deadline = time.monotonic() + grace
         while (left := _of_session(self.pid)) and time.monotonic() < deadline:
             time.sleep(0.003)
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        output, error = (_text(path) for path in self._said)
-        orphans = 0 if hung else len(left)
-        return Done(self.words, os.waitstatus_to_exitcode(ended[1]), output, error, hung, orphans)
+        return left
 
 
 def forked_workers() -> None:
@@ -121,6 +135,8 @@ def _become(words: Sequence[str], output: Path, error: Path, prepare: Sequence[P
     code = 70
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for number, path in ((0, Path(os.devnull)), (1, output), (2, error)):
             way = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
             os.dup2(os.open(path, way, 0o600), number)

@@ -123,7 +123,7 @@ KINDS: dict[str, Kind] = {
     "files of limited size": lambda case: limited(
         case, resource.RLIMIT_FSIZE, case.random.choice((1500, 2000, 3000, 5000, 9000))
     ),
-    "few open files": lambda case: limited(case, resource.RLIMIT_NOFILE, case.random.randint(2, 12)),
+    "few open files": lambda case: limited(case, resource.RLIMIT_NOFILE, case.random.randint(2, 7)),
     "standard output full": no_answer,
     "standard output without a reader": nobody_reads,
 }
