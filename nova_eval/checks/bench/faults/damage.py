@@ -186,20 +186,31 @@ def _times(run: Path, random: Random) -> None:
 
 
 def moved(case: Case) -> None:
-    """A run's folder is copied to another place; it goes on there and says the same."""
+    """A run's folder is copied under another name: the copy says the same, and where it is alone it goes on."""
     run = case.copy_finished()
     other = run.with_name(f"copy {case.random.randrange(100)}")
     shutil.copytree(run, other)
     case.count.injected += 1
-    done = case.command("table", other, "--baselines", "none", "--json")
-    if case.ended(done, OK):
-        rows = json.loads(done.output)
-        if [row["metrics"] for row in rows] != [row["metrics"] for row in case.world.table]:
-            case.wrong("silent", done, "a copy says something else")
+    _same_metrics(case, other)
     case.ended(case.command("score", other), OK)
     case.ended(case.command("verify", other), OK)
-    shutil.rmtree(run if case.random.random() < 0.5 else other)
-    case.finishes(damaged=True)
+    if case.random.random() < 0.5:
+        shutil.rmtree(other)
+        case.finishes()
+    else:
+        shutil.rmtree(run)
+        case.ended(case.command(*case.words()), OK)
+        _same_metrics(case, other)
+        if run.exists():
+            case.wrong("lost", note="made anew beside its copy")
+
+
+def _same_metrics(case: Case, run: Path) -> None:
+    done = case.command("table", run, "--baselines", "none", "--json")
+    if case.ended(done, OK) and [row["metrics"] for row in json.loads(done.output)] != [
+        row["metrics"] for row in case.world.table
+    ]:
+        case.wrong("silent", done, "a copy says something else")
 
 
 def _append_torn(run: Path, random: Random) -> None:
