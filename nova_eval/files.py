@@ -238,10 +238,11 @@ def _host() -> str:
 
 
 def _alive(pid: int) -> bool:
+    """Whether there is such a process, and not only what is left of one whose parent has not asked how it ended."""
     try:
         os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (OSError, IndexError):
         return True
-    return True

@@ -137,7 +137,8 @@ def _is_gone(holder: dict[str, Any]) -> bool:
         return True
     if holder.get("space") != _space():  # another container under the same name: its numbers mean nothing here
         return False
-    return _started(int(holder.get("pid", 0))) != holder.get("started")
+    pid = holder.get("pid")
+    return (_started(pid) if isinstance(pid, int) else "") != holder.get("started")
 
 
 def _boot() -> str:
@@ -153,8 +154,9 @@ def _space() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in ticks since boot; "" where there is none or it cannot be told."""
-    return (_text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split() or [""] * 20)[19:20][0]
+    """When a process started, in ticks since boot; "" where there is none, where it has ended, or it cannot be told."""
+    facts = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return facts[19] if len(facts) > 19 and facts[0] not in ("Z", "X") else ""
 
 
 def _text(path: Path) -> str:

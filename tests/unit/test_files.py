@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -167,3 +169,19 @@ def test_a_file_is_copied_unless_a_link_is_asked_for(tmp_path: Path) -> None:
     files.place(source, tmp_path / "target")
     (tmp_path / "target").write_bytes(b"broken")
     assert source.read_bytes() == b"bytes"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc who has ended")
+def test_what_an_ended_process_left_is_swept_before_its_parent_asks_for_it(tmp_path: Path) -> None:
+    """As in a container, where nobody may ever ask."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    host, _, mine = files.writer().rpartition("-")
+    with files.temporary(tmp_path / "table") as other:
+        other.touch()
+    name = other.name.replace(f"{host}-{mine}", f"{host}-{process.pid}")
+    theirs = (tmp_path / "table").rename(other.with_name(name))
+    other.touch()
+    files.sweep(tmp_path)
+    process.wait()
+    assert (theirs.exists(), other.exists()) == (False, True)

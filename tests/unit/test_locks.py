@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -82,6 +83,22 @@ class TestWithoutLocksOfTheSystem:
         (tmp_path / "lock").write_text(json.dumps({**locks._myself(), "since": "then", **change}))
         claim(tmp_path / "lock")
         assert (tmp_path / "lock").read_text() == ""
+
+    def test_one_that_has_ended_is_not_though_nobody_has_asked_how(self, tmp_path: Path) -> None:
+        process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        told = {**locks._myself(), "pid": process.pid, "started": locks._started(process.pid), "since": "then"}
+        (tmp_path / "lock").write_text(json.dumps(told))
+        with pytest.raises(PrerequisiteError, match="since then"):
+            claim(tmp_path / "lock")
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        claim(tmp_path / "lock")
+        process.communicate()
+
+    @pytest.mark.parametrize("pid", ["x", None, [], 1.5, "../self"])
+    def test_a_number_that_is_none_is_nobody(self, tmp_path: Path, pid: Any) -> None:
+        (tmp_path / "lock").write_text(json.dumps({**locks._myself(), "since": "then", "pid": pid}))
+        claim(tmp_path / "lock")
 
     @pytest.mark.parametrize("change", [{"space": "pid:[1]", "pid": 2**22 + 1}, {"host": "elsewhere", "boot": "b"}])
     def test_one_that_cannot_be_seen_from_here_is_believed(self, tmp_path: Path, change: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ def facts(run: Path) -> dict[str, Any]:
         for folder in sorted((run / "scores").glob("*"))
     }
     media = {str(path.relative_to(run)): digest(path) for path in sorted((run / "media").rglob("*")) if path.is_file()}
-    media = {name: of for name, of in media.items() if not name.endswith(".damaged")}
+    media = {name: of for name, of in media.items() if not name.endswith((".damaged", ".tmp"))}
     return {"samples": samples, "scores": scores, "media": media, "tables": tables(run)}
 
 

@@ -119,7 +119,7 @@ def fail(code: int, *, torn: bool = False) -> Deed:
     """
 
     def deed(step: Step) -> bool:
-        if step.path.endswith(".log") or (step.event == "os.remove" and code in (FULL, QUOTA)):
+        if step.path.endswith((".log", "/logs")) or (step.event == "os.remove" and code in (FULL, QUOTA)):
             return False
         if torn:
             tear(step)
