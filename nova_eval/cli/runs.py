@@ -266,7 +266,7 @@ def table(
         raise errors.UsageError("no run was named", remedy="name one; see `nova-eval runs list`")
     folders = [finding.find(name, results) for name in runs]
     text = show.table(folders, view, options, preset=preset, as_json=json)
-    put_page(text, "json" if json else options.format or "terminal")
+    put_page(text, "json" if json else options.written)
     return errors.OK
 
 

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,22 @@ def table(
     folders: Sequence[Path], view: View, options: TableOptions, *, preset: str | None = None, as_json: bool = False
 ) -> str:
     """What ``table`` prints: runs of one benchmark side by side, a paper's table with runs joined, or their samples."""
+    if options.samples and preset is not None:
+        raise UsageError("--samples lists those of a run, and no paper's table", remedy="leave --preset out")
+    if as_json:
+        options = replace(options, transpose=False)
     opened = [viewed(reopen(folder), view) for folder in folders]
     if options.samples:
         samples = _samples(opened)
-        return _json(plain_rows(samples)) if as_json else text_of([samples], options.format or "csv")
+        return _json(plain_rows(samples)) if as_json else text_of([samples], options.written)
     summaries = [summarised(run, view) for run in opened]
     if preset is not None:
         page = paper_page(preset, summaries, options, established)
-        return _json(plain_rows(page)) if as_json else text_of([page], options.format or "terminal")
+        return _json(plain_rows(page)) if as_json else text_of([page], options.written)
     if as_json:
         labels = labelled(summaries, options)
         return _json([{**to_json(one), "folder": str(folder)} for one, folder in zip(labels, folders, strict=True)])
-    return text_of(pages(summaries, options, established), options.format or "terminal")
+    return text_of(pages(summaries, options, established), options.written)
 
 
 def established(config: BenchmarkConfig, one: Metric, other: Metric) -> bool:

@@ -47,5 +47,10 @@ class TableOptions:
                 f"{self.key!r} cannot be referred to", remedy="use letters, digits and :._/- such as tab:main"
             )
 
+    @property
+    def written(self) -> Format:
+        """The format asked for, or the usual one."""
+        return self.format or ("csv" if self.samples else "terminal")
+
 
 USUAL = TableOptions()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -98,6 +98,7 @@ def preset_table(
     benchmark's own. Marks are those of ``comparison_table``; a composite that its dimensions contradict is marked
     itself, and a footnote says what they give. Only unmarked numbers compete for the best.
     """
+    preset = _chosen(preset, options)
     _check(preset, published, summaries)
     first: dict[str, RunSummary] = {}
     for summary in summaries:
@@ -125,6 +126,25 @@ def preset_table(
         *(closed_note(summary.variant) for summary in closed[:1]),
     ]
     return side_by_side(sheet, list(dict.fromkeys(notes)))
+
+
+def _chosen(preset: Preset, options: TableOptions) -> Preset:
+    """The preset with the columns chosen, as ``overall`` or ``geneval.overall``, and the rows that have any of them."""
+    if not options.columns:
+        return preset
+    known = {
+        name for part in preset.parts for metric in part.metrics for name in (metric, f"{part.benchmark}.{metric}")
+    }
+    for name in options.columns:
+        if name not in known:
+            raise unknown("column", name, known)
+    parts = (
+        replace(part, metrics=tuple(m for m in part.metrics if {m, f"{part.benchmark}.{m}"} & set(options.columns)))
+        for part in preset.parts
+    )
+    kept = tuple(part for part in parts if part.metrics)
+    benchmarks = {part.benchmark for part in kept}
+    return replace(preset, parts=kept, rows=tuple(row for row in preset.rows if row.published.keys() & benchmarks))
 
 
 def _check(preset: Preset, published: Mapping[str, Published], summaries: Sequence[RunSummary]) -> None:

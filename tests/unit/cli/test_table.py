@@ -86,6 +86,8 @@ def test_each_sample_is_a_line(printed: Printed) -> None:
     assert {row["colors"] for row in rows} == {"1.0"}
     assert all((Path(printed.runs[1]) / row["file"]).is_file() for row in rows)
     assert len(json.loads(printed.one("--samples", "--json"))) == 24
+    with pytest.raises(UsageError, match="no paper's table; leave --preset out"):
+        printed.one("--samples", "--preset", "paper-t2i")
     with pytest.raises(UsageError, match="--samples lists those of one run, not of 2"):
         printed.both("--samples")
 

@@ -87,6 +87,23 @@ class TestLatex:
         assert len(two_lines(title)) <= 2
 
 
+class TestColumns:
+    @pytest.mark.parametrize(
+        ("columns", "keys"),
+        [
+            (("geneval.overall",), ["geneval.overall"]),
+            (("overall", "color"), ["t2i_compbench.color", "geneval.overall", "dpg_bench.overall"]),
+        ],
+    )
+    def test_a_papers_columns_are_chosen_with_or_without_their_benchmark(self, columns, keys):
+        page = paper_page("paper-t2i", [], TableOptions(columns=columns))
+        assert [column.key for column in page.columns if "." in column.key] == keys
+
+    def test_a_column_that_no_paper_has(self):
+        with pytest.raises(UsageError, match=r"unknown column 'geneval\.overal'; did you mean 'geneval\.overall'"):
+            paper_page("paper-t2i", [], TableOptions(columns=("geneval.overal",)))
+
+
 class TestTransposed:
     def test_models_are_columns_and_dimensions_rows(self, two, published):
         table = comparison_table(two, replace(published, rows=()), TableOptions(transpose=True))
