@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,9 @@ def test_unit_tests_lie_where_their_subject_lies() -> None:
         if not (PACKAGE / folder.relative_to(unit)).is_dir()
     }
     assert astray == set()
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """pytest imports them by their names alone: the second would end the whole collection."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
