@@ -40,7 +40,7 @@ def differences(reference: Side, run: Side) -> list[Difference]:
     found = list(_of_scorers(reference.manifest, run.manifest))
     for place in sorted(before.keys() | after.keys()):
         one, other = before.get(place, ABSENT), after.get(place, ABSENT)
-        if one != other and not place.startswith((*_NOT_SAID, "scorers.")):
+        if one != other and not place.startswith((*_NOT_SAID, "scorers.", "judges.")):
             found.append(Difference(place, one, other, _PLACES.get(place, "")))
     return sorted(found, key=lambda one: (not one.what, LIKE.index(one.what) if one.what else 0))
 
@@ -71,8 +71,10 @@ def checked(reference: Side, run: Side, allowed: Collection[str]) -> list[Differ
 
 
 def _of_scorers(reference: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[Difference]:
-    """Scorers that both have: another version of the rule, or another judge."""
+    """Scorers that both have: another version of the rule, or another judge. And those that only one has."""
     before, after = reference.get("scorers", {}), run.get("scorers", {})
+    for name in sorted(before.keys() ^ after.keys()):
+        yield Difference(f"scorers.{name}", before.get(name, ABSENT), after.get(name, ABSENT))
     for name in sorted(before.keys() & after.keys()):
         (rule, _, judge), (other_rule, _, other_judge) = before[name].rpartition("-"), after[name].rpartition("-")
         if rule != other_rule:

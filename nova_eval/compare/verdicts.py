@@ -99,6 +99,7 @@ class Comparison:
 
 def judged(pairings: Sequence[Pairing], gates: Mapping[str, float]) -> list[Comparison]:
     """The claims about each run. All runs and metrics are one family: Holm keeps any false "worse" among them at 5 %.
+    Metrics of which all samples are the same on both sides are none of it: nothing can be claimed of them.
 
     "No worse than the gate" is claimed metric by metric at its full 5 %: that all keep to theirs needs no correction,
     and it comes before "worse": a drop that is there and is no matter fails nothing.
@@ -107,7 +108,11 @@ def judged(pairings: Sequence[Pairing], gates: Mapping[str, float]) -> list[Comp
     for place, pairing in enumerate(pairings):
         for reference, run in pairing.metrics:
             found[place, run.name] = reference, run, evidence(reference, run, pairing.reference.benchmark.config)
-    known = {key: facts for key, (_, _, facts) in found.items() if facts is not None}
+    known = {
+        (place, name): facts
+        for (place, name), (_, _, facts) in found.items()
+        if facts is not None and not pairings[place].same(name)
+    }
     worse = holm({key: facts.p_worse for key, facts in known.items()})
     better = holm({key: facts.p_better for key, facts in known.items()})
     return [

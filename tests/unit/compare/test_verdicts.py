@@ -172,6 +172,17 @@ def test_json_and_junit_say_the_same() -> None:
     assert failed == [name for name, verdict in verdicts.items() if verdict == "worse"]
 
 
+def test_another_judge_is_said_once_and_so_is_a_scorer_that_one_lacks() -> None:
+    scorers = {**MANIFEST["scorers"], "colors": "colors@1-00000000"}
+    del scorers["position"]
+    judges = {**MANIFEST["judges"], "colors": "other"}
+    comparison = compared(side("old", right), side("new", right, scorers=scorers, judges=judges), allow=("judges",))
+    assert [tuple(one) for one in comparison.differences] == [
+        ("judges.colors", "sprites d9a1a916", "other 00000000", "judges"),
+        ("scorers.position", "position@1-d9a1a916", "–", ""),
+    ]
+
+
 def test_every_difference_of_the_manifests_is_said() -> None:
     new = side("new", broken, environment={"commit": "b"}, sampler={"settings": {"steps": 4}})
     comparison = compared(side("old", right, environment={"commit": "a"}, sampler={"settings": {"steps": 8}}), new)
