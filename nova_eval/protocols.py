@@ -56,6 +56,7 @@ class Sampler(Protocol):
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Frames]:
         """One uint8 (T, H, W, 3) array per prompt (T = 1 for an image), made from ``prompt.sampling_text``.
 
+        An image may be (H, W, 3) or a picture of PIL too, a clip a list of these.
         The result for one (prompt, seed) must not depend on what else is in the batch.
         """
         ...

@@ -53,7 +53,7 @@ class Registry(Generic[T]):
         if name in plugins:
             return self._load(name, plugins[name])
         if name.endswith(".py"):
-            raise UsageError(f"{name} is a file, not a {self.kind}", remedy=_which_class(name))
+            raise UsageError(f"{name} names a file, not a {self.kind}", remedy=_which_class(name))
         raise unknown(self.kind, name, self.names())
 
     def is_own(self, name: str) -> bool:

@@ -37,9 +37,10 @@ def resolve(
     """Merges, weakest first: the profile, ``--config FILE``, ``--set a.b=c``, explicit flags.
 
     ``flags`` and both other sources use the same keys: those of RunSpec and RunOptions, ``sampler`` (``name`` or
-    ``name:argument``) and ``sampler.<setting>``; None, or ``none`` written, is not asked for. The profile's settings
-    are those of the sampler that it names; any other starts from its own defaults, and official prompts unless it is of
-    the embedded world. Settings have the types that the sampler declares; one that it does not take is an error.
+    ``name:argument``) and ``sampler.<setting>``; None, or ``none`` in a file or after ``--set``, is not asked for. The
+    profile's settings are those of the sampler that it names; any other starts from its own defaults, and official
+    prompts unless it is of the embedded world. Settings have the types that the sampler declares; one that it does not
+    take is an error.
     """
     config = load_benchmark(benchmark).config
     chosen = _asked(flags, sets, config_file)
@@ -208,9 +209,10 @@ def split_name(text: str) -> tuple[str, str]:
 
 
 def _asked(flags: Mapping[str, Any], sets: Sequence[str], config_file: Path | None) -> dict[str, Any]:
-    chosen = _overrides(config_file, sets)
-    chosen.update({key: value for key, value in flags.items() if value is not None})
-    return {key: value for key, value in chosen.items() if key.startswith("sampler.") or value != UNSET}
+    """All that is asked for by key; a file and ``--set`` can say ``none`` of what is not."""
+    written = _overrides(config_file, sets)
+    given = {key: value for key, value in flags.items() if value is not None}
+    return {key: value for key, value in written.items() if key.startswith("sampler.") or value != UNSET} | given
 
 
 def _overrides(config_file: Path | None, sets: Sequence[str]) -> dict[str, Any]:

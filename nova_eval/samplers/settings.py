@@ -99,7 +99,7 @@ def typed(maker: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any
     found: dict[str, Any] = {}
     for name, value in values.items():
         setting = known.get(name, Setting(name, default=None))
-        if value != UNSET or UNSET in get_args(setting.type):
+        if value != UNSET or setting.default is REQUIRED or UNSET in get_args(setting.type):
             found[name] = setting.accepted(value)
         elif setting.optional:
             found[name] = None

@@ -78,6 +78,8 @@ def test_none_unsets() -> None:
     spec, options, _ = resolve("vbench", {}, ["sampler.temperature=none", "limit=none", "sampler.fps=none"])
     assert not {"temperature", "fps"} & spec.sampler.settings.keys()
     assert options.limit is None
+    with pytest.raises(UsageError, match="unknown sampler 'none'"):
+        resolve("vbench", {"sampler": "none"})
 
 
 @pytest.mark.parametrize(

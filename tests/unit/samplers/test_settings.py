@@ -64,6 +64,7 @@ def test_a_class_says_what_it_can_be_told() -> None:
         ("ratio", "none", None),
         ("kind", "none", "none"),
         ("model", 7, "7"),
+        ("model", "none", "none"),
         ("anything", 2, 2),
         ("anything", "none", None),
         ("strange", [1], [1]),
@@ -75,7 +76,7 @@ def test_values_get_the_declared_type(name: str, given: Any, value: Any) -> None
     assert (found, type(found[name])) == ({name: value}, type(value))
 
 
-@pytest.mark.parametrize("name", ["steps", "scale", "model", "strange"])
+@pytest.mark.parametrize("name", ["steps", "scale", "count", "strange"])
 def test_none_leaves_the_samplers_own_default(name: str) -> None:
     assert typed(Told, {name: "none"}) == {}
 
