@@ -32,6 +32,8 @@ from nova_eval.report.options import USUAL, TableOptions
 if TYPE_CHECKING:
     from nova_eval.config import BenchmarkConfig
 
+_NO_INTERVAL = "no interval, "
+
 
 def run_table(summary: RunSummary, config: BenchmarkConfig, options: TableOptions = USUAL) -> Table:
     """Dimensions in the benchmark's order, composites last; footnotes say what is missing, and why.
@@ -55,7 +57,7 @@ def run_table(summary: RunSummary, config: BenchmarkConfig, options: TableOption
         return Cell(MISSING if exact is None else rounded(exact, decimals), exact, span=lowered)
 
     def span(metric: Metric) -> Cell:
-        return Cell(span_of[metric.name])
+        return Cell(span_of[metric.name] or _why_bare(metric))
 
     def bound(which: Literal["low", "high"]) -> Callable[[Metric], Cell]:
         return lambda m: Cell("", None if m.interval is None else in_unit(getattr(m.interval, which), unit))
@@ -92,7 +94,7 @@ def run_table(summary: RunSummary, config: BenchmarkConfig, options: TableOption
     ]
     coverage = summary.coverage
     footnotes = [coverage_line(coverage), *unscored_lines(coverage, config), *absent_lines(metrics, config)]
-    footnotes += bare_lines(metrics, config)
+    footnotes += bare_lines(metrics, config) if options.intervals == "lowered" else []
     page = build(
         options.caption or run_title(summary, config),
         fields,
@@ -231,6 +233,11 @@ def bare_lines(metrics: Sequence[Metric], config: BenchmarkConfig) -> list[str]:
     bare = [metric for metric in metrics if metric.value is not None and metric.interval is None and metric.reason]
     reasons = gathered((metric.reason, config.label(metric.name)) for metric in bare)
     return [f"{', '.join(names)}: {reason}." for reason, names in reasons.items()]
+
+
+def _why_bare(metric: Metric) -> str:
+    """The reason in place of an interval."""
+    return metric.reason.removeprefix(_NO_INTERVAL) if metric.value is not None else ""
 
 
 def run_notes(summary: RunSummary, config: BenchmarkConfig) -> list[str]:

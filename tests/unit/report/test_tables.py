@@ -10,6 +10,7 @@ import pytest
 from nova_eval.adapters.compose import compose
 from nova_eval.records import Interval, Metric
 from nova_eval.report.grid import Cell, Column, Row, Table, in_unit, intervals, rounded, share
+from nova_eval.report.options import TableOptions
 from nova_eval.report.tables import latency_table, run_table
 
 
@@ -53,15 +54,19 @@ class TestOneRun:
             "Unscored 1 × out of memory (Steady 1).",
         )
 
-    def test_a_value_without_an_interval_says_why_in_a_footnote(self, summary, config):
+    def test_a_value_without_an_interval_says_why_in_its_place(self, summary, config):
         reason = "no interval, fewer than 5 prompts"
         metrics = [
             replace(metric, interval=None, reason=reason) if metric.name in {"sharp", "steady"} else metric
             for metric in summary.metrics
         ]
         table = run_table(replace(summary, metrics=tuple(metrics)), config)
-        assert "Sharp, Steady: no interval, fewer than 5 prompts." in table.footnotes
-        assert (_row(table, "sharp")["value"].text, _row(table, "sharp")["interval"].text) == ("45.68", "")
+        told = "Sharp, Steady: no interval, fewer than 5 prompts."
+        assert told not in table.footnotes
+        sharp = _row(table, "sharp")
+        assert (sharp["value"].text, sharp["interval"].text) == ("45.68", "fewer than 5 prompts")
+        lowered = run_table(replace(summary, metrics=tuple(metrics)), config, TableOptions(intervals="lowered"))
+        assert told in lowered.footnotes
         assert _row(table, "sharp")["note"].datum == reason
 
     def test_a_metric_the_benchmark_does_not_list_stands_after_those_it_does(self, summary, config):
