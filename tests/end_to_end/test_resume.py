@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import facts, nova_eval, only_run
+from runs import nova_eval, only_run
+
+from nova_eval.checks.bench.faults.holding import facts
 
 ORACLE = ("run", "vbench", "--sampler", "oracle")
 SMALL = (*ORACLE, "--limit", "8", "--samples-per-prompt", "2")

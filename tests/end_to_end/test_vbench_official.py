@@ -14,8 +14,8 @@ pytest.importorskip("torch")
 
 import official_world as world
 import torch
-from runs import facts
 
+from nova_eval.checks.bench.faults.holding import facts
 from nova_eval.checks.parity.weight_files import write_folder
 from nova_eval.weights.catalogue import FOLDER_VARIABLE
 
