@@ -25,7 +25,7 @@ from nova_eval.errors import PrerequisiteError
 
 LIMIT_SECONDS = 120.0
 """Beyond this a command hangs: the slowest takes a second or two."""
-_GRACE_SECONDS = 5.0  # until a process that outlives its command is an orphan
+_GRACE_SECONDS = 10.0  # until a process that outlives its command is an orphan
 _LOADED = (
     *("av", "cv2", "pandas", "pyarrow.pandas_compat", "pyarrow.parquet", "scipy.stats", "PIL.ImageOps"),
     *("PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin"),

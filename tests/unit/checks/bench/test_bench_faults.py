@@ -24,6 +24,7 @@ KINDS = [
     *("broken inner line", "medium: a bit, time kept", "samples of strangers", "two drivers", "standard output full"),
     *("sampler dies (a poison prompt)", "sampler's weights exchanged"),
 ]
+SEED = 30926  # each strikes once, and a run of pictures
 HARMED = """
 import sys
 from nova_eval import errors, files
@@ -82,13 +83,12 @@ def findings(case: Case) -> dict[str, int]:
 
 def test_a_dozen_faults_harm_nothing() -> None:
     command = [sys.executable, "-m", "nova_eval", "bench", "faults", "--json"]
-    done = subprocess.run(
-        [*command, "--faults", str(len(KINDS)), "--kinds", *KINDS], capture_output=True, text=True, check=False
-    )
+    command += ["--faults", str(len(KINDS)), "--seed", str(SEED), "--kinds", *KINDS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     counts = [Count(**row) for row in json.loads(done.stdout)]
     assert [count.kind for count in counts] == KINDS
-    assert sum(count.injected for count in counts) >= len(KINDS)
+    assert all(count.injected for count in counts)
     assert not any(count.wrong for count in counts)
 
 
