@@ -112,6 +112,8 @@ def _named(prompts: Sequence[Prompt], media: Sequence[str]) -> dict[str, SampleK
     found: dict[str, SampleKey] = {}
     done: set[SampleKey] = set()
     for form in (str, composed, folded, _name, lambda path: folded(_name(path))):
+        if len(done) == len(wanted):
+            break
         there = unambiguous((form(path), path) for path in media)
         asked = unambiguous((form(file), key) for key, file in wanted.items() if key not in done)
         pairs = {key: there[name] for name, key in asked.items() if name in there and there[name] not in found}
