@@ -1,6 +1,7 @@
 """NOVA as a sampler under test."""
 
 import json
+import shutil
 from dataclasses import fields
 from inspect import signature
 
@@ -11,6 +12,8 @@ from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.plan import Loading, Plan
 from nova_eval.protocols import Sampler
 from nova_eval.records import Prompt
+from nova_eval.runs.opening import open_run, survey
+from nova_eval.runs.options import resolve
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.nova import NovaSampler
 
@@ -98,3 +101,17 @@ class TestSampler:
             NovaSampler(image_checkpoint, latent_frames=3, **QUICK)
         with pytest.raises(PrerequisiteError, match="no checkpoint folder"):
             NovaSampler(tmp_path / "none", **QUICK)
+
+
+def test_weights_that_were_exchanged_are_another_run_for_a_plan_too(video_checkpoint, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(video_checkpoint, model)
+    flags = {"sampler": f"nova:{model}", "device": "cpu", "results": tmp_path}
+    asked = resolve("vbench", flags, ["sampler.height=32", "sampler.width=64", "sampler.latent_frames=2"])
+    first = open_run(*asked).name
+    assert survey(*asked).name == first
+    weights = model / "transformer" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert survey(*asked).name == open_run(*asked).name != first
