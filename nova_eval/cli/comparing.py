@@ -47,7 +47,7 @@ def compare(
     runs
         The same: what is held against it.
     gate
-        Let the exit code speak. NAME=VALUE replaces a gate of the benchmark, in raw units (color=0.02).
+        Let the exit code speak; after the runs. NAME=VALUE replaces a gate of the benchmark, in raw units (color=0.02).
     strict
         The exit code is 1 as well where it cannot be told.
     allow
