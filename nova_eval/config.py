@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -231,4 +232,15 @@ class BenchmarkConfig(_Frozen):
 
 def read_benchmark(facts: Facts) -> BenchmarkConfig:
     """What ``benchmark.toml`` says."""
-    return reading.toml_file(facts.benchmark / "benchmark.toml", BenchmarkConfig)
+    path = facts.benchmark / "benchmark.toml"
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return _read(path, None)
+    return _read(path, (status.st_size, status.st_mtime_ns, status.st_ino))
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, _state: tuple[int, int, int] | None) -> BenchmarkConfig:
+    """Once a process, as long as the file stays as it is: a command asks for it dozens of times."""
+    return reading.toml_file(path, BenchmarkConfig)

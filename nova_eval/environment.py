@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nova_eval
+from nova_eval import files
 from nova_eval.errors import UsageError
 
 PACKAGES = (
@@ -27,7 +28,7 @@ _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/
 def cache_root() -> Path:
     """Where what can be fetched or made again is kept: ``$NOVA_EVAL_CACHE``, by default ``~/.cache/nova_eval``."""
     root = os.environ.get(CACHE_VARIABLE)
-    return Path(root).expanduser() if root else Path.home() / ".cache" / "nova_eval"
+    return files.given(root) if root else Path.home() / ".cache" / "nova_eval"
 
 
 def package_versions() -> dict[str, str]:

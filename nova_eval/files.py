@@ -28,6 +28,7 @@ State: TypeAlias = tuple[int, int, int, int, int]
 """Size, two times of change in ns, device and inode."""
 
 _SETTLED = 2_000_000_000  # ns; the coarsest clock of a file system that is in use
+_LONGEST_NAME, _LONGEST_PATH = 255, 2048  # bytes of a name, as on every common file system, and of names in a row
 
 
 def write(path: Path, data: bytes | str, *, remedy: str = "") -> Path:
@@ -135,15 +136,32 @@ def _parts(name: str) -> tuple[str, ...]:
     if not name.strip("./") or "\0" in name or parts[0].startswith("/") or ".." in parts:
         raise UsageError(f"the name {name!r} leaves its folder", remedy="names are relative and hold no '..'")
     try:
-        name.encode()
+        length = len(name.encode())
     except UnicodeEncodeError as error:
         raise UsageError(f"the name {name!r} is not text: {error.reason}") from error
+    if length > _LONGEST_NAME and (length > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in parts)):
+        raise UsageError(f"the name {name[:40]!r}… is longer than a file can be called", remedy="use a shorter one")
     return parts
 
 
 def _own(path: str) -> str:
     if os.path.islink(path):
         raise UsageError(f"{path} is a link", remedy="a run holds its files itself: put the real one in its place")
+    return path
+
+
+def given(text: str | Path) -> Path:
+    """A path as its user wrote it, ``~`` being a home. UsageError for one that no file can have."""
+    shown = f"the path {str(text)[:60]!r}"
+    try:
+        path = Path(text).expanduser()
+        parts = [os.fsencode(part) for part in path.parts]
+    except (RuntimeError, UnicodeEncodeError) as error:
+        raise UsageError(f"{shown} cannot be: {error}", remedy="write it out") from error
+    if b"\0" in b"".join(parts):
+        raise UsageError(f"{shown} holds a zero byte")
+    if max(map(len, parts), default=0) > _LONGEST_NAME or len(os.fsencode(path)) > _LONGEST_PATH:
+        raise UsageError(f"{shown} is longer than a file can be called")
     return path
 
 

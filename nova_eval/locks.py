@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from nova_eval import reading
 from nova_eval.errors import NovaEvalError, PrerequisiteError
 
@@ -27,6 +29,17 @@ except ImportError:  # no such locks here: holders are believed
 
 _WAIT_SECONDS = 60.0
 _MOST = 4096  # bytes of what a holder says of itself
+
+
+class _Process(TypedDict, total=False):
+    """What a holder says of itself."""
+
+    host: str
+    pid: int
+    boot: str
+    space: str
+    started: str
+    since: str
 
 
 @contextmanager
@@ -70,14 +83,14 @@ def is_claimed(path: Path) -> bool:
 def _refuse_if_taken(path: Path, number: int, what: str) -> None:
     taken, holder = _taken(number), _holder(number)
     if taken is False or (taken is None and holder and not _is_gone(holder)):
-        told = "process {pid} on {host}, since {since}".format(**_UNKNOWN | holder)
+        told = "process {pid} on {host}, since {since}".format(**_UNKNOWN | {**holder})
         raise PrerequisiteError(
             f"{what} is being worked on by {told}",
             remedy=f"wait for it, end it, or take another --shard{'' if taken is False else f'; or remove {path}'}",
         )
 
 
-_UNKNOWN = {"pid": "?", "host": "an unknown host", "since": "an unknown time"}
+_UNKNOWN: dict[str, Any] = {"pid": "?", "host": "an unknown host", "since": "an unknown time"}
 
 
 @contextmanager
@@ -106,9 +119,9 @@ def _taken(number: int) -> bool | None:
     return True
 
 
-def _holder(number: int) -> dict[str, Any]:
+def _holder(number: int) -> _Process:
     try:
-        return reading.json_text(os.pread(number, _MOST, 0) or b"{}", "the lock", dict[str, Any])
+        return reading.json_text(os.pread(number, _MOST, 0) or b"{}", "the lock", _Process)
     except (OSError, NovaEvalError):
         return {}
 
@@ -129,7 +142,7 @@ def _myself() -> dict[str, Any]:
     }
 
 
-def _is_gone(holder: dict[str, Any]) -> bool:
+def _is_gone(holder: _Process) -> bool:
     """Whether a holder surely lives no more: another boot of this host, or a number that is another process's now."""
     if holder.get("host") != socket.gethostname():
         return False

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, MappingProxyType
 from typing import Any, Generic, TypeVar, cast
 
+from nova_eval import files
 from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt, unknown
 from nova_eval.packages import needed_by
 
@@ -96,7 +97,7 @@ class Registry(Generic[T]):
 
     def _from_file(self, name: str) -> T:
         file, _, attribute = name.rpartition(":")
-        path = Path(file).expanduser()
+        path = files.given(file)
         if not path.is_file():
             raise UsageError(f"{self.kind} file {str(path)!r} does not exist", remedy="give path/to/file.py:Class")
         module_name = f"nova_eval_plugin_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"

@@ -12,6 +12,7 @@ from nova_eval.checks.bench.options import (
     CompareBench,
     FaultsBench,
     FolderBench,
+    FuzzBench,
     GenEvalBench,
     IntervalsBench,
     JudgesBench,
@@ -209,6 +210,28 @@ def bench_faults(*, asked: FaultsBench = FaultsBench(), json: bool = False) -> i
             talk(f"wrote {path}")
     code = _print(found, campaign.lines, json=json)
     return errors.GATE_FAILED if campaign.total(found).wrong else code
+
+
+@bench_app.command(name="fuzz")
+def bench_fuzz(*, asked: FuzzBench = FuzzBench(), json: bool = False) -> int:
+    """Files and values changed at random, through every reader: each is read or refused. Exit code 1 if anything else.
+
+    Example: `nova-eval bench fuzz`
+
+    Parameters
+    ----------
+    json
+        Print a JSON list of {reader, cases, read, refused, foreign, slow, slowest, kinds}.
+    """
+    with needed_by("bench fuzz"):
+        from nova_eval.checks.bench.fuzz import report
+
+        outcomes = report.measure(asked, talk)
+    if asked.output is not None:
+        for path in report.write(asked.output, outcomes, asked):
+            talk(f"wrote {path}")
+    code = _print(outcomes, report.lines, json=json)
+    return errors.GATE_FAILED if any(outcome.foreign for outcome in outcomes) else code
 
 
 def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_eval import reading
+from nova_eval import files, reading
 from nova_eval.errors import NotHere, PrerequisiteError, UsageError
 from nova_eval.nova.config import CLASS_NAME
 from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
@@ -102,7 +102,7 @@ class _Found:
 
 
 def _find(path_or_id: str | Path, revision: str, offline: bool, without: Iterable[str] = ()) -> _Found:
-    folder = Path(path_or_id).expanduser()
+    folder = files.given(path_or_id)
     if str(path_or_id) in EMBEDDED and not folder.exists():
         inside = embedded_checkpoint(str(path_or_id))
         return _Found(str(path_or_id), {part: inside / part for part in PARTS})

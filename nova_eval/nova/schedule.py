@@ -42,6 +42,14 @@ class Schedule(Protocol):
         ...
 
 
+_MOST_TIMESTEPS = 100_000
+
+
+def _check_timesteps(count: int) -> None:
+    if not 0 < count <= _MOST_TIMESTEPS:
+        raise UsageError(f"num_train_timesteps {count} is not within 1 … {_MOST_TIMESTEPS}")
+
+
 @dataclass(frozen=True)
 class DDPM:
     """Ancestral sampling, with the values and defaults of diffusers' ``DDPMScheduler``.
@@ -61,6 +69,16 @@ class DDPM:
     timestep_spacing: str = "leading"
     steps_offset: int = 0
     rescale_betas_zero_snr: bool = False
+
+    def __post_init__(self) -> None:
+        _check_timesteps(self.num_train_timesteps)
+        if not 0 <= self.steps_offset < self.num_train_timesteps:
+            raise UsageError(f"steps_offset {self.steps_offset} is not within 0 … {self.num_train_timesteps - 1}")
+        count = len(self.trained_betas or ())
+        if self.trained_betas is not None and count != self.num_train_timesteps:
+            raise UsageError(f"{count} trained_betas for {self.num_train_timesteps} num_train_timesteps")
+        if not all(0 < beta < 1 for beta in (self.beta_start, self.beta_end, *(self.trained_betas or ()))):
+            raise UsageError("a beta is not within 0 … 1")
 
     def alphas_cumprod(self) -> Tensor:
         """(num_train_timesteps,) float32 share of signal variance left at each time."""
@@ -91,6 +109,8 @@ class DDPM:
         if not 1 <= count <= total:
             raise UsageError(f"diffusion_steps {count} is not within 1 … {total}")
         if self.timestep_spacing == "leading":
+            if (last := (count - 1) * (total // count) + self.steps_offset) >= total:
+                raise UsageError(f"{count} diffusion_steps with steps_offset {self.steps_offset} begin at {last}")
             return [i * (total // count) + self.steps_offset for i in reversed(range(count))]
         if self.timestep_spacing == "linspace":
             return [int(t) for t in np.linspace(0, total - 1, count).round()[::-1]]
@@ -142,6 +162,11 @@ class FlowMatching:
 
     num_train_timesteps: int = 1000
     shift: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_timesteps(self.num_train_timesteps)
+        if not 0 < self.shift < math.inf:
+            raise UsageError(f"shift {self.shift} is not above 0")
 
     def steps(self, count: int, shift: float | None = None) -> list[Step]:
         if count < 1:

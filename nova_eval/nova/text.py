@@ -162,9 +162,11 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def _load_phi(folder: Path, config: dict[str, Any], dtype: torch.dtype, device: str) -> Any:
+def phi_network(config: dict[str, Any], where: Path) -> Any:
+    """The network that the encoder's ``config.json`` describes, its weights on the meta device. UsageError for none."""
     from transformers import PhiConfig, PhiModel
 
+    reading.typed(config, str(where), _Phi)
     names = config.keys() - {"architectures", "torch_dtype", "dtype"}
     try:
         phi = PhiConfig(**{name: config[name] for name in names}, attn_implementation="sdpa")
@@ -172,7 +174,12 @@ def _load_phi(folder: Path, config: dict[str, Any], dtype: torch.dtype, device: 
             network = PhiModel(phi)
         network.rotary_emb = type(network.rotary_emb)(phi)  # its table is computed, not stored
     except Exception as error:  # the host takes what it is given as it comes
-        raise UsageError(f"{folder / 'config.json'} describes no Phi: {brief(error)}") from error
+        raise UsageError(f"{where} describes no Phi: {brief(error)}") from error
+    return network
+
+
+def _load_phi(folder: Path, config: dict[str, Any], dtype: torch.dtype, device: str) -> Any:
+    network = phi_network(config, folder / "config.json")
     weights = {name.removeprefix("model."): tensor for name, tensor in read_weights(folder).items()}
     fill(network, {name: tensor for name, tensor in weights.items() if not name.startswith("lm_head.")}, folder, dtype)
     return network.requires_grad_(False).eval().to(device)

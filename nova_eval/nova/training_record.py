@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nova_eval import reading
+from nova_eval import files, reading
 from nova_eval.errors import PrerequisiteError
 from nova_eval.packages import needed_by
 
@@ -45,7 +45,7 @@ def _folders(values: Any, paths: Mapping[str, Any], beside: Path) -> dict[str, P
     for part, text in texts.items():
         path = _resolved(values, text, f"pipeline.paths.module_dict.{part}")
         if path:
-            here, there = Path(path).expanduser().absolute(), beside / path
+            here, there = files.given(path).absolute(), beside / path
             found[str(part)] = there if there.is_dir() and not here.is_dir() else here
     return found
 

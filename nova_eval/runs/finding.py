@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nova_eval import files
 from nova_eval.errors import CorruptStoreError, UsageError, unknown
 from nova_eval.store import RunStore
 
@@ -34,8 +35,9 @@ def find(name: str, results: Path) -> Path:
 
 def seek(name: str, results: Path) -> Path | None:
     """The folder that ``find`` finds, ``None`` where there is none."""
-    inside = sorted((results / "runs").glob(f"*/{name}")) if name.strip("./") and not name.startswith("/") else []
-    choices = (Path(name), results / "runs" / name, *inside)
+    called = files.given(name)
+    inside = sorted(results.glob("runs/*")) if name.strip("./") and not called.is_absolute() else []
+    choices = (called, results / "runs" / called, *(benchmark / called for benchmark in inside))
     return next((folder for folder in choices if (folder / "manifest.json").exists()), None)
 
 

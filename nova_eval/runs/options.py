@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from nova_eval import reading
+from nova_eval import files, reading
 from nova_eval.adapters import load_benchmark, own
 from nova_eval.config import (
     CUSTOM,
@@ -60,7 +60,8 @@ def resolve(
     finished = sampler.name in _FINISHED
     at_home = _of_profile(profile, chosen) or variant_name == profile.variant
 
-    metrics = tuple(chosen.get("metrics") or ())
+    named = chosen.get("metrics") or ()
+    metrics = reading.typed([named] if isinstance(named, str) else named, "metrics", tuple[str, ...])
     for metric in metrics:
         if metric not in config.dimensions:
             raise unknown(f"dimension of {benchmark}", metric, config.dimensions)
@@ -104,14 +105,14 @@ def changed(
 def _prompts(profile: Profile, chosen: Mapping[str, Any]) -> Path | None:
     """The file or folder that says what the prompts are; for ``custom`` the folder of media itself does."""
     if chosen.get("prompts"):
-        return Path(str(chosen["prompts"])).expanduser()
+        return files.given(str(chosen["prompts"]))
     if chosen.get("variant") != CUSTOM:
         return None
     name, argument = _sampler_name(profile, chosen)
     folder = argument or chosen.get("sampler.folder")
     if name != "folder" or not folder:
         raise UsageError(f"variant {CUSTOM!r} needs prompts", remedy="name a file of them with --prompts FILE")
-    return Path(str(folder)).expanduser()
+    return files.given(str(folder))
 
 
 def _variant(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig, prompts: Path | None) -> str:
@@ -127,7 +128,7 @@ def _variant(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfi
 
 
 def _mirror(chosen: Mapping[str, Any]) -> Path | None:
-    return Path(str(chosen["mirror"])) if chosen.get("mirror") else None
+    return files.given(str(chosen["mirror"])) if chosen.get("mirror") else None
 
 
 def own_names(variant: str, config: BenchmarkConfig, prompts: Path | None) -> bool:

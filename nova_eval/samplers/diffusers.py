@@ -14,6 +14,7 @@ import numpy as np
 
 from nova_eval import reading
 from nova_eval.errors import MediaError, NotHere, PrerequisiteError, UsageError, unknown
+from nova_eval.files import given
 from nova_eval.identity import digest, file_digest
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
@@ -288,7 +289,7 @@ def _call_arguments(
 
 
 def _locate(model: str, *, variant: str | None, revision: str | None, offline: bool) -> Path:
-    folder = Path(model).expanduser()
+    folder = given(model)
     if (folder / "model_index.json").is_file():
         return folder.resolve()
     if folder.exists() or model.startswith((".", "/", "~")) or not re.fullmatch(r"[\w.-]+/[\w.-]+", model):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
+from nova_eval import files
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.names import SIDE, SINGLE, Assignment, Names, counted_from_zero, part_of_grid
 from nova_eval.adapters.own_names import OwnNames
@@ -66,7 +67,7 @@ class FolderSampler:
             raise unknown("modality", self._modality, _SUFFIXES)
         endings = _SUFFIXES[self._modality]
         self.names: Names = benchmark.names(endings, grid) if benchmark else OwnNames(endings)
-        given = Path(folder).expanduser()
+        given = files.given(folder)
         remedy = f"give the folder that holds the {self._modality}s"
         if not given.exists():
             raise UsageError(f"the folder {given} does not exist", remedy=remedy)

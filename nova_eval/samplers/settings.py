@@ -9,6 +9,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal, Protocol, Union, get_args, get_origin, runtime_checkable
@@ -184,7 +185,8 @@ def _example(setting: Setting) -> str:
     return UNSET if setting.optional else "…"
 
 
-def meanings(maker: Callable[..., Any]) -> dict[str, str]:
+@cache
+def meanings(maker: Callable[..., Any]) -> Mapping[str, str]:
     """What docstrings say of each setting: those of a class and of its fields, and of the classes before it."""
     from docstring_parser import parse, parse_from_object
 

@@ -110,7 +110,7 @@ def find(name: str) -> Path | None:
     """Where the file lies: in ``$NOVA_EVAL_WEIGHTS`` (files placed by hand), else in the cache, else ``None``."""
     file = entry(name).file
     own = os.environ.get(FOLDER_VARIABLE)
-    folders = [Path(own).expanduser(), cache_folder()] if own else [cache_folder()]
+    folders = [files.given(own), cache_folder()] if own else [cache_folder()]
     return next((folder / file for folder in folders if (folder / file).is_file()), None)
 
 
@@ -193,12 +193,12 @@ def lock_path() -> Path:
     return cache_folder() / "lock.json"
 
 
-def locked() -> dict[str, Pin]:
+def locked(path: Path | None = None) -> dict[str, Pin]:
     """What was fetched first, by name; nothing while there is no file.
 
     PrerequisiteError for a file that cannot be read: without it any bytes would pass for those fetched first.
     """
-    path = lock_path()
+    path = path or lock_path()
     if not path.exists():
         return {}
     remedy = "restore it, or remove it to pin what is fetched next"

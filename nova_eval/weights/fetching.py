@@ -226,7 +226,7 @@ def sources(row: WeightFile, mirror: str = "") -> list[str]:
     if not mirror:
         return official
     if "://" not in mirror:
-        return [str(Path(mirror).expanduser() / row.file), *official]
+        return [str(files.given(mirror) / row.file), *official]
     return [f"{mirror.rstrip('/')}/{row.file}", *official]
 
 

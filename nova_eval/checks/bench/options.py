@@ -158,6 +158,22 @@ class SweepBench:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class FuzzBench:
+    """How many changed files and values go through which readers."""
+
+    cases: int = 20_000
+    "In all, shared out among the readers; slow ones get fewer."
+    seed: int = 0
+    readers: Annotated[tuple[str, ...], _MANY] = ()
+    "Only these of those in the table."
+    only: int | None = None
+    "This one case of the first reader again, with what it raises."
+    output: Path | None = None
+    "Folder for fuzz.csv and fuzz.md."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class IntervalsBench:
     """Over which grid the coverage of intervals is simulated."""
 

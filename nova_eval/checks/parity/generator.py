@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from nova_eval.checks.parity import training
+from nova_eval.checks.parity.recordings import read_tensors
 from nova_eval.checks.parity.sampler import deviation
-from nova_eval.errors import NovaEvalError, PrerequisiteError, UsageError
+from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.nova.draws import SharedDraws
 from nova_eval.nova.pictures import first_frames
 from nova_eval.nova.pipeline import NovaPipeline
@@ -81,7 +82,7 @@ def cases(recording: Recording, files: Path, device: str) -> Iterator[ParityResu
 
 def _call(pipe: NovaPipeline, case: str, settings: Mapping[str, Any], file: Path) -> Iterator[ParityResult]:
     """The recorded call, made with this pipeline's own parts from the prompt to the pixels."""
-    expected = _read_expected(file)
+    expected = read_tensors(file)
     plan = _plan(pipe, settings)
     prompts = [settings["prompt"]] if isinstance(settings["prompt"], str) else list(settings["prompt"])
     negative = settings.get("negative_prompt") or ""
@@ -155,12 +156,3 @@ def _plan(pipe: NovaPipeline, settings: Mapping[str, Any]) -> Plan:
 
 def _failed(case: str, note: str) -> ParityResult:
     return ParityResult(case, float("inf"), 0.0, "exact", note)
-
-
-def _read_expected(file: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except Exception as error:
-        raise PrerequisiteError(f"{file}: unreadable ({type(error).__name__}: {error})") from error

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from nova_eval import files, packages, reading
 from nova_eval.checks.parity.rules import sections
-from nova_eval.errors import NovaEvalError, UsageError
+from nova_eval.errors import NovaEvalError, UsageError, brief
 from nova_eval.records import ParityResult
 from nova_eval.registry import Registry
 
@@ -231,6 +231,16 @@ def read_json(path: Path, *needed: str) -> Any:
     if absent := [key for key in needed if key not in content]:
         raise UsageError(f"{path} holds no {absent[0]!r}", remedy=RESTORE)
     return content
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a safetensors file, on the CPU. UsageError where it cannot be read."""
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except Exception as error:  # the library raises what it comes upon
+        raise UsageError(f"{path} cannot be read: {brief(error)}", remedy=RESTORE) from error
 
 
 def _files(folder: Path) -> list[Path]:

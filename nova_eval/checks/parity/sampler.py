@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nova_eval.checks.parity.compare import result
+from nova_eval.checks.parity.recordings import read_tensors
 from nova_eval.nova import schedule
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.draws import SharedDraws
@@ -32,9 +33,7 @@ _SEED = 11
 
 def cases(recording: Recording, files: Path, device: str) -> Iterator[ParityResult]:
     """The latents of every call in the recording and the tensors beside it."""
-    from safetensors.torch import load_file
-
-    expected = load_file(recording.file.with_suffix(".safetensors"))
+    expected = read_tensors(recording.file.with_suffix(".safetensors"))
     for name, facts in recording.content().items():
         wrong = deviation(SamplerCall(facts).run(), expected[name])
         yield result(f"nova sampler/{name}", "latents", wrong, TOLERANCE, unit="standard deviations, largest")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nova_eval.checks.parity.compare import relative, result
-from nova_eval.errors import PrerequisiteError
+from nova_eval.checks.parity.recordings import read_tensors
 from nova_eval.nova.checkpoint import load_schedule, load_transformer
 from nova_eval.nova.training.masking import TrainingDraws
 from nova_eval.nova.training.objective import losses
@@ -27,12 +27,8 @@ def cases(folder: Path, index: Mapping[str, Any]) -> Iterator[ParityResult]:
 
 
 def _step(folder: Path, title: str, name: str, case: Mapping[str, Any]) -> Iterator[ParityResult]:
-    from safetensors.torch import load_file
-
     file = folder / f"{name}.safetensors"
-    if not file.is_file():
-        raise PrerequisiteError(f"{file} is missing", remedy="restore the recording")
-    record = load_file(file)
+    record = read_tensors(file)
     model = load_transformer(folder / "transformer", dtype=torch.float32, device="cpu").requires_grad_(True)
     draws = TrainingDraws(record["prev_ids"].flatten(1), record["noise"], record["timesteps"])
     flow = None if case.get("motion_flow") is None else [float(case["motion_flow"])] * len(record["x"])

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nova_eval import files, reading
-from nova_eval.errors import MediaError, PrerequisiteError, UsageError
+from nova_eval.errors import MediaError, PrerequisiteError, UsageError, brief
 from nova_eval.identity import digest
 from nova_eval.nova.checkpoint import write_json
 from nova_eval.nova.motion import motion_score
@@ -82,7 +82,12 @@ class CachedSet:
     def __init__(self, folder: Path) -> None:
         from safetensors import safe_open
 
-        opened: list[Any] = [safe_open(path, "pt") for path in sorted(folder.glob("shard-*.safetensors"))]
+        opened: list[Any] = []
+        for path in sorted(folder.glob("shard-*.safetensors")):
+            try:
+                opened.append(safe_open(path, "pt"))
+            except Exception as error:
+                raise PrerequisiteError(f"{path} cannot be read: {brief(error)}", remedy="remove it") from error
         self._shards = [shard for shard in opened if "latents" in shard.keys()]  # noqa: SIM118  not a mapping
         lengths = [shard.get_slice("latents").get_shape()[0] for shard in self._shards]
         self._starts: list[int] = [0, *accumulate(lengths)]

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from nova_eval import reading
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
+from nova_eval.files import given
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read, read_bytes
 from nova_eval.protocols import AestheticModel, Frames
 from nova_eval.registry import Registry
@@ -69,7 +70,7 @@ class FolderSource:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = given(folder)
         if not self.folder.is_dir():
             raise UsageError(f"no such folder: {self.folder}")
         self._captions = _caption_list(self.folder / "captions.jsonl")
@@ -107,7 +108,7 @@ class TarSource:
     def __init__(self, files: Iterable[str | Path] | str) -> None:
         names = [files] if isinstance(files, str) else list(files)
         self._entries: list[tuple[Path, dict[str, tuple[int, int]]]] = []
-        for file in (Path(name).expanduser() for name in names):
+        for file in map(given, names):
             self._entries += [(file, members) for members in _tar_samples(file)]
         if not self._entries:
             raise UsageError(f"no captioned images or clips in {', '.join(map(str, names))}")

@@ -1,0 +1,119 @@
+"""Changed files through every reader: each is read, or refused by one line of the product's own."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from nova_eval.checks.bench.fuzz.mutations import mutated
+from nova_eval.checks.bench.fuzz.reader import Reader
+from nova_eval.errors import NovaEvalError
+
+SLOW = 1.0  # seconds of the processor, which do not depend on what else the machine does
+_PACKAGE = "nova_eval"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a reader's cases. ``foreign`` counts other exceptions than the product's own, and its own that are
+    not one line; ``kinds`` says which, where, and in which case first.
+    """
+
+    reader: str
+    cases: int
+    read: int
+    refused: int
+    foreign: int
+    slow: int
+    slowest: float
+    kinds: tuple[str, ...] = ()
+
+
+def run(
+    readers: Sequence[Reader], cases: int, seed: int, say: Callable[[str], None] = lambda text: None
+) -> Iterator[Outcome]:
+    """At least ``cases`` in all, shared out by the readers' shares; the same for the same ``seed``."""
+    total = sum(reader.share for reader in readers)
+    with TemporaryDirectory(prefix="nova_eval-fuzz-") as root, _silence():
+        for number, reader in enumerate(readers):
+            folder = Path(root) / f"{number:03d}"
+            folder.mkdir()
+            count = max(1, -(-int(cases * reader.share) // max(1, int(total))))
+            outcome = _outcome(reader, folder, range(count), seed)
+            say(f"{number + 1} of {len(readers)}: {reader.name}: {outcome.cases} cases, {outcome.foreign} foreign")
+            yield outcome
+
+
+def one(reader: Reader, number: int, seed: int, folder: Path) -> object:
+    """A single case again, raising what it raises."""
+    samples = list(reader.make(folder))
+    _write(reader, folder, samples, number, seed)
+    return reader.read(folder / reader.file)
+
+
+def _outcome(reader: Reader, folder: Path, numbers: Iterable[int], seed: int) -> Outcome:
+    samples = list(reader.make(folder))
+    for content in samples if reader.whole else ():
+        (folder / reader.file).write_bytes(content)
+        reader.read(folder / reader.file)
+    counts: Counter[str] = Counter()
+    first: dict[str, int] = {}
+    slowest = 0.0
+    for number in numbers:
+        _write(reader, folder, samples, number, seed)
+        started = time.process_time()
+        kind = _kind(reader, folder)
+        seconds = time.process_time() - started
+        counts[kind] += 1
+        counts["slow"] += seconds > SLOW
+        slowest = max(slowest, seconds)
+        first.setdefault(kind, number)
+    read, refused, slow = (counts.pop(kind, 0) for kind in ("read", "refused", "slow"))
+    foreign = sum(counts.values())
+    kinds = tuple(f"{kind} ({count}, first in case {first[kind]})" for kind, count in counts.most_common() if count)
+    return Outcome(reader.name, read + refused + foreign, read, refused, foreign, slow, slowest, kinds)
+
+
+def _write(reader: Reader, folder: Path, samples: Sequence[bytes], number: int, seed: int) -> None:
+    rng = Random(f"{seed} {reader.name} {number}")
+    (folder / reader.file).write_bytes(mutated(rng.choice(samples), reader.kind, rng))
+
+
+def _kind(reader: Reader, folder: Path) -> str:
+    try:
+        reader.read(folder / reader.file)
+    except NovaEvalError as error:
+        text = str(error)
+        return "refused" if text.strip() and text.isprintable() else f"{type(error).__name__} is not one line"
+    except (Exception, SystemExit) as error:
+        return f"{type(error).__name__} at {_place(error)}"
+    return "read"
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the package that the exception went through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if f"/{_PACKAGE}/" in frame.filename and "/fuzz/" not in frame.filename]
+    frame = (inside or list(frames))[-1]
+    return f"{frame.filename.rpartition(f'/{_PACKAGE}/')[2]}:{frame.lineno}"
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(before)
