@@ -66,6 +66,10 @@ class Names(Protocol):
         ...
 
 
+LARGEST_INDEX = 99_999
+"""A larger number in a name is a time or a seed, and counts no samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """Which files carry the name of which sample: ``files`` in listing order (several where folders repeat a name).
@@ -95,7 +99,8 @@ def settled(claims: Iterable[Claim], extra: Iterable[str], grids: Iterable[str] 
     by_key: dict[SampleKey, list[Claim]] = {}
     paths: dict[str, None] = {}
     for claim in claims:
-        by_key.setdefault(claim.key, []).append(claim)
+        if claim.key.index <= LARGEST_INDEX:
+            by_key.setdefault(claim.key, []).append(claim)
         paths[claim.path] = None
     files = {}
     for key, group in by_key.items():

@@ -97,6 +97,10 @@ def opened(source: Path | io.BytesIO, name: str) -> Iterator[tuple[Any, Any]]:
             if not inside.streams.video:
                 raise MediaError(f"{name}: no video stream")
             stream = inside.streams.video[0]
+            if stream.codec_context is None:  # a codec that FFmpeg does not know
+                raise MediaError(
+                    f"{name}: unreadable video (its codec is not known)", remedy="encode it again, as h264"
+                )
             hold_clip(name, stream.frames if container == "mov" else 1, stream.height, stream.width)
             yield inside, stream
     except EOFError as error:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import torch
 from pydantic import Field
@@ -28,10 +28,17 @@ from nova_eval.nova.weight_files import fill, read_weights
 _log = logging.getLogger(__name__)
 
 
-class _Phi(TypedDict):
-    """What is read of the encoder's ``config.json`` before it is built."""
+_Size = Annotated[int, Field(gt=0, le=1 << 20)]
 
-    hidden_size: Annotated[int, Field(gt=0, le=1 << 16)]
+
+class _Phi(TypedDict):
+    """What must hold of the encoder's ``config.json`` before it is built."""
+
+    hidden_size: _Size
+    num_hidden_layers: NotRequired[Annotated[int, Field(gt=0, le=1000)]]
+    num_attention_heads: NotRequired[_Size]
+    intermediate_size: NotRequired[_Size]
+    vocab_size: NotRequired[_Size]
 
 
 class TextEncoder:

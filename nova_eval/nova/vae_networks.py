@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
-from nova_eval.errors import UsageError, unknown
+from nova_eval import reading
+from nova_eval.errors import UsageError, brief, unknown
 from nova_eval.nova.vae_blocks import CONVOLUTIONS, CausalConv3d, Decoder, Downsample, Encoder, Upsample, per_frame
 
 IMAGE, VIDEO = "AutoencoderKL", "AutoencoderKLOpenSora"
@@ -53,6 +56,24 @@ def _full_windows(frames: int, tile: int) -> list[Window]:
     if frames <= tile:
         return [Window(0, frames)]
     return [Window(start, start + tile) for start in range(0, frames - tile + 1, tile - 1)]
+
+
+_Channels = Annotated[int, Field(gt=0, le=1 << 16)]
+
+
+class _Config(TypedDict, total=False):
+    """What is read of a ``vae/config.json``."""
+
+    _class_name: str
+    act_fn: str
+    block_out_channels: Annotated[list[_Channels], Field(min_length=1, max_length=16)]
+    down_block_types: list[str]
+    up_block_types: list[str]
+    layers_per_block: Annotated[int, Field(gt=0, le=100)]
+    norm_num_groups: _Channels
+    latent_channels: _Channels
+    in_channels: _Channels
+    out_channels: _Channels
 
 
 class Network(Protocol):
@@ -132,8 +153,8 @@ class FrameNetwork:
         _require_silu(config)
         try:
             host = AutoencoderKL(**known)
-        except ValueError as error:
-            raise UsageError(f"vae: diffusers cannot build AutoencoderKL from this config.json: {error}") from error
+        except Exception as error:  # the host takes what it is given as it comes
+            raise UsageError(f"vae: diffusers builds no AutoencoderKL from this config.json: {brief(error)}") from error
         self.latent_channels = channels = host.config.latent_channels
         self.spatial_stride = 2 ** (len(host.config.block_out_channels) - 1)
         if not config.get("double_z", True):
@@ -158,6 +179,7 @@ _DEFAULT_KINDS = {"down_block_types": "DownEncoderBlock2D", "up_block_types": "U
 
 def build_network(config: Mapping[str, Any]) -> Network:
     """The network that ``config`` (a ``vae/config.json``) describes, its weights on the meta device."""
+    reading.typed(dict(config), "vae/config.json", _Config)
     name = str(config.get("_class_name", ""))
     if name not in (IMAGE, VIDEO):
         raise unknown("autoencoder class", name, (IMAGE, VIDEO))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nova_eval import files
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.records import Failure, SampleKey
 from nova_eval.store import RunStore
 
@@ -185,3 +185,19 @@ def test_what_an_ended_process_left_is_swept_before_its_parent_asks_for_it(tmp_p
     files.sweep(tmp_path)
     process.wait()
     assert (theirs.exists(), other.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "x/" * 2000, "a\0b", "~nobody-of-this-name/x", "\ud800"])
+def test_a_path_that_no_file_can_have_is_one_line(text: str) -> None:
+    with pytest.raises(UsageError, match="the path") as error:
+        files.given(text)
+    assert "\n" not in str(error.value)
+
+
+def test_a_path_is_as_its_user_wrote_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/a")
+    assert [files.given(text) for text in ("~/x", "y/../z", "caf\udce9")] == [
+        Path("/home/a/x"),
+        Path("y/../z"),
+        Path("caf\udce9"),
+    ]

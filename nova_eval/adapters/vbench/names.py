@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from nova_eval.adapters.names import Assignment, Claim, Texts, settled
 from nova_eval.errors import UsageError
+from nova_eval.identity import encoded
 from nova_eval.media import VIDEO_SUFFIXES
 from nova_eval.records import Prompt, SampleKey
 
@@ -65,7 +66,7 @@ class VBenchNames:
 def official_name(text: str, index: int, suffix: str = ".mp4") -> str:
     """VBench's name for sample ``index`` of the prompt ``text``. UsageError when no file can have it."""
     name = f"{text}-{index}{suffix}"
-    length = len(name.encode())
+    length = len(encoded(name))
     if "/" in name or "\0" in name:
         raise UsageError(f"the prompt {text!r} cannot be a file name: it contains a slash")
     if length > NAME_BYTES:

@@ -97,6 +97,13 @@ class TestOfficialSuites:
         assert list(found["include"][0]) == ["class", "count", "color"]
 
 
+def test_a_number_that_counts_no_samples_is_no_index(tmp_path: Path) -> None:
+    prompt = Prompt("vbench/0001", "a cat on a roof", ("scene",))
+    paths = ["a cat on a roof-2.mp4", "a cat on a roof-20260101120000.mp4"]
+    assigned = load_benchmark("vbench").names().assign([prompt], paths, tmp_path)
+    assert (assigned.files, assigned.extra) == ({SampleKey("vbench/0001", 2): (paths[0],)}, (paths[1],))
+
+
 def test_the_parts_of_a_grid_cover_it_without_overlap() -> None:
     covered = {
         (x, y)

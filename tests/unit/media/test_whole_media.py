@@ -139,6 +139,14 @@ class TestDamage:
         assert [name for name, found in answers[0].items() if ": " not in found] == ["whole.mp4"]
 
 
+def test_a_codec_that_nobody_knows_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(media.encode_video(np.zeros((3, 32, 32, 3), np.uint8), 8.0).replace(b"avc1", b"zzzz"))
+    for look in (media.read, media.probe):
+        with pytest.raises(MediaError, match=r"clip\.mp4: unreadable video \(its codec is not known\)"):
+            look(path)
+
+
 class TestOneFile:
     """The content says what a file is; nothing beside it is opened."""
 

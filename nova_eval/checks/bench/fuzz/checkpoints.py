@@ -80,7 +80,7 @@ def _of_nova() -> Iterator[Reader]:
     yield Reader(
         "vae/config.json", "config.json", "json", config("vae"), lambda path: build_network(read_json(path)), 0.05
     )
-    yield Reader("text_encoder/config.json", "config.json", "json", config("text_encoder"), _phi, 0.1)
+    yield Reader("text_encoder/config.json", "config.json", "json", config("text_encoder"), _phi, 0.05)
     yield Reader("tokenizer.json", "tokenizer.json", "json", tokenizer, lambda path: load_tokenizer(path.parent), 0.1)
     index = {"metadata": {}, "weight_map": {"a": "x-00001-of-00002.safetensors", "b": "x-00002-of-00002.safetensors"}}
     yield Reader(
@@ -266,7 +266,7 @@ def _picture() -> bytes:
 def _recorded() -> Iterator[Reader]:
     yield Reader("recording.toml", "recording.toml", "toml", _described, lambda path: recordings.find(path.parent))
     content = json.dumps({"position_score": [{"case": "a", "answer": 1.0}]}).encode()
-    yield Reader("rules.json", "rules.json", "json", _always(content), lambda path: recordings.find(path.parent))
+    yield Reader("rules.json", "rules.json", "json", _always(content), lambda path: recordings.find(path.parent), 0.1)
     yield Reader(
         "rules.json.gz",
         "rules.json.gz",

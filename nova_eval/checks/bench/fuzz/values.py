@@ -35,7 +35,7 @@ _CONFIG = b'seed = 3\nlimit = 2\nmetrics = ["color"]\nsamples_per_prompt = 1\n[s
 def readers() -> Iterator[Reader]:
     for name in ("vbench", "dpg_bench"):
         made = _each(*_SETS)
-        yield Reader(f"--set, {name}", "set.txt", "text", made, _told(partial(_set, name)), whole=False)
+        yield Reader(f"--set, {name}", "set.txt", "text", made, _told(partial(_set, name)), 0.5, whole=False)
         yield Reader(f"--config, {name}", "run.toml", "toml", _each(_CONFIG), partial(_configured, name), whole=False)
     yield Reader("options of run", "options.txt", "text", _each(*_FLAGS), _told(_parsed), 0.01, whole=False)
     yield Reader(
@@ -44,13 +44,16 @@ def readers() -> Iterator[Reader]:
         "text",
         _each("oracle", "folder:x", "nova:nova-mini", "a.py:B"),
         _told(_sampler),
+        0.03,
         whole=False,
     )
     yield Reader("--gate", "gate.txt", "text", _each("color=0.02"), _told(_gate), whole=False)
     yield Reader("--over", "over.txt", "text", _each("sampler.x=1,2,4"), _told(lambda text: SweepBench(text).setting))
     yield Reader("name of a run", "run.txt", "text", _each("vbench/oracle-1", "/x/y"), _found, whole=False)
     yield Reader("name of weights", "name.txt", "text", _each("amt_s", "x"), _told(catalogue.entry), whole=False)
-    yield Reader("name of a benchmark", "name.txt", "text", _each("vbench", "x"), _told(load_benchmark), 0.01, whole=False)
+    yield Reader(
+        "name of a benchmark", "name.txt", "text", _each("vbench", "x"), _told(load_benchmark), 0.01, whole=False
+    )
     yield Reader("limits", "limit.txt", "text", _each("1000", "8"), _told(_limited))
     yield Reader("training file", "train.toml", "toml", _each(EXAMPLE.read_bytes()), load_config)
     for name, names in _NAMED.items():
@@ -120,7 +123,8 @@ def _limited(text: str) -> object:
 
 
 def _named(name: str, path: Path) -> object:
-    paths = path.read_bytes().replace(b"\0", b"").decode("utf-8", "surrogateescape").split("\n")
+    lines = path.read_bytes().replace(b"\0", b"").split(b"\n")
+    paths = [os.fsdecode(line) for line in lines if max(map(len, line.split(b"/"))) < 256]  # others cannot be
     prompts = [Prompt(f"x/{place}", text, ("color",), {"item": str(place)}) for place, text in enumerate(_TEXTS)]
     names: Any = OwnNames(VIDEO_SUFFIXES)
     if name != "custom":
