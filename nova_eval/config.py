@@ -208,9 +208,9 @@ class BenchmarkConfig(_Frozen):
 
     def note_of(self, variant: str, judges: str = "") -> str:
         """What a table says of a variant's numbers; under other judges, what the variant that they are for says."""
-        own = self.variants[variant]
+        own = self.variants.get(variant)
         meant = (v.note for v in self.variants.values() if v.judges == judges and v.note)
-        return own.note or (next(meant, "") if judges not in ("", own.judges) else "")
+        return (own and own.note) or (next(meant, "") if judges not in ("", own and own.judges) else "")
 
     def label(self, metric: str) -> str:
         """What a table calls a metric."""

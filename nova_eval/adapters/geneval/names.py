@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
+from typing_extensions import TypedDict
+
+from nova_eval import reading
 from nova_eval.adapters.geneval import metadata
 from nova_eval.adapters.geneval.metadata import Owners
 from nova_eval.adapters.names import Assignment, Claim, settled
@@ -91,6 +94,11 @@ class GenEvalNames:
         return f"found {paths[0]!r}, expected names such as {official_name(0, 0, PurePosixPath(paths[0]).suffix)!r}"
 
 
+class _Clauses(TypedDict, total=False):
+    include: list[dict[str, Any]]
+    exclude: list[dict[str, Any]]
+
+
 class Unclear(NamedTuple):
     """Nothing says which prompt a folder is."""
 
@@ -154,12 +162,9 @@ def official_name(place: int, index: int, suffix: str = ".png") -> str:
 
 def official_metadata(prompt: Prompt) -> dict[str, object]:
     """The object of a prompt's ``metadata.jsonl``, keys in the official order."""
-    clauses = {key: [_ordered(clause) for clause in prompt.reference[key]] for key in _clause_lists(prompt)}
-    return {"tag": prompt.tags[0], **clauses, "prompt": prompt.text}
-
-
-def _clause_lists(prompt: Prompt) -> list[str]:
-    return [key for key in ("include", "exclude") if key in prompt.reference]
+    told = reading.typed(dict(prompt.reference), f"the reference of the prompt {prompt.id}", _Clauses)
+    clauses = {key: [_ordered(clause) for clause in told[key]] for key in ("include", "exclude") if key in told}
+    return {"tag": prompt.tags[0] if prompt.tags else "", **clauses, "prompt": prompt.text}
 
 
 def _ordered(clause: Mapping[str, Any]) -> dict[str, Any]:

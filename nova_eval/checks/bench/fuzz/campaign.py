@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -47,8 +49,8 @@ def run(
         for number, reader in enumerate(readers):
             folder = Path(root) / f"{number:03d}"
             folder.mkdir()
-            count = max(1, -(-int(cases * reader.share) // max(1, int(total))))
-            outcome = _outcome(reader, folder, range(count), seed)
+            with redirect_stderr(io.StringIO()):  # bars and notes
+                outcome = _outcome(reader, folder, range(ceil(cases * reader.share / total)), seed)
             say(f"{number + 1} of {len(readers)}: {reader.name}: {outcome.cases} cases, {outcome.foreign} foreign")
             yield outcome
 

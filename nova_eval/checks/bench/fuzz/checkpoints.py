@@ -76,7 +76,7 @@ def _of_nova() -> Iterator[Reader]:
         config("transformer"),
         lambda path: TransformerConfig.from_json(read_json(path)),
     )
-    yield Reader("scheduler_config.json", "scheduler_config.json", "json", config("scheduler"), steps, 0.5)
+    yield Reader("scheduler_config.json", "scheduler_config.json", "json", config("scheduler"), steps, 0.3)
     yield Reader(
         "vae/config.json", "config.json", "json", config("vae"), lambda path: build_network(read_json(path)), 0.05
     )
@@ -122,9 +122,9 @@ def _weights() -> Iterator[Reader]:
     yield Reader(
         "safetensors of NOVA", "model.safetensors", "bytes", _safetensors, lambda path: read_weights(path.parent)
     )
-    yield Reader("torch archive of NOVA", "model.bin", "bytes", _archives, lambda path: read_weights(path.parent), 0.5)
+    yield Reader("torch archive of NOVA", "model.bin", "bytes", _archives, lambda path: read_weights(path.parent), 0.3)
     yield Reader("safetensors of a judge", "x.safetensors", "bytes", _safetensors, load_state_dict)
-    yield Reader("torch archive of a judge", "x.pth", "bytes", _archives, load_state_dict, 0.5)
+    yield Reader("torch archive of a judge", "x.pth", "bytes", _archives, load_state_dict, 0.3)
     yield Reader(
         "archive of objects", "x.pth", "bytes", _objects, partial(load_state_dict, wrapping="in:state_dict"), 0.5
     )

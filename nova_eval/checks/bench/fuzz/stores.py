@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,10 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from nova_eval import download, locks
+from nova_eval.adapters import load_benchmark
 from nova_eval.checks.bench.fuzz.reader import Reader
 from nova_eval.checks.crosscheck.official import read_answers
 from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.runs import opening, options, pipeline
+from nova_eval.runs.exporting import export_run
 from nova_eval.runs.finding import folders, scored_in
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
@@ -27,12 +30,16 @@ _MEDIA = b"not looked into"
 
 
 def readers() -> Iterator[Reader]:
-    for file, kind in (("manifest.json", "json"), ("prompts.jsonl", "jsonl")):
-        yield Reader(f"{file} of a run", file, kind, partial(_run, file), _told, 0.1)  # type: ignore[arg-type]
+    record, suite = "manifest.json", "prompts.jsonl"
+    yield Reader("manifest.json of a run", record, "json", partial(_run, "vbench", record), _told, 0.1)
     for part in ("samples", "scores"):
-        yield Reader(f"{part} of a run", _SHARD, "rows", partial(_run, part), partial(_rows, part), 0.2)
-    yield Reader("verify", "prompts.jsonl", "jsonl", partial(_run, "prompts.jsonl"), _verified, 0.05)
-    yield Reader("list runs", "manifest.json", "json", partial(_run, "manifest.json"), _listed)
+        yield Reader(f"{part} of a run", _SHARD, "rows", partial(_run, "vbench", part), partial(_rows, part), 0.2)
+    for name in ("vbench", "geneval", "t2i_compbench", "dpg_bench"):
+        made = partial(_run, name, suite)
+        yield Reader(f"prompts.jsonl of a run of {name}", suite, "jsonl", made, _told, 0.05)
+        yield Reader(f"export of a run of {name}", suite, "jsonl", made, _exported, 0.02)
+    yield Reader("verify", suite, "jsonl", partial(_run, "vbench", suite), _verified, 0.02)
+    yield Reader("list runs", record, "json", partial(_run, "vbench", record), _listed, 0.5)
     yield Reader("memory of a folder", "looks.json", "json", _looks, _looked)
     yield Reader("note of a download", "x.part.json", "json", _note, _noted)
     yield Reader("holder of a lock", "x.lock", "json", _lock, _free)
@@ -40,18 +47,19 @@ def readers() -> Iterator[Reader]:
     yield Reader("answers of an official package", "answers.jsonl", "jsonl", _answers, read_answers)
 
 
-def _opened(folder: Path) -> Run:
-    """Four samples of two prompts, of a sampler that is never asked."""
+def _opened(name: str, folder: Path) -> Run:
+    """Two samples of each of three prompts, of a sampler that is never asked."""
     chosen = folder / "mine.txt"
-    chosen.write_text("sprites/0000\nsprites/0060\nsprites/0100\n")
+    prompts = load_benchmark(name).suite("sprites").prompts
+    chosen.write_text("".join(f"{prompt.id}\n" for prompt in prompts[5 :: len(prompts) // 3]))
     asked = {"sampler": "noise", "samples_per_prompt": 2, "prompts": chosen, "variant": "sprites"}
-    opened = opening.open_run(*options.resolve("vbench", asked))
+    opened = opening.open_run(*options.resolve(name, asked))
     return replace(opened, store=RunStore(folder))
 
 
-def _run(file: str, folder: Path) -> Iterable[bytes]:
+def _run(name: str, file: str, folder: Path) -> Iterable[bytes]:
     """A run in ``folder``; the whole content of ``file``, or of the rows of a part."""
-    opened = _opened(folder)
+    opened = _opened(name, folder)
     pipeline.begin(opened)
     samples = [_sample(opened, key) for key in opened.wanted]
     writer = opened.store.sample_writer()
@@ -92,6 +100,12 @@ def _rows(part: str, path: Path) -> object:
     path.replace((places[0] if part == "samples" else places[1]) / _SHARD)
     samples, _ = store.samples()
     return [store.scores(place.name, samples) for place in places[1:]], list(store.shards())
+
+
+def _exported(path: Path) -> object:
+    target = path.with_name("out")
+    shutil.rmtree(target, ignore_errors=True)
+    return export_run(opening.reopen(path.parent), target)
 
 
 def _verified(path: Path) -> object:

@@ -12,7 +12,7 @@ from nova_eval.adapters import load_benchmark, own
 from nova_eval.adapters.dpg_bench import questions
 from nova_eval.adapters.geneval import metadata
 from nova_eval.adapters.sources import files_of, load_sources
-from nova_eval.adapters.suite import Suite, load_prompt_file
+from nova_eval.adapters.suite import Suite
 from nova_eval.adapters.suite import read_entries as read_suite
 from nova_eval.adapters.t2i_compbench import parses
 from nova_eval.adapters.t2i_compbench.prompts import prompts as compbench_prompts
@@ -39,17 +39,16 @@ def readers() -> Iterator[Reader]:
 def _prompts() -> Iterator[Reader]:
     for name in ("vbench", "geneval", "t2i_compbench", "dpg_bench"):
         use = partial(_own, name)
-        yield Reader(f"own prompts json, {name}", "prompts.json", "json", _always(*_json_forms(name)), use)
-        yield Reader(f"own prompts jsonl, {name}", "prompts.jsonl", "jsonl", _always(_lines(_rows(name))), use)
-    yield Reader("own prompts txt", "prompts.txt", "text", _always(_texts()), partial(_own, "vbench"))
-    yield Reader("own prompts csv", "prompts.csv", "csv", _always(*_csv_forms()), partial(_own, "vbench"))
-    yield Reader("own questions csv", "mine.csv", "csv", _always(_questions()), partial(_own, "dpg_bench"))
-    yield Reader("text beside media", "a.txt", "text", _beside_media, _own_folder)
-    yield Reader("table in a folder", "prompts.json", "json", _beside_media_table, _own_folder)
+        yield Reader(f"own prompts json, {name}", "prompts.json", "json", _always(*_json_forms(name)), use, 0.4)
+        yield Reader(f"own prompts jsonl, {name}", "prompts.jsonl", "jsonl", _always(_lines(_rows(name))), use, 0.4)
+    yield Reader("own prompts txt", "prompts.txt", "text", _always(_texts()), partial(_own, "vbench"), 0.5)
+    yield Reader("own prompts csv", "prompts.csv", "csv", _always(*_csv_forms()), partial(_own, "vbench"), 0.5)
+    yield Reader("own questions csv", "mine.csv", "csv", _always(_questions()), partial(_own, "dpg_bench"), 0.5)
+    yield Reader("text beside media", "a.txt", "text", _beside_media, _own_folder, 0.5)
+    yield Reader("table in a folder", "prompts.json", "json", _beside_media_table, _own_folder, 0.5)
     yield Reader(
         "suite file", "sprites.json", "json", _always(_dumped(_rows("vbench"))), partial(read_suite, suite="x")
     )
-    yield Reader("prompt file", "mine.json", "json", _always(_dumped(_rows("vbench"))), load_prompt_file)
     yield Reader("metadata of GenEval", "metadata.jsonl", "jsonl", _always(_metadata()), _owners())
     yield Reader("prompts of T2I-CompBench", "color_val.txt", "text", _always(_texts()), _compbench)
 

@@ -35,8 +35,10 @@ _CONFIG = b'seed = 3\nlimit = 2\nmetrics = ["color"]\nsamples_per_prompt = 1\n[s
 def readers() -> Iterator[Reader]:
     for name in ("vbench", "dpg_bench"):
         made = _each(*_SETS)
-        yield Reader(f"--set, {name}", "set.txt", "text", made, _told(partial(_set, name)), 0.5, whole=False)
-        yield Reader(f"--config, {name}", "run.toml", "toml", _each(_CONFIG), partial(_configured, name), whole=False)
+        yield Reader(f"--set, {name}", "set.txt", "text", made, _told(partial(_set, name)), 0.2, whole=False)
+        yield Reader(
+            f"--config, {name}", "run.toml", "toml", _each(_CONFIG), partial(_configured, name), 0.3, whole=False
+        )
     yield Reader("options of run", "options.txt", "text", _each(*_FLAGS), _told(_parsed), 0.01, whole=False)
     yield Reader(
         "--sampler",
