@@ -163,8 +163,11 @@ def official_name(place: int, index: int, suffix: str = ".png") -> str:
 def official_metadata(prompt: Prompt) -> dict[str, object]:
     """The object of a prompt's ``metadata.jsonl``, keys in the official order."""
     told = reading.typed(dict(prompt.reference), f"the reference of the prompt {prompt.id}", _Clauses)
-    clauses = {key: [_ordered(clause) for clause in told[key]] for key in ("include", "exclude") if key in told}
-    return {"tag": prompt.tags[0] if prompt.tags else "", **clauses, "prompt": prompt.text}
+    found: dict[str, object] = {"tag": prompt.tags[0] if prompt.tags else ""}
+    for key in ("include", "exclude"):
+        if key in told:
+            found[key] = [_ordered(clause) for clause in told[key]]
+    return found | {"prompt": prompt.text}
 
 
 def _ordered(clause: Mapping[str, Any]) -> dict[str, Any]:

@@ -166,6 +166,8 @@ class FuzzBench:
     seed: int = 0
     readers: Annotated[tuple[str, ...], _MANY] = ()
     "Only these of those in the table."
+    workers: int = 1
+    "Processes; the outcome is the same for any number."
     only: int | None = None
     "This one case of the first reader again, with what it raises."
     output: Path | None = None

@@ -8,10 +8,9 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -40,19 +39,10 @@ class Outcome:
     kinds: tuple[str, ...] = ()
 
 
-def run(
-    readers: Sequence[Reader], cases: int, seed: int, say: Callable[[str], None] = lambda text: None
-) -> Iterator[Outcome]:
-    """At least ``cases`` in all, shared out by the readers' shares; the same for the same ``seed``."""
-    total = sum(reader.share for reader in readers)
-    with TemporaryDirectory(prefix="nova_eval-fuzz-") as root, _silence():
-        for number, reader in enumerate(readers):
-            folder = Path(root) / f"{number:03d}"
-            folder.mkdir()
-            with redirect_stderr(io.StringIO()):  # bars and notes
-                outcome = _outcome(reader, folder, range(ceil(cases * reader.share / total)), seed)
-            say(f"{number + 1} of {len(readers)}: {reader.name}: {outcome.cases} cases, {outcome.foreign} foreign")
-            yield outcome
+def run(reader: Reader, cases: int, seed: int) -> Outcome:
+    """What becomes of the first ``cases`` of a reader, which are the same for the same ``seed``."""
+    with TemporaryDirectory(prefix="nova_eval-fuzz-") as folder, _silence():
+        return _outcome(reader, Path(folder), range(cases), seed)
 
 
 def one(reader: Reader, number: int, seed: int, folder: Path) -> object:
@@ -113,7 +103,7 @@ def _place(error: BaseException) -> str:
 def _silence() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # bars and notes
         warnings.simplefilter("ignore")
         try:
             yield

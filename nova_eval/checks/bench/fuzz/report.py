@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import astuple, fields
+from functools import cache
+from itertools import repeat
+from math import ceil
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +27,7 @@ _GROUPS = (texts, values, stores, checkpoints, footage)
 
 def readers(names: Sequence[str] = ()) -> list[Reader]:
     """Those called so, by default all."""
-    known = {reader.name: reader for group in _GROUPS for reader in group.readers()}
+    known = _known()
     for name in names:
         if name not in known:
             raise unknown("reader", name, known)
@@ -29,15 +35,37 @@ def readers(names: Sequence[str] = ()) -> list[Reader]:
 
 
 def measure(asked: FuzzBench, say: Callable[[str], None] = lambda text: None) -> list[Outcome]:
-    """What became of the cases, a reader each; with ``only`` that case of the first reader, raising what it raises."""
+    """What became of the cases, a reader each, whatever the number of workers.
+
+    With ``only`` it is that case of the first reader, which raises what it raises.
+    """
     chosen = readers(asked.readers)
     if asked.only is None:
-        return list(campaign.run(chosen, asked.cases, asked.seed, say))
+        return list(_all(chosen, asked, say))
     with TemporaryDirectory(prefix="nova_eval-fuzz-") as folder:
-        for reader in chosen[:1]:
-            found = campaign.one(reader, asked.only, asked.seed, Path(folder))
-            say(f"read: {str(found)[:200]}")
+        found = campaign.one(chosen[0], asked.only, asked.seed, Path(folder))
+    say(f"read: {str(found)[:200]}")
     return []
+
+
+def _all(chosen: Sequence[Reader], asked: FuzzBench, say: Callable[[str], None]) -> Iterator[Outcome]:
+    total = sum(reader.share for reader in chosen)
+    names = [reader.name for reader in chosen]
+    counts = [ceil(asked.cases * reader.share / total) for reader in chosen]
+    with ProcessPoolExecutor(asked.workers, get_context("spawn")) if asked.workers > 1 else nullcontext() as pool:
+        found = (map if pool is None else pool.map)(_named, names, counts, repeat(asked.seed))
+        for number, outcome in enumerate(found, 1):
+            say(f"{number} of {len(chosen)}: {outcome.reader}: {outcome.cases} cases, {outcome.foreign} foreign")
+            yield outcome
+
+
+def _named(name: str, cases: int, seed: int) -> Outcome:
+    return campaign.run(_known()[name], cases, seed)
+
+
+@cache
+def _known() -> dict[str, Reader]:
+    return {reader.name: reader for group in _GROUPS for reader in group.readers()}
 
 
 def lines(outcomes: Sequence[Outcome]) -> str:

@@ -52,7 +52,7 @@ def test_what_is_foreign_says_where_and_in_which_case(tmp_path: Path) -> None:
 
     uses = {"a": read, "b": refuse}
     readers = [Reader(name, "x.json", "json", lambda folder: [CONTENT], use) for name, use in uses.items()]
-    first, second = campaign.run(readers, 40, 0)
+    first, second = (campaign.run(reader, 20, 0) for reader in readers)
     assert (first.foreign, first.read, second.refused) == (first.cases - first.read, second.read, first.foreign)
     (kind,) = first.kinds
     assert kind.startswith("KeyError at ")
