@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import IO, Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
@@ -36,6 +36,10 @@ _MOST_ROWS = 1 << 32
 _RESTORE = "restore it, or use another --results"
 _SHARD_LOCK = re.compile(r"shard-(0|[1-9]\d{0,8})-of-([1-9]\d{0,8})\.lock")
 _REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
+
+
+PartRecord: TypeAlias = dict[str, tuple[Annotated[int, Field(ge=0, le=1 << 20)], list[str]]]
+"""By prompt how many samples, and the tags: ``Part.record``."""
 
 
 class _Suite(TypedDict, total=False):
@@ -75,7 +79,7 @@ class _Manifest(TypedDict, total=False):
     options: _Options
     sampler: _Sampler
     suite: _Suite
-    part: dict[str, tuple[Annotated[int, Field(ge=0, le=1 << 20)], list[str]]]
+    part: PartRecord
     scorers: dict[str, str]
     judges: dict[str, str | None]
     unavailable: dict[str, str]

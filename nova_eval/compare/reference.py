@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nova_eval import files
+from typing_extensions import TypedDict
+
+from nova_eval import files, reading
 from nova_eval.adapters import load_benchmark
 from nova_eval.compare.sides import Side, of_run
 from nova_eval.errors import CorruptStoreError, NovaEvalError, UsageError
 from nova_eval.identity import canonical_json, digest
+from nova_eval.limits import Limit
 from nova_eval.records import Metric, Prompt, SampleKey, Score
+from nova_eval.rows import score_of
 from nova_eval.runs.finding import find
 from nova_eval.runs.part import Part, recorded
+from nova_eval.store import PartRecord
 
 SCHEMA = 1
 ENDING = ".parquet"
@@ -51,19 +55,33 @@ def load(path: Path) -> Side:
             head = (opened.schema_arrow.metadata or {}).get(_KEY)
             if head is None:
                 raise CorruptStoreError(f"{path} is a Parquet file, but no reference", remedy=_REMEDY)
-            told = json.loads(head)
+            told = reading.json_text(head, str(path), dict[str, Any], **_HOW)
             if told.get("schema") != SCHEMA:
                 raise CorruptStoreError(
                     f"{path}: a reference of schema {told.get('schema')}, this version of nova_eval reads {SCHEMA}",
                     remedy=f"use the version that wrote it, or {_REMEDY}",
                 )
-            if told.pop("check") != digest(told):
+            if told.pop("check", "") != digest(told):
                 raise CorruptStoreError(f"{path}: changed since it was written", remedy=_REMEDY)
             table: pa.Table = opened.read()
-        return _side(path, told, table.to_pydict())
+        return _side(path, reading.typed(told, str(path), _Told, **_HOW), table.to_pydict())
 
 
 _REMEDY = "make it anew from the run: nova-eval reference save RUN FILE"
+_HOW: reading.How = {"error": CorruptStoreError, "remedy": _REMEDY, "halves": True}
+
+
+class _Told(TypedDict):
+    """What stands in the head of a reference."""
+
+    name: str
+    model: str
+    scoring: str
+    own: bool
+    part: PartRecord
+    prompts: str
+    manifest: dict[str, Any]
+    rows: int
 
 
 @contextmanager
@@ -124,9 +142,9 @@ def _encoded(side: Side) -> bytes:
     return stream.getvalue()
 
 
-def _side(path: Path, told: Mapping[str, Any], columns: Mapping[str, Sequence[Any]]) -> Side:
-    texts = zlib.decompress(base64.b64decode(told["prompts"])).decode()
-    suite = [Prompt(**{**row, "tags": tuple(row["tags"])}) for row in map(json.loads, texts.split("\n")) if row]
+def _side(path: Path, told: _Told, columns: Mapping[str, Sequence[Any]]) -> Side:
+    texts = zlib.decompressobj().decompress(base64.b64decode(told["prompts"]), Limit.TEXT.most)
+    suite = [prompt for _, prompt in reading.json_lines(texts, str(path), Prompt, **_HOW)]
     part = recorded(suite, told["part"])
     keys = [SampleKey(*key) for key in zip(columns["prompt_id"], columns["index"], strict=True)]
     if len(keys) != told["rows"]:
@@ -136,12 +154,12 @@ def _side(path: Path, told: Mapping[str, Any], columns: Mapping[str, Sequence[An
     seeds, digests = columns["seed"], columns["digest"]
     return Side(
         where=path,
-        name=str(told["name"]),
-        model=str(told["model"]),
+        name=told["name"],
+        model=told["model"],
         manifest=told["manifest"],
         benchmark=load_benchmark(told["manifest"]["spec"]["benchmark"]),
-        scoring=str(told["scoring"]),
-        own=bool(told["own"]),
+        scoring=told["scoring"],
+        own=told["own"],
         prompts=part.prompts,
         wanted=part.wanted,
         rows=rows,
@@ -152,9 +170,14 @@ def _side(path: Path, told: Mapping[str, Any], columns: Mapping[str, Sequence[An
 
 def _score(key: SampleKey, *row: Any) -> Score:
     metric, value, weight, reason, detail = row
-    if not (value is None or math.isfinite(value)) or not 0 <= weight < math.inf:
-        raise ValueError(f"{metric} of {key.prompt_id} [{key.index}]: value {value}, weight {weight}")
-    return Score(key, metric, value, weight, reason, json.loads(detail) if detail else {})
+    said = json.loads(detail) if detail else {}
+    fields = {"metric": metric, "value": value, "weight": weight, "reason": reason, "detail": said}
+    try:
+        return score_of({**fields, "key": list(key), "of": ""})[0]
+    except ValueError as error:
+        raise ValueError(
+            f"{metric} of {key.prompt_id} [{key.index}]: value {value}, weight {weight}: {error}"
+        ) from error
 
 
 def _bytes(digest_: str | None) -> bytes | None:

@@ -14,6 +14,8 @@ from nova_eval import download, locks
 from nova_eval.adapters import load_benchmark
 from nova_eval.checks.bench.fuzz.reader import Reader
 from nova_eval.checks.crosscheck.official import read_answers
+from nova_eval.compare import reference
+from nova_eval.compare.sides import of_run
 from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.runs import opening, options, pipeline
 from nova_eval.runs.exporting import export_run
@@ -38,6 +40,7 @@ def readers() -> Iterator[Reader]:
         made = partial(_run, name, suite)
         yield Reader(f"prompts.jsonl of a run of {name}", suite, "jsonl", made, _told, 0.05)
         yield Reader(f"export of a run of {name}", suite, "jsonl", made, _exported, 0.02)
+    yield Reader("reference of a run", "x.parquet", "bytes", _reference, reference.load, 0.1)
     yield Reader("verify", suite, "jsonl", partial(_run, "vbench", suite), _verified, 0.02)
     yield Reader("list runs", record, "json", partial(_run, "vbench", record), _listed, 0.5)
     yield Reader("memory of a folder", "looks.json", "json", _looks, _looked)
@@ -100,6 +103,11 @@ def _rows(part: str, path: Path) -> object:
     path.replace((places[0] if part == "samples" else places[1]) / _SHARD)
     samples, _ = store.samples()
     return [store.scores(place.name, samples) for place in places[1:]], list(store.shards())
+
+
+def _reference(folder: Path) -> Iterable[bytes]:
+    list(_run("vbench", "manifest.json", folder))
+    return [reference.save(of_run(folder), folder / "x.parquet").read_bytes()]
 
 
 def _exported(path: Path) -> object:

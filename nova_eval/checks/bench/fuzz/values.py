@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.own_names import OwnNames
@@ -18,6 +20,7 @@ from nova_eval.limits import Limit
 from nova_eval.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from nova_eval.nova.embedded import EXAMPLE
 from nova_eval.nova.training.config import load_config
+from nova_eval.options import RunOptions
 from nova_eval.records import Prompt
 from nova_eval.runs import options
 from nova_eval.runs.finding import find
@@ -27,7 +30,7 @@ _SETS = ("sampler.height=128", "seed=7", "limit=3", "samples_per_prompt=official
          "order=shuffled:3", "sampler=noise", "sampler.name=oracle", "batch=4", "unit_timeout=3.5", "profile=paper",
          "variant=custom", "prompts=x.txt", "codec=h264", "device=cpu", "results=x", "scoring=corrected")  # fmt: skip
 _FLAGS = ("--limit 3", "--seed 7", "--shard 1/4", "--samples-per-prompt 5", "--order suite", "--workers 2",
-          "--unit-timeout 1.5", "--metrics color scene", "--variant sprites", "--sampler folder:x", "--set a=1",
+          "--unit-timeout 1.5", "--metrics color scene",
           "--config x.toml", "--prompts x", "--results x", "--offline", "--batch 2")  # fmt: skip
 _CONFIG = b'seed = 3\nlimit = 2\nmetrics = ["color"]\nsamples_per_prompt = 1\n[sampler]\nname = "noise"\nheight = 64\n'
 
@@ -96,14 +99,18 @@ def _gate(text: str) -> object:
     return gates_of(load_benchmark("vbench").config, [text])
 
 
+_USUAL, _COMMAND = RunOptions(), App()
+
+
+@_COMMAND.default
+def _verb(*, options: Annotated[RunOptions, Parameter(name="*")] = _USUAL) -> None:
+    """With the options that every verb on runs has."""
+
+
 def _parsed(text: str) -> object:
-    from cyclopts import CycloptsError
-
-    from nova_eval.cli import app
-
     flag, _, value = text.partition(" ")
     try:
-        return app.parse_args(["run", "vbench", flag, *value.split()], print_error=False, exit_on_error=False)
+        return _COMMAND.parse_args([flag, *value.split()], print_error=False, exit_on_error=False)
     except CycloptsError as error:  # which the command reports as one line
         raise UsageError(str(error)) from error
 
