@@ -139,7 +139,9 @@ class Case:
         self, deed: Deed, *, where: str = "", who: str = "all", workers: int = 1, lasting: bool = False
     ) -> Injection:
         """The deed at one of the steps that an undisturbed run takes."""
-        at = self.random.randrange(max(1, self.world.steps(who, where, workers)))
+        if not (steps := self.world.steps(who, where, workers)):
+            raise PrerequisiteError(f"a run takes no step of {who} on {where!r}")
+        at = self.random.randrange(steps)
         return Injection(self.results, deed, at, where, who, lasting)
 
     def copy_finished(self) -> Path:

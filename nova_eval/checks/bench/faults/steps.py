@@ -71,7 +71,9 @@ class Injection:
                 self._shared[: _PAIR.size] = _PAIR.pack(place + 1, struck)
 
         def look(event: str, arguments: tuple[Any, ...]) -> None:
-            if event in ("os.rename", "os.mkdir", "os.remove") or (event == "open" and arguments[2] & _WRITING):
+            if event == "os.rename":
+                step(event, arguments[1])
+            elif event in ("os.mkdir", "os.remove") or (event == "open" and arguments[2] & _WRITING):
                 step(event, arguments[0])
 
         def fsync(number: int) -> None:
