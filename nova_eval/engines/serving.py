@@ -29,7 +29,7 @@ def serve(pipe: Connection, job: Job, parent: int, name: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    _die_with(parent)
+    die_with(parent)
     with suppress(OSError):
         os.dup2(2, 1)
     with suppress(EOFError, OSError):  # the parent is gone, or the pipe: every finished row is on disk
@@ -65,7 +65,7 @@ def _work(pipe: Connection, job: Job, name: str) -> None:
             worker.close()
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Makes this process end at once when its parent is killed, so that no orphan works beside the next run (Linux)."""
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from nova_eval import files
 from nova_eval.checks.bench.faults import behaviour, commands, company, crashes, damage, strangers
 from nova_eval.checks.bench.faults.case import WORLDS, Case, Count, World
 from nova_eval.checks.bench.options import FaultsBench
+from nova_eval.engines.serving import die_with
 from nova_eval.errors import brief, is_interrupt, unknown
 
 _ANY = {**crashes.KINDS, **damage.KINDS, **strangers.KINDS, **company.KINDS}
@@ -36,7 +38,7 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
         return _share(asked, 0, say)
     with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
         try:
-            shares = list(pool.map(_share, repeat(asked), range(asked.workers), repeat(say)))
+            shares = list(pool.map(_part, repeat(os.getpid()), repeat(asked), range(asked.workers), repeat(say)))
         except BaseException:
             for process in active_children():
                 process.terminate()
@@ -46,8 +48,6 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
 
 def _share(asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[Count]:
     """What one of ``asked.workers`` processes does: every so-manieth round."""
-    if asked.workers > 1:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     names, faults = asked.kinds or tuple(KINDS), -(-asked.faults // asked.workers)
     counts = {name: Count(name) for name in names}
     commands.load()
@@ -64,6 +64,13 @@ def _share(asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[C
                 for note in case.notes:
                     say(f"{name} (seed {asked.seed}, round {round_}): {note}")
     return list(counts.values())
+
+
+def _part(parent: int, asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[Count]:
+    """The same in a process of its own, which ends with its parent."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    die_with(parent)
+    return _share(asked, place, say)
 
 
 def _order(names: Sequence[str], seed: int, rounds: Iterable[int]) -> Iterator[tuple[int, str]]:
