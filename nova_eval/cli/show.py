@@ -51,8 +51,8 @@ def table(
     folders: Sequence[Path], view: View, options: TableOptions, *, preset: str | None = None, as_json: bool = False
 ) -> str:
     """What ``table`` prints: runs of one benchmark side by side, a paper's table with runs joined, or their samples."""
-    if options.samples and preset is not None:
-        raise UsageError("--samples lists those of a run, and no paper's table", remedy="leave --preset out")
+    if preset is not None:
+        _check_of_preset(options)
     if as_json:
         options = replace(options, transpose=False)
     opened = [viewed(reopen(folder), view) for folder in folders]
@@ -67,6 +67,17 @@ def table(
         labels = labelled(summaries, options)
         return _json([{**to_json(one), "folder": str(folder)} for one, folder in zip(labels, folders, strict=True)])
     return text_of(pages(summaries, options, established), options.written)
+
+
+def _check_of_preset(options: TableOptions) -> None:
+    """UsageError for what a paper's table has no place for: its published rows and columns of speed are the paper's."""
+    if options.samples:
+        raise UsageError("--samples lists those of a run, and no paper's table", remedy="leave --preset out")
+    if options.latency or options.baselines != "none":
+        asked = "--latency" if options.latency else "--baselines"
+        raise UsageError(
+            f"{asked} says nothing of a paper's table, whose rows are its own", remedy=f"leave {asked} out"
+        )
 
 
 def established(config: BenchmarkConfig, one: Metric, other: Metric) -> bool:

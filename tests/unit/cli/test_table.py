@@ -88,6 +88,9 @@ def test_each_sample_is_a_line(printed: Printed) -> None:
     assert len(json.loads(printed.one("--samples", "--json"))) == 24
     with pytest.raises(UsageError, match="no paper's table; leave --preset out"):
         printed.one("--samples", "--preset", "paper-t2i")
+    for asked in (["--latency"], ["--baselines", "all"]):
+        with pytest.raises(UsageError, match=f"{asked[0]} says nothing of a paper's table"):
+            printed.one(*asked, "--preset", "paper-t2i")
     with pytest.raises(UsageError, match="--samples lists those of one run, not of 2"):
         printed.both("--samples")
 
