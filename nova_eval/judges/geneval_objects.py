@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from nova_eval import reading
 from nova_eval import weights as pinned
 from nova_eval.errors import UsageError
 from nova_eval.judges import mask2former, mask2former_mmdet
@@ -113,7 +114,7 @@ class ObjectFinder:
 @cache
 def names() -> tuple[str, ...]:
     """What the 80 classes of COCO are called in GenEval's prompts, in the order of the detector's labels."""
-    return tuple(Path(__file__).with_name("geneval_objects.txt").read_text(encoding="utf-8").splitlines())
+    return tuple(reading.text(Path(__file__).with_name("geneval_objects.txt")).splitlines())
 
 
 def _detections(found: Instances) -> list[Detection]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from nova_eval.config import RunSpec
 from nova_eval.errors import CorruptStoreError, MediaError, NovaEvalError
 from nova_eval.identity import suite_digest
 from nova_eval.records import Sample, SampleKey
+from nova_eval.rows import fields_of
 from nova_eval.runs import opening, pipeline
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
@@ -154,8 +154,8 @@ def _scores(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iter
 
 
 def _speaks_of(line: bytes) -> tuple[str, int, str]:
-    row = json.loads(line)
-    return str(row["key"][0]), int(row["key"][1]), str(row.get("of"))
+    fields = fields_of(line + b"\n")
+    return str(fields["key"][0]), int(fields["key"][1]), str(fields.get("of"))
 
 
 def _tables(opened: Run, fix: bool) -> Iterator[Fault]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from nova_eval import reading
 from nova_eval.config import data_folder
 from nova_eval.sprites.grammar import Scene, parse
 
@@ -21,7 +21,7 @@ def partners() -> dict[Scene, Scene]:
     """
     found: dict[Scene, Scene] = {}
     for path in sorted(data_folder("prompts").glob("*/sprites.json")):
-        found |= _rotations(json.loads(path.read_text(encoding="utf-8")))
+        found |= _rotations(reading.json_file(path, list[dict[str, Any]]))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,22 @@ class TestFiles:
         with pytest.raises(NovaEvalError) as error:
             reading.data(tmp_path / name)
         assert "\n" not in str(error.value)
+
+
+def test_nothing_reads_text_by_another_way() -> None:
+    """But for what the system says of itself, programs that run elsewhere, rows, and instruments that damage files."""
+    package = Path(reading.__file__).parent
+    raw = re.compile(r"json(lib)?\.loads?\(|tomllib\.|csv\.(DictR|r)eader\(|yaml\.(safe_)?load|\.read_text\(")
+    found = {str(path.relative_to(package)) for path in package.rglob("*.py") if raw.search(path.read_text())}
+    assert {name for name in found if not name.startswith(("checks/bench/fuzz/", "checks/bench/faults/"))} == {
+        "reading.py",
+        "rows.py",  # each field is looked at
+        "samplers/looks.py",  # likewise
+        "store.py",  # of what is about to be written
+        "compare/reference.py",  # likewise, and what a score says beside, which rows.py looks at
+        *("environment.py", "files.py", "locks.py", "nova/stages.py"),  # /proc
+        *("checks/crosscheck/official_vbench.py", "adapters/t2i_compbench/spacy_reader.py"),  # in other environments
+        "checks/crosscheck/installation.py",  # a log, and constraints that come with the package
+        "checks/parity/networks/tag2text.py",  # a vocabulary that was written a moment before
+        "cli/checks.py",  # an example that comes with the package
+    }
