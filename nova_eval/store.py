@@ -64,6 +64,7 @@ class _Options(TypedDict, total=False):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
     shard: tuple[int, int] | None
+    label: str
 
 
 class _Manifest(TypedDict, total=False):
@@ -71,6 +72,7 @@ class _Manifest(TypedDict, total=False):
 
     run: str
     model: str
+    identity: str
     status: str
     started: str
     finished: str
@@ -84,6 +86,8 @@ class _Manifest(TypedDict, total=False):
     judges: dict[str, str | None]
     unavailable: dict[str, str]
     coverage: _Coverage
+    metrics: dict[str, float | None]
+    departs: list[str]
 
 
 class RunStore:

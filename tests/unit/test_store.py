@@ -167,6 +167,22 @@ class TestManifest:
         with pytest.raises(CorruptStoreError, match=r"manifest\.json is not JSON"):
             RunStore(tmp_path).manifest()
 
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"identity": ["a498e27a"]},
+            {"metrics": {"color": "high"}},
+            {"scorers": {"color": 3}},
+            {"options": {"shard": "ab"}},
+            {"part": {"vbench/0001": [10**9, []]}},
+            {"coverage": []},
+        ],
+    )
+    def test_of_other_types_is_refused(self, said: dict[str, object], tmp_path: Path) -> None:
+        (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, **said}))
+        with pytest.raises(CorruptStoreError, match=rf"manifest\.json: {next(iter(said))}.* should be "):
+            RunStore(tmp_path).manifest()
+
     def test_is_none_before_a_run_starts(self, tmp_path: Path) -> None:
         assert RunStore(tmp_path).manifest() is None
 

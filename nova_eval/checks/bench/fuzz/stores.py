@@ -18,8 +18,9 @@ from nova_eval.compare import reference
 from nova_eval.compare.sides import of_run
 from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.runs import opening, options, pipeline
+from nova_eval.runs.catalogue import entry
 from nova_eval.runs.exporting import export_run
-from nova_eval.runs.finding import folders, scored_in
+from nova_eval.runs.finding import scored_in
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import summarise
 from nova_eval.runs.verifying import verify
@@ -42,7 +43,7 @@ def readers() -> Iterator[Reader]:
         yield Reader(f"export of a run of {name}", suite, "jsonl", made, _exported, 0.02)
     yield Reader("reference of a run", "x.parquet", "bytes", _reference, reference.load, 0.1)
     yield Reader("verify", suite, "jsonl", partial(_run, "vbench", suite), _verified, 0.02)
-    yield Reader("list runs", record, "json", partial(_run, "vbench", record), _listed, 0.5)
+    yield Reader("list runs", record, "json", partial(_run, "vbench", record), _listed, 0.05)
     yield Reader("memory of a folder", "looks.json", "json", _looks, _looked)
     yield Reader("note of a download", "x.part.json", "json", _note, _noted)
     yield Reader("holder of a lock", "x.lock", "json", _lock, _free)
@@ -121,7 +122,7 @@ def _verified(path: Path) -> object:
 
 
 def _listed(path: Path) -> object:
-    return list(folders(path.parent)), scored_in(path.parent)
+    return entry(path.parent), scored_in(path.parent)
 
 
 def _looks(folder: Path) -> Iterable[bytes]:
