@@ -123,5 +123,5 @@ def train(config: Path | None = None, /, *, restart: bool = False, example: bool
     environment.known_device(told.device)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     start: Any = Registry("trainer", {"nova": "nova_eval.nova.training.loop:train"}).get("nova")
-    put(start(told, resume=not restart))
+    put(str(start(told, resume=not restart)))
     return errors.OK

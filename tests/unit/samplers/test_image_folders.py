@@ -118,7 +118,7 @@ class TestGenEval:
             "not of this suite 1 files",
         ]
         assert lines[1].endswith("'00000/samples/00001.png'")
-        assert lines[2].endswith("geneval/0000 (3 of 4)")
+        assert lines[2].endswith("'a photo of a cat' (3 of 4)")
         assert "00000.png: the file is empty" in lines[3]
 
     def test_metadata_decides_which_prompt_a_folder_is(self, tmp_path: Path) -> None:
