@@ -10,6 +10,8 @@ from nova_eval.errors import UsageError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 _SHARD, _ORDER = re.compile(r"(\d+)/(\d+)"), re.compile(r"suite|shuffled:\d+")
 
+MOST_SAMPLES = 100_000
+"""Of a prompt: more would be counted for ever."""
 THERE = "there"
 """The number of samples that a folder holds of the prompt of which it holds most; settled when a run is opened."""
 
@@ -63,8 +65,10 @@ class RunOptions:
         _at_least("workers", self.workers, 0)
         if not 0 <= self.unit_timeout < float("inf"):
             raise UsageError(f"unit-timeout: must be a number of seconds, or 0 (got {self.unit_timeout})")
-        if isinstance(self.samples_per_prompt, int) and self.samples_per_prompt < 1:
-            raise UsageError(f"samples-per-prompt: must be 1 or more, or 'official' (got {self.samples_per_prompt})")
+        if isinstance(self.samples_per_prompt, int) and not 1 <= self.samples_per_prompt <= MOST_SAMPLES:
+            raise UsageError(
+                f"samples-per-prompt: must be 1 to {MOST_SAMPLES}, or 'official' (got {self.samples_per_prompt})"
+            )
         if not _ORDER.fullmatch(self.order):
             raise UsageError(f"order: must be 'suite' or 'shuffled:<seed>' (got {self.order!r})")
         if self.name:

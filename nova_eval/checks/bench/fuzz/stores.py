@@ -43,7 +43,7 @@ def readers() -> Iterator[Reader]:
         yield Reader(f"export of a run of {name}", suite, "jsonl", made, _exported, 0.02)
     yield Reader("reference of a run", "x.parquet", "bytes", _reference, reference.load, 0.1)
     yield Reader("verify", suite, "jsonl", partial(_run, "vbench", suite), _verified, 0.02)
-    yield Reader("list runs", record, "json", partial(_run, "vbench", record), _listed, 0.05)
+    yield Reader("list runs", record, "json", partial(_run, "vbench", record), _listed, 0.5)
     yield Reader("memory of a folder", "looks.json", "json", _looks, _looked)
     yield Reader("note of a download", "x.part.json", "json", _note, _noted)
     yield Reader("holder of a lock", "x.lock", "json", _lock, _free)
