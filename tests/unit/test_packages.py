@@ -16,7 +16,13 @@ from nova_eval.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DISTRIBUTION = {"PIL": "pillow", "cv2": "opencv-python", "open_clip": "open_clip_torch", "mmcv": "mmcv-lite"}
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "docstring_parser": "docstring-parser",
+    "open_clip": "open_clip_torch",
+    "mmcv": "mmcv-lite",
+}
 RUN_ELSEWHERE = {"checks/crosscheck/official_vbench.py"}  # in the official package's environment
 
 

@@ -237,6 +237,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """The tensors of a safetensors file, on the CPU. UsageError where it cannot be read."""
     from safetensors.torch import load_file
 
+    if not path.is_file():
+        raise UsageError(f"{path} is missing", remedy=RESTORE)
     try:
         return dict(load_file(path))
     except Exception as error:  # the library raises what it comes upon

@@ -94,7 +94,7 @@ MISTAKES: list[tuple[str, int, str]] = [
     ("run vbench --seed -1", USAGE, "seed"),
     ("run vbench --seed seven", USAGE, "seed"),
     ("run vbench --samples-per-prompt all", USAGE, "samples-per-prompt"),
-    ("run vbench --samples-per-prompt 0", USAGE, "1 or more"),
+    ("run vbench --samples-per-prompt 0", USAGE, "must be 1 to 100000"),
     ("run vbench --shard 5/4", USAGE, "--shard 1/4"),
     ("run vbench --order random", USAGE, "shuffled:<seed>"),
     ("run vbench --batch 0", USAGE, "batch"),

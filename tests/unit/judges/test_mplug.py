@@ -248,8 +248,8 @@ def test_settings_come_from_both_files(files: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("config", "bert_config", "line"),
     [
-        ("- 3", BERT_CONFIG, "config.yaml is not a table of settings"),
-        ("{", BERT_CONFIG, "config.yaml cannot be read"),
+        ("- 3", BERT_CONFIG, r"config.yaml: what it holds should be an object"),
+        ("{", BERT_CONFIG, "config.yaml is not YAML"),
         ("beam_size: many", BERT_CONFIG, "config.yaml says beam_size 'many', not a number"),
         (CONFIG, {**BERT_CONFIG, "hidden_size": 1024}, "says hidden_size 1024, the judge's network has 768"),
         (CONFIG, {"hidden_size": 768}, "does not say text_encoder_layers, fusion_layers"),

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from training_runs import TRANSFORMER
 
 from nova_eval.checks.parity.training import cases
-from nova_eval.errors import PrerequisiteError
+from nova_eval.errors import UsageError
 from nova_eval.nova.checkpoint import build, save_schedule, save_transformer
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.schedule import DDPM
@@ -86,5 +86,5 @@ def test_other_motion_gives_other_losses(kit: Path) -> None:
 
 def test_lost_tensors(kit: Path) -> None:
     (kit / "model" / "train_own.safetensors").unlink()
-    with pytest.raises(PrerequisiteError, match=r"train_own\.safetensors is missing"):
+    with pytest.raises(UsageError, match=r"train_own\.safetensors is missing; restore the recording"):
         list(cases(kit, index(kit)))
