@@ -24,8 +24,13 @@ class Series:
     best: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-def compare(reference: Side, runs: Sequence[Side], gates: Mapping[str, float], allow: Collection[str] = ()) -> Series:
-    """UsageError where runs are unlike and it is not allowed, or where there is nothing to compare."""
+def compare(
+    reference: Side, runs: Sequence[Side], gates: Mapping[str, float], allow: Collection[str] = (), share: float = 1.0
+) -> Series:
+    """UsageError where runs are unlike and it is not allowed, or where there is nothing to compare.
+
+    ``share`` of the 5 % is spent on this look, where it is one of several.
+    """
     places = [run.where.resolve() for run in runs]
     if twice := next((place for place in places if places.count(place) > 1), None):
         raise UsageError(f"{twice} is named twice", remedy="name each run once")
@@ -37,6 +42,6 @@ def compare(reference: Side, runs: Sequence[Side], gates: Mapping[str, float], a
             differences=tuple(found),
             allowed=tuple(dict.fromkeys(each.what for each in found if each.what)),
         )
-        for one, found in zip(judged(pairings, gates), differences, strict=True)
+        for one, found in zip(judged(pairings, gates, share), differences, strict=True)
     ]
     return Series(tuple(comparisons), best(pairings) if len(pairings) > 1 else {})

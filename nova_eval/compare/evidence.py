@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Evidence:
     """``value`` is run − reference, positive where the run is better.
 
-    ``interval`` is of 95 % and two-sided, ``least`` the lower limit of a one-sided one. ``p_worse`` and ``p_better``
-    are one-sided sign-flip tests against no difference. ``error`` is the standard error, of ``freedom`` degrees.
+    ``interval`` is of 95 % and two-sided, ``least`` the lower limit of a one-sided one, of 95 % unless it was asked for
+    otherwise. ``p_worse`` and ``p_better`` are one-sided sign-flip tests against no difference. ``error`` is the
+    standard error, of ``freedom`` degrees.
     ``correlation`` is that of the two sides' prompts: pairing takes away that share of the variance.
     """
 
@@ -45,8 +46,11 @@ class Evidence:
     one_sided: int
 
 
-def evidence(reference: Metric, run: Metric, config: BenchmarkConfig) -> Evidence | None:
-    """From the pulls of prompts on both sides; ``None`` where a value, or what its prompts pull, is not known."""
+def evidence(reference: Metric, run: Metric, config: BenchmarkConfig, level: float = LEVEL) -> Evidence | None:
+    """From the pulls of prompts on both sides; ``None`` where a value, or what its prompts pull, is not known.
+
+    ``level`` is that of the one-sided limit.
+    """
     if reference.value is None or run.value is None or not (reference.influence and run.influence):
         return None
     import numpy as np
@@ -62,6 +66,7 @@ def evidence(reference: Metric, run: Metric, config: BenchmarkConfig) -> Evidenc
         composite=run.name in config.composites,
         one_sided=len(reference.influence.keys() ^ run.influence.keys()),
         random=np.random.default_rng(zlib.crc32(run.name.encode())),
+        level=level,
     )
 
 
@@ -75,6 +80,7 @@ def evidence_of(
     random: np.random.Generator,
     resampling: bool = True,
     one_sided: int = 0,
+    level: float = LEVEL,
 ) -> Evidence:
     """From the pulls ``before`` and ``after`` of the same prompts; a difference is at most ``width`` either way.
 
@@ -102,7 +108,7 @@ def evidence_of(
     )
     spread = replace(spread, freedom=freedom)
     low, high = (float(end) for end in limits(value, spread))
-    least = float(limits(value, spread, LEVEL)[0])
+    least = float(limits(value, spread, level)[0])
     centred = pulls - math.fsum(pulls) / count
     parts = centred * (1.0 if composite else math.sqrt((count - 1) / count)) + value / count
     low_tail, high_tail = sign_flip(parts, random)

@@ -24,7 +24,7 @@ def holm(p_values: Mapping[K, float]) -> dict[K, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def detectable(error: float, freedom: float, prompts: int, tests: int = 1) -> float | None:
+def detectable(error: float, freedom: float, prompts: int, tests: float = 1) -> float | None:
     """The smallest drop that is found with 80 % power by the strictest of ``tests``; ``error`` is the standard error.
 
     ``None`` where nothing varies, or where so few prompts can turn their signs that no p-value is small enough.
@@ -36,7 +36,7 @@ def detectable(error: float, freedom: float, prompts: int, tests: int = 1) -> fl
     return float((stdtrit(freedom, 1 - LEVEL / tests) + stdtrit(freedom, POWER)) * error)
 
 
-def needed(prompts: int, error: float, margin: float, tests: int = 1) -> int | None:
+def needed(prompts: int, error: float, margin: float, tests: float = 1) -> int | None:
     """How many prompts of the same kind tell a difference of ``margin`` with 80 % power; ``None`` without a margin."""
     from scipy.special import ndtri
 

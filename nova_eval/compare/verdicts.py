@@ -97,24 +97,31 @@ class Comparison:
         return all(finding.complete for finding in self.findings)
 
 
-def judged(pairings: Sequence[Pairing], gates: Mapping[str, float]) -> list[Comparison]:
+def judged(pairings: Sequence[Pairing], gates: Mapping[str, float], share: float = 1.0) -> list[Comparison]:
     """The claims about each run. All runs and metrics are one family: Holm keeps any false "worse" among them at 5 %.
     Metrics of which all samples are the same on both sides are none of it: nothing can be claimed of them.
 
     "No worse than the gate" is claimed metric by metric at its full 5 %: that all keep to theirs needs no correction,
     and it comes before "worse": a drop that is there and is no matter fails nothing.
+
+    ``share`` is how much of the 5 % of every claim this look may spend, where it is one of several: p-values are
+    divided by it, and limits are those of so much less.
     """
     found: dict[tuple[int, str], tuple[Metric, Metric, Evidence | None]] = {}
     for place, pairing in enumerate(pairings):
         for reference, run in pairing.metrics:
-            found[place, run.name] = reference, run, evidence(reference, run, pairing.reference.benchmark.config)
+            found[place, run.name] = (
+                reference,
+                run,
+                evidence(reference, run, pairing.reference.benchmark.config, share * LEVEL),
+            )
     known = {
         (place, name): facts
         for (place, name), (_, _, facts) in found.items()
         if facts is not None and not pairings[place].same(name)
     }
-    worse = holm({key: facts.p_worse for key, facts in known.items()})
-    better = holm({key: facts.p_better for key, facts in known.items()})
+    worse = holm({key: min(1.0, facts.p_worse / share) for key, facts in known.items()})
+    better = holm({key: min(1.0, facts.p_better / share) for key, facts in known.items()})
     return [
         Comparison(
             pairing,
@@ -125,7 +132,7 @@ def judged(pairings: Sequence[Pairing], gates: Mapping[str, float]) -> list[Comp
                     gate=gates.get(run.name),
                     p_worse=worse.get((place, run.name)),
                     p_better=better.get((place, run.name)),
-                    tests=len(known),
+                    tests=len(known) / share,
                 )
                 for _, run in pairing.metrics
             ),
@@ -143,7 +150,7 @@ def _finding(
     gate: float | None,
     p_worse: float | None,
     p_better: float | None,
-    tests: int,
+    tests: float,
 ) -> Finding:
     same = pairing.same(run.name)
     if same and facts is not None:

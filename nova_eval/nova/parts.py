@@ -21,7 +21,8 @@ from nova_eval.nova.training_record import recorded_parts
 from nova_eval.packages import needed_by
 
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
-_SERIES = {"checkpoints": "", "ema_checkpoints": "ema-"}
+SERIES = {"checkpoints": "", "ema_checkpoints": "ema-"}
+"""Folders of a training that hold checkpoints, and what their names begin with."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.bin", "*.pth", "*.txt"]
 _BASE = f"name a checkpoint that has them: --set sampler.base=FOLDER, a hub id, or {EMBEDDED[0]}"
@@ -86,7 +87,7 @@ def model_name(folder: Path) -> str:
     """What a model in ``folder`` is called: as the folder; checkpoints of a training as the training and the step."""
     place = Path(os.path.abspath(folder.expanduser()))
     training, series = place.parent.parent.name, place.parent.name
-    return f"{training}-{_SERIES[series]}{place.name}" if training and series in _SERIES else place.name
+    return f"{training}-{SERIES[series]}{place.name}" if training and series in SERIES else place.name
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -151,17 +152,17 @@ def _in_folder(folder: Path) -> _Found:
     own = {part: folder / part for part in PARTS if (folder / part).is_dir()}
     if "transformer" in own:
         return _Found(model_name(folder), own)
-    if _is_transformer(folder):
+    if is_transformer(folder):
         beside = folder.parent
         whole = {part: beside / part for part in PARTS if (beside / part).is_dir()} if folder.name == PARTS[0] else {}
         return _Found(model_name(beside if whole else folder), {**whole, "transformer": folder})
-    steps = [path for pattern in ("*", *(f"{series}/*" for series in _SERIES)) for path in folder.glob(pattern)]
+    steps = [path for pattern in ("*", *(f"{series}/*" for series in SERIES)) for path in folder.glob(pattern)]
     choices = sorted((path for path in steps if (path / "transformer").is_dir()), key=_step)
     if choices:
         names = [path.relative_to(folder).as_posix() for path in choices]
         listed = ", ".join(names[:12]) + (f" … ({len(names)} in all)" if len(names) > 12 else "")
         raise UsageError(f"{folder} holds checkpoints and is none: {listed}", remedy=f"choose one, as {choices[-1]}")
-    named = [path for path in sorted(folder.iterdir()) if path.name not in PARTS and _is_transformer(path)]
+    named = [path for path in sorted(folder.iterdir()) if path.name not in PARTS and is_transformer(path)]
     if len(named) == 1:
         return _Found(model_name(folder), {**own, "transformer": named[0]})
     missing = ", ".join(part for part in PARTS if part not in own)
@@ -173,10 +174,11 @@ def _in_folder(folder: Path) -> _Found:
 
 def _step(path: Path) -> tuple[bool, list[int], str]:
     """Sorts a training's checkpoints by their steps, behind other folders."""
-    return path.parent.name in _SERIES, [int(digits) for digits in re.findall(r"\d+", path.name)], path.as_posix()
+    return path.parent.name in SERIES, [int(digits) for digits in re.findall(r"\d+", path.name)], path.as_posix()
 
 
-def _is_transformer(folder: Path) -> bool:
+def is_transformer(folder: Path) -> bool:
+    """Whether a folder's ``config.json`` is that of NOVA's transformer."""
     try:
         return read_json(folder / "config.json").get("_class_name") == CLASS_NAME
     except PrerequisiteError:

@@ -191,3 +191,17 @@ def test_every_difference_of_the_manifests_is_said() -> None:
         ("sampler.settings.steps", "8", "4", ""),
     ]
     assert "sampler.settings.steps: 8 → 4" in tables.lines(comparison)
+
+
+def test_a_look_of_several_spends_its_share_alone() -> None:
+    reference, run = side("reference", right), side("run", broken, seed=9)
+    [whole] = comparing.compare(reference, [run], {"counting": 0.1}).comparisons
+    [part] = comparing.compare(reference, [run], {"counting": 0.1}, share=0.25).comparisons
+    for before, after in zip(whole.findings, part.findings, strict=True):
+        assert before.evidence is not None
+        assert after.evidence is not None
+        assert after.p_worse == pytest.approx(min(1.0, 4 * (before.p_worse or 0)))
+        assert (after.evidence.least or -math.inf) <= (before.evidence.least or -math.inf)
+        assert after.interval == before.interval
+    [none] = comparing.compare(reference, [run], {}, share=1e-6).comparisons
+    assert [finding.verdict for finding in none.findings] == [Verdict.CANNOT_TELL] * len(none.findings)
