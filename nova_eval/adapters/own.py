@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 from nova_eval.adapters.own_names import FILES
-from nova_eval.adapters.prompt_files import Entry, read_entries
+from nova_eval.adapters.prompt_files import Entry, entry_of, read_entries, sayable
 from nova_eval.adapters.suite import Suite
 from nova_eval.config import CUSTOM, BenchmarkConfig
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
@@ -63,6 +64,14 @@ def own_suite(config: BenchmarkConfig, path: Path, variant: str, load: Load) -> 
     return Chosen(suite, suite)
 
 
+def prompt_of(config: BenchmarkConfig, told: str | Mapping[str, Any], place: int) -> Prompt:
+    """The prompt that a text, or an object as ``--prompts`` takes it from JSON, is as the ``place``-th of its kind."""
+    where = f"prompt {place}"
+    entry = Entry(where, sayable(told, where)) if isinstance(told, str) else entry_of(told, where)
+    _known_tags(config, entry)
+    return _prompt(config, entry, place)
+
+
 def why_not(config: BenchmarkConfig, dimension: str, prompts: Sequence[Prompt]) -> str:
     """Why no prompt of one's own serves a dimension."""
     needs = config.dimensions[dimension].needs
@@ -82,10 +91,14 @@ def _entries(config: BenchmarkConfig, path: Path) -> list[Entry]:
     if path.suffix.lower() == ".txt" and said in config.dimensions and NAMED in config.dimensions[said].needs:
         entries = [replace(entry, tags=(said,)) for entry in entries]
     for entry in entries:
-        for tag in entry.tags or ():
-            if tag not in config.dimensions:
-                raise unknown(f"dimension of {config.name} in {entry.where}", tag, config.dimensions)
+        _known_tags(config, entry)
     return entries
+
+
+def _known_tags(config: BenchmarkConfig, entry: Entry) -> None:
+    for tag in entry.tags or ():
+        if tag not in config.dimensions:
+            raise unknown(f"dimension of {config.name} in {entry.where}", tag, config.dimensions)
 
 
 def _prompts(config: BenchmarkConfig, entries: Sequence[Entry]) -> Iterator[Prompt]:

@@ -123,7 +123,7 @@ def _table(text: str, name: str) -> Iterator[Entry]:
         raise UsageError(f"{name} has no column 'prompt'", remedy=f"its columns are {', '.join(columns[:6]) or 'none'}")
     for where, row in reading.csv_table(text, name):
         if cells := {column: cell for column, cell in row.items() if cell.strip()}:
-            yield _entry({column: _cell(column, cell, where) for column, cell in cells.items()}, where)
+            yield entry_of({column: _cell(column, cell, where) for column, cell in cells.items()}, where)
 
 
 def _cell(column: str, cell: str, where: str) -> Any:
@@ -137,24 +137,25 @@ def _json(text: str, name: str) -> Iterator[Entry]:
     if isinstance(content, list):
         for place, row in enumerate(content):
             where = f"{name}, entry {place}"
-            yield Entry(where, sayable(row, where)) if isinstance(row, str) else _entry(row, where)
+            yield Entry(where, sayable(row, where)) if isinstance(row, str) else entry_of(row, where)
     elif isinstance(content, dict):
         for file, row in content.items():
             where = f"{name}, {file!r}"
             if not PurePosixPath(file).suffix:
                 raise UsageError(f"{where} is no file name", remedy="a JSON object goes from file names to prompts")
             told = row if isinstance(row, dict) else {_TEXT[0]: row}
-            yield _entry({**told, _FILE[0]: file}, where)
+            yield entry_of({**told, _FILE[0]: file}, where)
     else:
         raise UsageError(f"{name} holds a JSON {type(content).__name__}, not prompts", remedy="it needs a list")
 
 
 def _json_lines(text: str, name: str) -> Iterator[Entry]:
     for where, row in reading.json_lines(text, name, Any):
-        yield Entry(where, sayable(row, where)) if isinstance(row, str) else _entry(row, where)
+        yield Entry(where, sayable(row, where)) if isinstance(row, str) else entry_of(row, where)
 
 
-def _entry(row: Any, where: str) -> Entry:
+def entry_of(row: Any, where: str) -> Entry:
+    """What an object, as JSON has it, says of a prompt."""
     if not isinstance(row, Mapping):
         raise UsageError(f"{where}: a {type(row).__name__} where a text or an object with 'prompt' is needed")
     known: dict[str, Any] = {}

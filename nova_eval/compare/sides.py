@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nova_eval.adapters.reduce import coverage_of
+from nova_eval.config import CUSTOM
 from nova_eval.errors import UsageError
+from nova_eval.identity import digest
 from nova_eval.protocols import Benchmark
-from nova_eval.records import Prompt, SampleKey, Score
+from nova_eval.records import Prompt, RunSummary, Sample, SampleKey, Score
 from nova_eval.runs.opening import reopen
+from nova_eval.runs.run import Run
 from nova_eval.runs.summary import rows_of
+from nova_eval.runs.summary import told as told_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,12 @@ class Side:
 def of_run(folder: Path) -> Side:
     """The side of a run's folder, finished or not. UsageError where nothing of it is scored."""
     opened = reopen(folder)
-    rows, samples = rows_of(opened)
+    return of_opened(opened, *rows_of(opened))
+
+
+def of_opened(opened: Run, rows: Sequence[Score], samples: Mapping[SampleKey, Sample]) -> Side:
+    """The same of a run, or a part of it, whose rows are read."""
+    folder = opened.store.folder
     if not any(row.decided for row in rows):
         raise UsageError(f"{folder} has no scores", remedy=f"score it first: nova-eval score {folder}")
     return Side(
@@ -54,4 +65,32 @@ def of_run(folder: Path) -> Side:
         rows=tuple(rows),
         seeds={key: samples[key].seed for key in opened.wanted if key in samples},
         digests={key: samples[key].digest for key in opened.wanted if key in samples},
+    )
+
+
+def summary_of(side: Side) -> RunSummary:
+    """What a table says of a side: as of its run, but for what sampling cost and notes on its media."""
+    told, config = side.manifest, side.benchmark.config
+    options, variant = told.get("options", {}), told["spec"]["variant"]
+    asked = tuple(options.get("metrics") or ())
+    metrics = side.benchmark.reduce(side.prompts, side.wanted, side.rows, side.scoring)
+    counts = Counter(key.prompt_id for key in side.wanted).values()
+    note = config.note_of(variant, options.get("judges", ""))
+    return RunSummary(
+        run=side.name,
+        model=side.model,
+        benchmark=config.name,
+        variant=CUSTOM if side.own else variant,
+        scoring=side.scoring,
+        samples_per_prompt=str(options.get("samples_per_prompt", "")),
+        prompts=len(side.prompts),
+        samples=len(side.digests),
+        metrics=tuple(told_of(metrics, config, side.prompts, asked, own=side.own)),
+        coverage=coverage_of(side.benchmark.rows(side.prompts, side.wanted, side.rows, side.scoring)),
+        notes=(note,) if note else (),
+        suite=0 if asked else told.get("suite", {}).get("prompts", 0),
+        per_prompt=(min(counts, default=0), max(counts, default=0)),
+        selection=digest(sorted(side.wanted)),
+        label=str(options.get("label", "")),
+        departs=tuple(map(str, told.get("departs", ()))),
     )

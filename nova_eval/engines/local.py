@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import TracebackType
+from types import ModuleType, TracebackType
 
 from nova_eval import files
 from nova_eval.engines.alarm import Late, alarm, silence
@@ -196,7 +197,7 @@ class LocalEngine:
         name = f"worker-{self._started}"
         process = context.Process(target=serve, args=(there, job, os.getpid(), name), daemon=True)
         try:
-            with _signals_later():
+            with _signals_later(), _without_main():
                 process.start()
         except OSError as error:
             raise PrerequisiteError(f"cannot start a worker process: {error}", remedy="use fewer --workers") from error
@@ -251,3 +252,14 @@ def _signals_later() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """A process started in the block does not run the caller's script again, which may have no guard against that."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nova_eval.errors import is_interrupt
+from nova_eval.errors import brief, is_interrupt
 from nova_eval.identity import canonical_json
 from nova_eval.protocols import Asking, Item, Question, Scorer, WantsSize
 from nova_eval.records import Score
@@ -33,6 +33,14 @@ def scores_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score]:
         if isinstance(error, BaseException):
             raise error
     return [score for score in found if isinstance(score, Score)]
+
+
+def rows_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score]:
+    """The scorer's row of each item, in their order; an error is its reason."""
+    return [
+        Score(item.sample.key, scorer.name, None, reason=brief(found)) if isinstance(found, BaseException) else found
+        for item, found in zip(items, outcomes_of(scorer, items, judge) if items else [], strict=True)
+    ]
 
 
 def outcomes_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score | BaseException]:

@@ -27,7 +27,7 @@ def frames_of(sampler: Sampler, prompts: Sequence[Prompt], seeds: Sequence[int])
     """
     made = _made(sampler, prompts, seeds)
     if not isinstance(made, str):
-        return [_as_frames(one, sampler.info.modality) for one in made]
+        return [as_frames(one, sampler.info.modality) for one in made]
     if len(prompts) == 1:
         return [made]
     return [frames_of(sampler, [prompt], [seed])[0] for prompt, seed in zip(prompts, seeds, strict=True)]
@@ -101,7 +101,8 @@ def _overlap(made: Sequence[Any]) -> bool:
     return len(set(spans)) < len(spans) or len(set(others)) < len(others)
 
 
-def _as_frames(made: Any, modality: str) -> Frames | str:
+def as_frames(made: Any, modality: str, who: str = "sampler returned") -> Frames | str:
+    """uint8 (T, H, W, 3) of what ``frames_of`` takes for a sample, or why it is none, which begins with ``who``."""
     if isinstance(made, list | tuple):
         pictures = [picture for part in made if (picture := _picture(part)) is not None]
         if len(made) == len(pictures) > 0 and len({picture.shape for picture in pictures}) == 1:
@@ -109,10 +110,10 @@ def _as_frames(made: Any, modality: str) -> Frames | str:
     elif (picture := _picture(made)) is not None:
         if modality == "image":
             return picture[None]
-        return f"sampler returned one picture, {_kind(made)}, where a clip is wanted"
+        return f"{who} one picture, {_kind(made)}, where a clip is wanted"
     elif isinstance(made, np.ndarray) and (made.dtype, made.ndim, made.shape[-1:]) == (np.uint8, 4, (3,)) and made.size:
         return made
-    return f"sampler returned {_kind(made)}, not uint8 (T, H, W, 3)"
+    return f"{who} {_kind(made)}, not uint8 (T, H, W, 3)"
 
 
 def _picture(made: Any) -> Frames | None:

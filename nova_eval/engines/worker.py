@@ -14,7 +14,7 @@ from typing import Any
 
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
-from nova_eval.engines.questions import outcomes_of, wanted_size
+from nova_eval.engines.questions import rows_of, wanted_size
 from nova_eval.engines.sampling import frame_rate, frames_of
 from nova_eval.engines.units import Event, Job, SampleUnit, ScorerPlan, Tell, Unit, UnitReport, Work, untold
 from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt
@@ -154,7 +154,8 @@ class Worker:
                 continue
             self._tell(Event(self._name, f"{plan.name} of {len(samples)} samples", "is at"))
             scores = [Score(s.key, plan.name, None, reason=unreadable[s.key]) for s in samples if s.key in unreadable]
-            scores += self._scores(plan, [items[s.key] for s in samples if s.key in items])
+            whole = [items[sample.key] for sample in samples if sample.key in items]
+            scores += rows_of(self._scorers[plan.name], whole, self._judge(plan.judge) if whole else None)
             by_key = {sample.key: sample for sample in samples}
             self._writer(plan).append_scores((score, by_key[score.key]) for score in scores)
             failed.update((score.key, score.reason) for score in scores if not score.decided)
@@ -192,15 +193,6 @@ class Worker:
             for name in gone:
                 del self._judges[name]
             _free()
-
-    def _scores(self, plan: ScorerPlan, items: Sequence[Item]) -> list[Score]:
-        if not items:
-            return []
-        found = outcomes_of(self._scorers[plan.name], items, self._judge(plan.judge))
-        return [
-            Score(item.sample.key, plan.name, None, reason=brief(score)) if isinstance(score, BaseException) else score
-            for item, score in zip(items, found, strict=True)
-        ]
 
     def _judge(self, name: str | None) -> Any:
         if name is None:

@@ -45,6 +45,11 @@ def to_html(table: Table, *more: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tables_of(*tables: Table) -> str:
+    """The tables alone, for a page that has a style of its own, such as a notebook."""
+    return "\n".join(line for one in tables for line in _table(one))
+
+
 def _table(table: Table) -> list[str]:
     columns, rows = table.select("page")
     notes = [f"<strong>Bold</strong>: {escape(table.strong_means)}"] if table.strong_means else []

@@ -50,7 +50,7 @@ def made(judge: str) -> AtHand:
 
     A judge that was made before, of the same files, need not be.
     """
-    _check_weights(judge)
+    check_weights(judge)
     if (known := known_judges.recall(judge)) is not None:
         return AtHand(*known)
     judge_made = JUDGES.make(judge)
@@ -61,7 +61,7 @@ def made(judge: str) -> AtHand:
 
 def named(judge: str) -> AtHand:
     """Looks whether the judge's files are here; imports nothing and reads none."""
-    _check_weights(judge)
+    check_weights(judge)
     return AtHand(None, not weights.needs(judge))
 
 
@@ -69,7 +69,8 @@ class WeightsMissing(PrerequisiteError):
     """Files of a judge are not on this machine."""
 
 
-def _check_weights(judge: str) -> None:
+def check_weights(judge: str) -> None:
+    """WeightsMissing, with the command that brings them, where a judge's files are not here."""
     if files := weights.missing(judge):
         problem, remedy = _fetching(row.name for row in files)
         raise WeightsMissing(problem, remedy=remedy)

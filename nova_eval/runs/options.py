@@ -80,7 +80,7 @@ def resolve(
     if variant_name == CUSTOM and not chosen.get("judges"):
         options["judges"] = _judges_of_own(profile, chosen, config)
     config.judges_of(variant_name, options.get("judges", ""))
-    options.setdefault("scoring", _scoring(config, variant_name, options.get("judges", "")))
+    options.setdefault("scoring", scoring_of(config, variant_name, options.get("judges", "")))
     if variant_name == CUSTOM and finished:
         options.setdefault("samples_per_prompt", THERE)
     of_profile = profile.samples_per_prompt if at_home and not finished else None
@@ -148,7 +148,7 @@ def _of_profile(profile: Profile, chosen: Mapping[str, Any]) -> bool:
     return _sampler_name(profile, chosen)[0] in (profile.sampler["name"], *_EMBEDDED)
 
 
-def _scoring(config: BenchmarkConfig, variant: str, judges: str) -> str:
+def scoring_of(config: BenchmarkConfig, variant: str, judges: str) -> str:
     """The variant's scoring; under other judges that of the first variant they are meant for."""
     own_judges = config.variants[variant].judges
     meant = (v.scoring for v in config.variants.values() if v.judges == judges)
@@ -165,9 +165,15 @@ def _sampler_spec(
     explicit = {key.removeprefix("sampler."): value for key, value in chosen.items() if key.startswith("sampler.")}
     explicit.pop("name", None)
     name, argument = _sampler_name(profile, chosen)
-    maker = SAMPLERS.get(name)
-    known = settings_of(maker)
+    known = settings_of(SAMPLERS.get(name))
     usual = usual_settings(name, known, profile, config, own_names=own_names)
+    return spec_of(name, argument, explicit, usual)
+
+
+def spec_of(name: str, argument: str, explicit: Mapping[str, Any], usual: Mapping[str, Any]) -> SamplerSpec:
+    """A sampler with all that it is told, in the types that it declares. UsageError for what it does not take."""
+    maker, explicit = SAMPLERS.get(name), dict(explicit)
+    known = settings_of(maker)
     if argument:
         first = next(iter(known), None)
         if first is None or "text" not in known[first].form:

@@ -12,10 +12,10 @@ from nova_eval import environment
 from nova_eval.adapters.own import why_not
 from nova_eval.adapters.reduce import coverage_of
 from nova_eval.adapters.rule import RATE_IS, count
-from nova_eval.config import CUSTOM
+from nova_eval.config import CUSTOM, BenchmarkConfig
 from nova_eval.identity import digest
 from nova_eval.plan import share
-from nova_eval.records import Latency, Metric, RunSummary, Sample, SampleKey, Score
+from nova_eval.records import Latency, Metric, Prompt, RunSummary, Sample, SampleKey, Score
 from nova_eval.runs.part import serving
 from nova_eval.runs.run import Run
 
@@ -43,10 +43,7 @@ def summarise(opened: Run) -> Outcome:
     scoring = opened.options.scoring
     counted = opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)
     metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)
-    if opened.options.metrics:
-        metrics = [metric for metric in metrics if metric.name in opened.options.metrics]
-    if opened.own:
-        metrics = [_of_own(opened, metric) for metric in metrics]
+    metrics = told(metrics, opened.config, opened.prompts, opened.options.metrics, own=opened.own)
     note = opened.config.note_of(opened.spec.variant, opened.options.judges)
     own_notes = opened.suite_facts.get("notes", ()) if opened.own else ()
     there = [samples[key] for key in opened.wanted if key in samples]
@@ -81,12 +78,20 @@ def clips_of(opened: Run, outcome: Outcome) -> Table:
     return clip_table(opened.config, opened.prompts, opened.wanted, outcome.samples, outcome.counted)
 
 
-def _of_own(opened: Run, metric: Metric) -> Metric:
-    """Own prompts make no composite, and a dimension that none of them serves says why."""
-    if metric.name in opened.config.composites:
+def told(
+    metrics: Sequence[Metric], config: BenchmarkConfig, prompts: Sequence[Prompt], asked: Sequence[str], *, own: bool
+) -> list[Metric]:
+    """Those that were asked for, all without any; prompts of one's ``own`` make no composite."""
+    kept = [metric for metric in metrics if not asked or metric.name in asked]
+    return [_of_own(metric, config, prompts) for metric in kept] if own else kept
+
+
+def _of_own(metric: Metric, config: BenchmarkConfig, prompts: Sequence[Prompt]) -> Metric:
+    """A dimension that none of the prompts serves says why."""
+    if metric.name in config.composites:
         return replace(metric, value=None, interval=None, reason="prompts of one's own have no total")
-    if metric.value is None and not metric.unscored and metric.name in opened.config.dimensions:
-        return replace(metric, reason=why_not(opened.config, metric.name, opened.prompts))
+    if metric.value is None and not metric.unscored and metric.name in config.dimensions:
+        return replace(metric, reason=why_not(config, metric.name, prompts))
     return metric
 
 

@@ -1,0 +1,1 @@
+"""What ``nova_eval`` offers to Python: runs, their numbers as data frames, comparisons, scores of frames in memory."""
