@@ -401,13 +401,14 @@ class Benchmark(Protocol):
     def rows(
         self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
     ) -> list[Score]:
-        """What the metrics are made of and coverage counts, from the scorers' rows: undecided ones say why."""
+        """What the metrics are made of and coverage counts, from the scorers' rows: undecided ones say why.
+
+        Independent of the order of ``scores``. They are what ``reduce`` takes, and no ``scores`` any more.
+        """
         ...
 
-    def reduce(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
-    ) -> list[Metric]:
-        """Metrics over the wanted samples, composites last. Pure, and independent of the order of ``scores``."""
+    def reduce(self, rows: Sequence[Score], scoring: str) -> list[Metric]:
+        """Metrics of what ``rows`` gave, composites last. Pure."""
         ...
 
     def result_files(self, results: OfficialResults) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from nova_eval.adapters.intervals import FEWEST_PROMPTS, UNBOUNDED, Spread, combined, limits, spread_of
 from nova_eval.identity import canonical_json
+from nova_eval.protocols import Benchmark
 from nova_eval.records import Coverage, Interval, Metric, Missing, Prompt, SampleKey, Score
 
 NOT_SCORED = "not scored yet"
@@ -45,7 +46,7 @@ def pairs_of(
     names = {prompt.id: names_of(prompt) for prompt in prompts}
     for key in wanted:
         for name in names.get(key[0], ()):
-            yield SampleKey(*key), name
+            yield key, name
 
 
 def complete(pairs: Iterable[tuple[SampleKey, str]], scores: Iterable[Score]) -> list[Score]:
@@ -55,14 +56,24 @@ def complete(pairs: Iterable[tuple[SampleKey, str]], scores: Iterable[Score]) ->
     """
     found: dict[tuple[SampleKey, str], Score] = {}
     for score in scores:
-        pair = (SampleKey(*score.key), score.metric)
+        pair = (score.key, score.metric)
         other = found.get(pair)
         if other is None or _rank(score) < _rank(other):
             found[pair] = score
     return [
-        found.get((key, metric)) or Score(key, metric, None, reason=NOT_SCORED)
-        for key, metric in dict.fromkeys((SampleKey(*key), metric) for key, metric in pairs)
+        found.get((key, metric)) or Score(key, metric, None, reason=NOT_SCORED) for key, metric in dict.fromkeys(pairs)
     ]
+
+
+def reduced(
+    benchmark: Benchmark,
+    prompts: Sequence[Prompt],
+    wanted: Sequence[SampleKey],
+    scores: Iterable[Score],
+    scoring: str = "official",
+) -> list[Metric]:
+    """The metrics of a benchmark over the wanted samples, from the scorers' rows in whatever order."""
+    return benchmark.reduce(benchmark.rows(prompts, wanted, scores, scoring), scoring)
 
 
 def estimate(rows: Sequence[Score], bounds: tuple[float, float] = UNBOUNDED) -> Estimate:

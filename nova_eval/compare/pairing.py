@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from nova_eval.adapters.compose import formula
+from nova_eval.adapters.reduce import reduced
 from nova_eval.compare.sides import Side
 from nova_eval.errors import UsageError
 from nova_eval.records import Metric, Prompt, SampleKey, Score
@@ -64,7 +65,7 @@ def paired(reference: Side, run: Side) -> Pairing:
     sides, missing = _masked(reference, run, set(wanted))
     benchmark = reference.benchmark
     metrics = [
-        {m.name: m for m in benchmark.reduce(prompts, wanted, rows, side.scoring)}
+        {m.name: m for m in reduced(benchmark, prompts, wanted, rows, side.scoring)}
         for side, rows in zip((reference, run), sides, strict=True)
     ]
     known = benchmark.config.metrics

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 
 from nova_eval import files, reading
 from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.reduce import reduced
 from nova_eval.compare.sides import Side, of_run
 from nova_eval.errors import CorruptStoreError, NovaEvalError, UsageError
 from nova_eval.identity import canonical_json, digest
@@ -188,6 +189,6 @@ def _bytes(digest_: str | None) -> bytes | None:
 def _metrics(side: Side) -> list[Metric] | None:
     """``None`` where the benchmark cannot do without what was left out."""
     try:
-        return side.benchmark.reduce(side.prompts, side.wanted, side.rows, side.scoring)
+        return reduced(side.benchmark, side.prompts, side.wanted, side.rows, side.scoring)
     except (KeyError, TypeError, ValueError):
         return None

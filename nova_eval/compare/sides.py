@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nova_eval.adapters.reduce import coverage_of
+from nova_eval.adapters.reduce import coverage_of, reduced
 from nova_eval.config import CUSTOM
 from nova_eval.errors import UsageError
 from nova_eval.identity import digest
@@ -73,7 +73,7 @@ def summary_of(side: Side) -> RunSummary:
     told, config = side.manifest, side.benchmark.config
     options, variant = told.get("options", {}), told["spec"]["variant"]
     asked = tuple(options.get("metrics") or ())
-    metrics = side.benchmark.reduce(side.prompts, side.wanted, side.rows, side.scoring)
+    metrics = reduced(side.benchmark, side.prompts, side.wanted, side.rows, side.scoring)
     counts = Counter(key.prompt_id for key in side.wanted).values()
     note = config.note_of(variant, options.get("judges", ""))
     return RunSummary(

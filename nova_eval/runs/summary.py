@@ -42,7 +42,7 @@ def summarise(opened: Run) -> Outcome:
     rows, samples = rows_of(opened)
     scoring = opened.options.scoring
     counted = opened.benchmark.rows(opened.prompts, opened.wanted, rows, scoring)
-    metrics = opened.benchmark.reduce(opened.prompts, opened.wanted, rows, scoring)
+    metrics = opened.benchmark.reduce(counted, scoring)
     metrics = told(metrics, opened.config, opened.prompts, opened.options.metrics, own=opened.own)
     note = opened.config.note_of(opened.spec.variant, opened.options.judges)
     own_notes = opened.suite_facts.get("notes", ()) if opened.own else ()
@@ -67,7 +67,8 @@ def summarise(opened: Run) -> Outcome:
         label=opened.options.label,
         departs=opened.departs,
     )
-    own = opened.benchmark.rows(opened.prompts, share(opened.wanted, opened.options), rows, scoring)
+    mine = share(opened.wanted, opened.options)
+    own = counted if len(mine) == len(opened.wanted) else opened.benchmark.rows(opened.prompts, mine, rows, scoring)
     return Outcome(summary, tuple(rows), tuple(counted), samples, coverage_of(own).unscored)
 
 

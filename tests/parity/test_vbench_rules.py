@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nova_eval.adapters.reduce import reduced
 from nova_eval.adapters.vbench import OFFICIAL, VBench
 from nova_eval.adapters.vbench.results import official_record
 from nova_eval.checks.parity.items import frames
@@ -147,7 +148,7 @@ def check(kit: SimpleNamespace, dimension: str, case: dict[str, Any], items: lis
     tolerance = kit.tolerance[dimension]
     for row, expected in zip(rows, case["video_scores"], strict=True):
         assert official_record(row)["video_results"] == pytest.approx(expected, abs=tolerance["video_score"], rel=0)
-    metrics = VBench().reduce([items[0].prompt], [one.sample.key for one in items], rows)
+    metrics = reduced(VBench(), [items[0].prompt], [one.sample.key for one in items], rows)
     value = next(metric.value for metric in metrics if metric.name == dimension)
     assert value == pytest.approx(case["dimension_score"], abs=tolerance["dimension_score"], rel=0)
 

@@ -69,14 +69,11 @@ class DPGBench:
         asked = {OVERALL, *CATEGORIES}
         return pairs_of(prompts, wanted, lambda prompt: () if asked.isdisjoint(prompt.tags) else (OVERALL,))
 
-    def reduce(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
-    ) -> list[Metric]:
+    def reduce(self, rows: Sequence[Score], scoring: str = "official") -> list[Metric]:
         """Broad categories, detailed ones, then ``overall``; fractions.
 
         ``overall`` is the mean over images. Categories pool the questions of all prompts and are no parts of it.
         """
-        rows = self.rows(prompts, wanted, scores)
         looked_at, answers = (_last_of_each(rows), "answers") if scoring == "official" else (rows, "counted")
         broad = _pooled(looked_at, answers, broad_category)
         detailed = _pooled(looked_at, answers, lambda category: f"{DETAILED}{category}")

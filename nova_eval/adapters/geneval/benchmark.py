@@ -54,15 +54,12 @@ class GenEval:
         """Every (sample, task) pair; a prompt serves one task."""
         return pairs_of(prompts, wanted, lambda prompt: [task for task in self.tasks if task in prompt.tags])
 
-    def reduce(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
-    ) -> list[Metric]:
+    def reduce(self, rows: Sequence[Score], scoring: str = "official") -> list[Metric]:
         """The tasks, the share of correct images and of prompts with a correct image, and ``overall``.
 
         A task is the mean over its images. ``overall`` is the mean over *tasks* whatever their number of images, and is
         stated only when every image of every task is decided.
         """
-        rows = self.rows(prompts, wanted, scores, scoring)
         metrics = metrics_of(self.config, rows)
         whole = [metric(IMAGES, estimate(rows, FRACTION)), metric(PROMPTS, estimate(_best_by_prompt(rows), FRACTION))]
         return [*metrics[: len(self.tasks)], *whole, *metrics[len(self.tasks) :]]

@@ -115,11 +115,9 @@ class T2ICompBench:
         """Every (sample, scorer) pair that the metrics need; complex prompts need two or three."""
         return pairs_of(prompts, wanted, _needed)
 
-    def reduce(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
-    ) -> list[Metric]:
+    def reduce(self, rows: Sequence[Score], scoring: str = "official") -> list[Metric]:
         """Eight categories, each the mean over its images as a fraction. The benchmark has no overall score."""
-        return metrics_of(self.config, self.rows(prompts, wanted, scores))
+        return metrics_of(self.config, rows)
 
     def rows(
         self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"

@@ -110,14 +110,12 @@ class VBench:
                     if name == static.DIMENSION and len(keys) > static.KEPT_STATIC_CLIPS:
                         yield key, static.FILTER
 
-    def reduce(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
-    ) -> list[Metric]:
+    def reduce(self, rows: Sequence[Score], scoring: str = "official") -> list[Metric]:
         """Sixteen dimensions, then quality, semantic and total, all as fractions.
 
         A dimension is the mean over what is scored; a composite is stated only when nothing in it is unscored.
         """
-        return metrics_of(self.config, self.rows(prompts, wanted, scores, scoring))
+        return metrics_of(self.config, rows)
 
     def rows(
         self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str = "official"
@@ -146,6 +144,6 @@ def _by_prompt(prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterat
     keys: dict[str, dict[SampleKey, None]] = {prompt.id: {} for prompt in prompts}
     for key in wanted:
         if key[0] in keys:
-            keys[key[0]][SampleKey(*key)] = None
+            keys[key[0]][key] = None
     for prompt in prompts:
         yield prompt, list(keys[prompt.id])

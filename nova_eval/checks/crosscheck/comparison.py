@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nova_eval.adapters.reduce import reduced
 from nova_eval.adapters.vbench import VBench
 from nova_eval.adapters.vbench.results import official_record
 from nova_eval.checks.crosscheck.official import OfficialAnswer
@@ -151,7 +152,7 @@ def _difference(ours: float | None, theirs: float | None) -> float:
 
 def _score(dimension: str, prompts: Sequence[Prompt], rows: Sequence[Score]) -> float | None:
     wanted: list[SampleKey] = [row.key for row in rows]
-    return next(metric.value for metric in VBench().reduce(prompts, wanted, rows) if metric.name == dimension)
+    return next(metric.value for metric in reduced(VBench(), prompts, wanted, rows) if metric.name == dimension)
 
 
 def _finite(number: float) -> float | None:

@@ -50,10 +50,8 @@ class Example:
     ) -> list[Score]:
         return complete(self.pairs(prompts, wanted), scores)
 
-    def reduce(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
-    ) -> list[Metric]:
-        return metrics_of(self.config, self.rows(prompts, wanted, scores, scoring))
+    def reduce(self, rows: Sequence[Score], scoring: str) -> list[Metric]:
+        return metrics_of(self.config, rows)
 
     def result_files(self, results: OfficialResults) -> Mapping[str, str]:
         lines = [f"{results.paths[row.key]} {row.metric} {row.value}\n" for row in results.counted]

@@ -10,6 +10,7 @@ import pytest
 from attacks import ATTACKS
 
 from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.reduce import reduced
 from nova_eval.adapters.selection import select
 from nova_eval.engines.questions import scores_of
 from nova_eval.judges import JUDGES
@@ -49,7 +50,7 @@ def values(name: str, corruption: str = "none") -> dict[str, float]:
     for key, rule in benchmark.pairs(prompts, wanted):
         rows += scores_of(rules[rule], [items[key.prompt_id]], made[rules[rule].role])
     assert all(row.value is not None for row in rows)
-    return {metric.name: metric.value for metric in benchmark.reduce(prompts, wanted, rows, "corrected")}
+    return {metric.name: metric.value for metric in reduced(benchmark, prompts, wanted, rows, "corrected")}
 
 
 @pytest.mark.parametrize(("benchmark", "dimension"), DIMENSIONS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nova_eval.adapters.reduce import reduced
 from nova_eval.adapters.vbench.benchmark import VBench
 from nova_eval.checks.parity.compare import difference, listening
 from nova_eval.checks.parity.items import frames, item
@@ -155,7 +156,7 @@ def _answers(bench: Bench, name: str, case: Mapping[str, Any]) -> Iterator[Answe
     for row, expected in zip(rows, case["video_scores"], strict=True):
         decided = float(expected) if isinstance(expected, bool) else expected
         yield Answered("video_score", decided, dimension.video_score(row))
-    metrics = _VBENCH.reduce(prompts, [row.key for row in rows], rows)
+    metrics = reduced(_VBENCH, prompts, [row.key for row in rows], rows)
     found = next(metric for metric in metrics if metric.name == name)
     yield Answered("dimension_score", case["dimension_score"], None if found.unscored else found.value)
 

@@ -14,6 +14,7 @@ from nova_eval.adapters.dpg_bench.names import item_of
 from nova_eval.adapters.dpg_bench.prompts import DETAILED, ITEM, OVERALL
 from nova_eval.adapters.dpg_bench.questions import read_table
 from nova_eval.adapters.dpg_bench.tiles import tiles
+from nova_eval.adapters.reduce import reduced
 from nova_eval.checks.parity.items import frames, number_of, numbered
 from nova_eval.checks.parity.rules.sections import Case, Rules, figures, named, recorded_judge
 from nova_eval.engines.questions import scores_of
@@ -51,7 +52,7 @@ def _run(entry: Mapping[str, Any]) -> dict[str, Any]:
     if benchmark.table.official_reader_stops:
         return {"error": "the official reader stops"}
     every = [row for found in rows.values() for row in found]
-    metrics = benchmark.reduce(list(prompts.values()), [row.key for row in every], every)
+    metrics = reduced(benchmark, list(prompts.values()), [row.key for row in every], every)
     done = {name: found for name, found in rows.items() if found[0].value is not None}
     answered = {
         "images": {name: _picture(found) for name, found in done.items()},

@@ -22,6 +22,7 @@ from nova_eval.adapters.geneval.prompts import (
     prompt_file,
 )
 from nova_eval.adapters.geneval.results import summary_text
+from nova_eval.adapters.reduce import reduced
 from nova_eval.adapters.rule import Rule
 from nova_eval.checks.parity.items import item, numbered
 from nova_eval.checks.parity.rules.sections import Case, Rules, named, recorded_judge
@@ -94,7 +95,7 @@ def _summarised(recorded: Sequence[tuple[str, str, bool]]) -> dict[str, Any]:
         index = samples[prompt.id] = samples.get(prompt.id, -1) + 1
         rows.append(Score(SampleKey(prompt.id, index), tag, float(correct)))
     tasks = tuple(dict.fromkeys(tag for tag, _, _ in recorded))
-    metrics = GenEval(tasks).reduce(list(prompts.values()), [row.key for row in rows], rows)
+    metrics = reduced(GenEval(tasks), list(prompts.values()), [row.key for row in rows], rows)
     by_name = {metric.name: metric for metric in metrics}
     return {
         "images": by_name[IMAGES].samples,

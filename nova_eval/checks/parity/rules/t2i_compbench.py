@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nova_eval.adapters.reduce import reduced
 from nova_eval.adapters.rule import Rule
 from nova_eval.adapters.t2i_compbench.attributes import OFFICIAL_QUESTIONS, model_text, questions
 from nova_eval.adapters.t2i_compbench.benchmark import T2ICompBench, official
@@ -70,7 +71,7 @@ def _summary(name: str, text: str, answers: Sequence[float]) -> list[str | float
 def _mean(name: str, answers: Sequence[float]) -> float | None:
     prompts = [Prompt(f"case/{place:04d}", "", (name,)) for place in range(len(answers))]
     rows = [Score(SampleKey(p.id, 0), name, float(value)) for p, value in zip(prompts, answers, strict=True)]
-    metrics = T2ICompBench(Parses()).reduce(prompts, [row.key for row in rows], rows)
+    metrics = reduced(T2ICompBench(Parses()), prompts, [row.key for row in rows], rows)
     return next(metric.value for metric in metrics if metric.name == name)
 
 
@@ -170,7 +171,7 @@ def _with_figures(expected: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reduced(metric: str, items: Sequence[Item], rows: Sequence[Score]) -> float | None:
     prompts = [item.prompt for item in items]
-    metrics = T2ICompBench(Parses()).reduce(prompts, [item.sample.key for item in items], rows)
+    metrics = reduced(T2ICompBench(Parses()), prompts, [item.sample.key for item in items], rows)
     return next(found.value for found in metrics if found.name == metric)
 
 
@@ -197,7 +198,7 @@ def _together(entry: Mapping[str, Any]) -> dict[str, Any]:
     ]
     benchmark = T2ICompBench(Parses())
     together = {row.key: row.value for row in benchmark.rows(prompts, wanted, rows)}
-    mean = next(m.value for m in benchmark.reduce(prompts, wanted, rows) if m.name == "complex")
+    mean = next(m.value for m in reduced(benchmark, prompts, wanted, rows) if m.name == "complex")
     return {"answers": [together[key] for key in wanted], "score_text": figures(f"score avg:{mean}")}
 
 

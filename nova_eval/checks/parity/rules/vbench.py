@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nova_eval.adapters.reduce import reduced
 from nova_eval.adapters.rule import Rule
 from nova_eval.adapters.vbench.benchmark import OFFICIAL, VBench
 from nova_eval.adapters.vbench.final import official_final_score, official_submission
@@ -37,7 +38,7 @@ def decide(rule: Rule, items: Sequence[Item], judge: Any) -> dict[str, Any]:
     """What the official function returns, from our scorer and our reducer: the score, and a record of each video."""
     prompts = list({one.prompt.id: one.prompt for one in items}.values())
     rows = scores_of(rule, items, judge)
-    metric = next(m for m in _VBENCH.reduce(prompts, [one.sample.key for one in items], rows) if m.name == rule.name)
+    metric = next(m for m in reduced(_VBENCH, prompts, [one.sample.key for one in items], rows) if m.name == rule.name)
     records = [None if row.value is None else official_record(row) for row in rows if row.weight > 0]
     return {"score": metric.value, "videos": records, "debug": [_debug(row) for row in rows]}
 
@@ -169,7 +170,7 @@ def _check_reducer(raw: Mapping[str, float], answer: Mapping[str, Any]) -> None:
     prompt = Prompt("case/0000", "", tuple(_VBENCH.dimensions))
     key = SampleKey(prompt.id, 0)
     rows = [Score(key, name, float(raw[name])) for name in _VBENCH.dimensions]
-    for metric in _VBENCH.reduce([prompt], [key], rows)[-3:]:
+    for metric in reduced(_VBENCH, [prompt], [key], rows)[-3:]:
         if metric.value is None or abs(metric.value - answer[metric.name]) > TOLERANCE:
             raise AssertionError(f"reduce says {metric.name} {metric.value}, the formula {answer[metric.name]}")
 

@@ -28,7 +28,7 @@ from nova_eval.adapters.dpg_bench.questions import (
     read_table,
 )
 from nova_eval.adapters.dpg_bench.tiles import tiles
-from nova_eval.adapters.reduce import coverage_of
+from nova_eval.adapters.reduce import coverage_of, reduced
 from nova_eval.adapters.rule import Rule
 from nova_eval.config import facts_of
 from nova_eval.engines.questions import scores_of
@@ -234,10 +234,10 @@ class TestCategories:
 
     def test_official_ones_are_of_the_last_image_before_zeroing_corrected_of_all_after(self) -> None:
         rows = [answered(self.KEYS[0], [1, 1, 1]), answered(self.KEYS[1], [0, 1, 1], [0, 0, 0])]
-        official = named(DPGBench(TABLE).reduce([self.PROMPT], self.KEYS, rows))
+        official = named(reduced(DPGBench(TABLE), [self.PROMPT], self.KEYS, rows))
         assert (official["entity"].value, official["attribute"].value) == (0.5, 1.0)
         assert (official[f"{DETAILED}entity - part"].value, official[f"{DETAILED}entity - whole"].value) == (1.0, 0.0)
-        corrected = named(DPGBench(TABLE).reduce([self.PROMPT], self.KEYS, rows, "corrected"))
+        corrected = named(reduced(DPGBench(TABLE), [self.PROMPT], self.KEYS, rows, "corrected"))
         assert (corrected["entity"].value, corrected["attribute"].value) == (0.5, 0.5)
         assert official[OVERALL].value == corrected[OVERALL].value == 0.5
         assert official["relation"].reason == "no prompt of this run serves it"
@@ -246,25 +246,25 @@ class TestCategories:
         prompts = [Prompt(f"t/{name}", "", (*CATEGORIES, OVERALL)) for name in "ab"]
         keys = [SampleKey(prompt.id, 0) for prompt in prompts]
         rows = [answered(keys[0], [1, 0, 1]), answered(keys[1], [1])]
-        metrics = named(DPGBench(TABLE).reduce(prompts, keys, rows))
+        metrics = named(reduced(DPGBench(TABLE), prompts, keys, rows))
         assert metrics["entity"].value == pytest.approx(2 / 3, abs=1e-15)
         assert metrics[OVERALL].value == pytest.approx((2 / 3 + 1) / 2, abs=1e-15)
         assert list(metrics)[-1] == OVERALL
 
     def test_what_is_undecided_lowers_coverage_of_every_category(self) -> None:
-        metrics = named(DPGBench(TABLE).reduce([self.PROMPT], self.KEYS, [answered(self.KEYS[0], [1])]))
+        metrics = named(reduced(DPGBench(TABLE), [self.PROMPT], self.KEYS, [answered(self.KEYS[0], [1])]))
         assert {metrics[name].unscored for name in (*CATEGORIES, OVERALL)} == {1}
         assert coverage_of(DPGBench(TABLE).rows([self.PROMPT], self.KEYS, [])).unscored == 2
 
     def test_a_dropped_image_costs_nothing_officially(self) -> None:
         rows = [answered(self.KEYS[0], [1, 0]), Score(self.KEYS[1], OVERALL, None, 0.0, "dropped")]
-        metric = named(DPGBench(TABLE).reduce([self.PROMPT], self.KEYS, rows))[OVERALL]
+        metric = named(reduced(DPGBench(TABLE), [self.PROMPT], self.KEYS, rows))[OVERALL]
         assert (metric.value, metric.excluded, metric.unscored) == (0.5, 1, 0)
 
     def test_order_does_not_matter(self) -> None:
         rows = [answered(self.KEYS[0], [1, 0, 1]), answered(self.KEYS[1], [0, 1, 1])]
-        expected = DPGBench(TABLE).reduce([self.PROMPT], self.KEYS, rows)
-        assert DPGBench(TABLE).reduce([self.PROMPT], self.KEYS[::-1], rows[::-1]) == expected
+        expected = reduced(DPGBench(TABLE), [self.PROMPT], self.KEYS, rows)
+        assert reduced(DPGBench(TABLE), [self.PROMPT], self.KEYS[::-1], rows[::-1]) == expected
 
     def test_every_image_is_asked_once_whatever_is_wanted(self) -> None:
         entity_only = Prompt("t/a", "", ("entity",))

@@ -14,7 +14,7 @@ from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.geneval import OFFICIAL, GenEval
 from nova_eval.adapters.geneval.names import official_metadata, official_name
 from nova_eval.adapters.geneval.prompts import TASKS, prompts
-from nova_eval.adapters.reduce import coverage_of
+from nova_eval.adapters.reduce import coverage_of, reduced
 from nova_eval.config import BenchmarkConfig
 from nova_eval.engines.questions import scores_of
 from nova_eval.errors import UsageError
@@ -74,7 +74,7 @@ class TestOverall:
     def test_tasks_weigh_the_same_whatever_their_size(self) -> None:
         made, wanted = suite()
         rows = [Score(key, key.prompt_id[2:-2], float(key.prompt_id.endswith("_0"))) for key in wanted]
-        metrics = named(GENEVAL.reduce(made, wanted, rows))
+        metrics = named(reduced(GENEVAL, made, wanted, rows))
         expected = [1 / (place + 2) for place in range(6)]
         assert [metrics[task].value for task in TASKS] == pytest.approx(expected, abs=1e-15)
         assert metrics["overall"].value == pytest.approx(sum(expected) / 6, abs=1e-15)
@@ -84,7 +84,7 @@ class TestOverall:
     def test_it_is_not_stated_before_every_image_is_decided(self) -> None:
         made, wanted = suite()
         rows = [Score(key, key.prompt_id[2:-2], 1.0) for key in wanted[1:]]
-        metrics = named(GENEVAL.reduce(made, wanted, rows))
+        metrics = named(reduced(GENEVAL, made, wanted, rows))
         assert metrics["overall"].value is None
         assert "single_object" in metrics["overall"].reason
         assert (metrics["single_object"].value, metrics["single_object"].unscored) == (1.0, 1)
@@ -92,7 +92,7 @@ class TestOverall:
 
     def test_it_is_not_stated_without_a_task(self) -> None:
         made, wanted = [Prompt("t/a", "", ("colors",))], [SampleKey("t/a", 0)]
-        metrics = named(GENEVAL.reduce(made, wanted, [Score(wanted[0], "colors", 1.0)]))
+        metrics = named(reduced(GENEVAL, made, wanted, [Score(wanted[0], "colors", 1.0)]))
         assert metrics["overall"].value is None
         assert metrics["colors"].value == 1.0
 
@@ -101,18 +101,18 @@ class TestOverall:
         wanted = [SampleKey(prompt.id, index) for prompt in made for index in range(2)]
         values = (0.0, 1.0, 0.0, 0.0, 0.0, None)
         rows = [Score(key, "colors", value, reason="torn") for key, value in zip(wanted, values, strict=True)]
-        metric = named(GENEVAL.reduce(made, wanted, rows))["correct_prompts"]
+        metric = named(reduced(GENEVAL, made, wanted, rows))["correct_prompts"]
         assert (metric.value, metric.prompts, metric.unscored) == (0.5, 2, 1)
 
     def test_metrics_do_not_depend_on_the_order_of_anything(self) -> None:
         made, wanted = suite(3)
         values = np.random.default_rng(1).integers(0, 2, len(wanted))
         rows = [Score(key, key.prompt_id[2:-2], float(v)) for key, v in zip(wanted, values, strict=True)]
-        expected = GENEVAL.reduce(made, wanted, rows)
+        expected = reduced(GENEVAL, made, wanted, rows)
         for seed in range(4):
             for order in (made, wanted, rows):
                 random.Random(seed).shuffle(order)
-            assert GENEVAL.reduce(made, wanted, [*rows, *rows[:5]]) == expected
+            assert reduced(GENEVAL, made, wanted, [*rows, *rows[:5]]) == expected
 
 
 class TestConfiguration:

@@ -12,7 +12,7 @@ import pytest
 from metrics_by_name import named
 
 from nova_eval.adapters import load_benchmark
-from nova_eval.adapters.reduce import coverage_of
+from nova_eval.adapters.reduce import coverage_of, reduced
 from nova_eval.adapters.t2i_compbench import T2ICompBench
 from nova_eval.adapters.t2i_compbench.numeracy import read_counts
 from nova_eval.adapters.t2i_compbench.parses import Parses, load_parses, write_parses
@@ -45,7 +45,7 @@ class TestComplex:
         }
         together = {row.key.prompt_id: row.value for row in BENCHMARK.rows(PROMPTS, WANTED, self.rows())}
         assert together == {"t/s": 0.75, "t/a": 0.375, "t/b": pytest.approx(1.75 / 3, abs=1e-15)}
-        metric = named(BENCHMARK.reduce(PROMPTS, WANTED, self.rows()))["complex"]
+        metric = named(reduced(BENCHMARK, PROMPTS, WANTED, self.rows()))["complex"]
         assert (metric.samples, metric.unscored) == (3, 0)
 
     def test_an_image_waits_for_all_its_parts(self) -> None:
@@ -67,11 +67,11 @@ class TestComplex:
         assert complex_kind("a dog sleeps", *lists) == "both"
 
     def test_order_does_not_matter(self) -> None:
-        expected = BENCHMARK.reduce(PROMPTS, WANTED, self.rows())
+        expected = reduced(BENCHMARK, PROMPTS, WANTED, self.rows())
         rows = self.rows()
         for seed in range(4):
             random.Random(seed).shuffle(rows)
-            assert BENCHMARK.reduce(PROMPTS, WANTED, [*rows, rows[0]]) == expected
+            assert reduced(BENCHMARK, PROMPTS, WANTED, [*rows, rows[0]]) == expected
 
 
 class TestParses:

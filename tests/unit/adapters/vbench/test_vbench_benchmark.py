@@ -10,7 +10,7 @@ import pytest
 from metrics_by_name import named
 
 from nova_eval.adapters.compose import normalised
-from nova_eval.adapters.reduce import coverage_of
+from nova_eval.adapters.reduce import coverage_of, reduced
 from nova_eval.adapters.vbench import VBench
 from nova_eval.adapters.vbench.final import official_final_score, official_submission
 from nova_eval.adapters.vbench.results import official_record
@@ -46,7 +46,7 @@ def rows_of(prompts: list[Prompt], wanted: list[SampleKey], value: Any) -> list[
 class TestFinalScore:
     def test_published_figures_give_the_published_composites(self) -> None:
         prompts, wanted = suite()
-        metrics = named(VBENCH.reduce(prompts, wanted, rows_of(prompts, wanted, lambda key, tag: PUBLISHED[tag])))
+        metrics = named(reduced(VBENCH, prompts, wanted, rows_of(prompts, wanted, lambda key, tag: PUBLISHED[tag])))
         assert list(metrics) == [*NAMES, "quality", "semantic", "total"]
         assert metrics["quality"].value == pytest.approx(0.8157855500891666, abs=1e-14)
         assert metrics["semantic"].value == pytest.approx(0.7015467095231603, abs=1e-14)
@@ -65,7 +65,7 @@ class TestFinalScore:
         assert final.weighted["motion_smoothness"] == pytest.approx(-2.4219554, abs=1e-6)
         prompts, wanted = suite()
         rows = [row for row in rows_of(prompts, wanted, lambda key, tag: 0.5) if row.metric != "motion_smoothness"]
-        metrics = named(VBENCH.reduce(prompts, wanted, rows))
+        metrics = named(reduced(VBENCH, prompts, wanted, rows))
         assert metrics["motion_smoothness"].value is None
         assert metrics["motion_smoothness"].reason == "6 unscored: not scored yet"
         assert metrics["quality"].value is None
@@ -77,7 +77,7 @@ class TestFinalScore:
         prompts, wanted = suite()
         rows = rows_of(prompts, wanted, lambda key, tag: 0.5)
         rows[-1] = Score(rows[-1].key, rows[-1].metric, None, reason="the file is empty")
-        metrics = named(VBENCH.reduce(prompts, wanted, rows))
+        metrics = named(reduced(VBENCH, prompts, wanted, rows))
         last = metrics["overall_consistency"]
         assert (last.value, last.samples, last.unscored) == (0.5, 5, 1)
         assert metrics["semantic"].value is None
@@ -86,7 +86,7 @@ class TestFinalScore:
 
     def test_a_dimension_without_prompts_says_so(self) -> None:
         prompts = [Prompt("t/0", "", ("color",))]
-        metrics = named(VBENCH.reduce(prompts, [SampleKey("t/0", 0)], [Score(SampleKey("t/0", 0), "color", 0.5)]))
+        metrics = named(reduced(VBENCH, prompts, [SampleKey("t/0", 0)], [Score(SampleKey("t/0", 0), "color", 0.5)]))
         assert metrics["color"].value == 0.5
         assert metrics["scene"].reason == "no prompt of this run serves it"
         assert "scene" in metrics["total"].reason
@@ -94,7 +94,7 @@ class TestFinalScore:
     def test_a_dimension_that_the_rule_leaves_out_entirely_has_no_value(self) -> None:
         key = SampleKey("t/0", 0)
         rows = [Score(key, "color", None, weight=0.0, reason="no frame names a color of the object")]
-        color = named(VBENCH.reduce([Prompt("t/0", "", ("color",))], [key], rows))["color"]
+        color = named(reduced(VBENCH, [Prompt("t/0", "", ("color",))], [key], rows))["color"]
         assert (color.value, color.excluded, color.unscored) == (None, 1, 0)
         assert color.reason == "the rule leaves out all 1 samples"
 
@@ -138,7 +138,7 @@ class TestPooling:
         a, b = SampleKey("t/a", 0), SampleKey("t/b", 0)
         rows = [Score(a, "scene", 1.0, weight=3), Score(b, "scene", 0.0, weight=1)]
         rows += [Score(a, "human_action", 1.0), Score(b, "human_action", 0.0)]
-        metrics = named(VBENCH.reduce(prompts, [a, b], rows))
+        metrics = named(reduced(VBENCH, prompts, [a, b], rows))
         assert metrics["scene"].value == 0.75
         assert metrics["human_action"].value == 0.5
 
@@ -146,7 +146,7 @@ class TestPooling:
         prompts = [Prompt("t/a", "", ("scene",))]
         keys = [SampleKey("t/a", 0), SampleKey("t/a", 1), SampleKey("t/gone", 0)]
         rows = [Score(key, "scene", float(key.index)) for key in keys] + [Score(keys[0], "color", 1.0)]
-        scene = named(VBENCH.reduce(prompts, [keys[0], keys[2]], rows))["scene"]
+        scene = named(reduced(VBENCH, prompts, [keys[0], keys[2]], rows))["scene"]
         assert (scene.value, scene.samples, scene.unscored) == (0.0, 1, 0)
 
     def test_coverage_counts_pairs_by_reason(self) -> None:
@@ -168,12 +168,12 @@ class TestPooling:
         prompts.append(Prompt("t/both", "", ("scene", "aesthetic_quality")))
         wanted += [SampleKey("t/both", index) for index in range(3)]
         rows = rows_of(prompts, wanted, lambda key, tag: float(random_values.uniform()))
-        expected = VBENCH.reduce(prompts, wanted, rows)
+        expected = reduced(VBENCH, prompts, wanted, rows)
         for seed in range(5):
             shuffled = random.Random(seed)
             for order in (prompts, wanted, rows):
                 shuffled.shuffle(order)
-            assert VBENCH.reduce(prompts, wanted, [*rows, *rows[:7]]) == expected
+            assert reduced(VBENCH, prompts, wanted, [*rows, *rows[:7]]) == expected
 
 
 class TestStaticFilter:
@@ -182,7 +182,7 @@ class TestStaticFilter:
         wanted = [SampleKey("t/still", index) for index in range(samples)]
         rows = [Score(key, "temporal_flickering", 1.0 + key.index) for key in wanted]
         rows += [Score(key, "static_filter", float(key.index in static)) for key in wanted]
-        metrics = named(VBENCH.reduce(prompts, wanted, rows, scoring))
+        metrics = named(reduced(VBENCH, prompts, wanted, rows, scoring))
         return metrics["temporal_flickering"], rows, coverage_of(VBENCH.rows(prompts, wanted, rows, scoring))
 
     def test_five_samples_are_not_filtered_and_need_no_filter(self) -> None:
