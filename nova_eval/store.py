@@ -139,11 +139,11 @@ class RunStore:
         how: reading.How = {"error": CorruptStoreError, "halves": True}
         try:
             data = reading.data(path, **how)
-            if facts.get("file", sha256(data).hexdigest()) != sha256(data).hexdigest():
+            if "file" in facts and facts["file"] != sha256(data).hexdigest():
                 raise ValueError(f"it holds {data.count(10)} of {facts.get('prompts')} prompts, or others")
             lines = reading.json_lines(data, path.name, Prompt, **how)
             prompts = tuple(prompt for _, prompt in lines)
-            if facts.get("digest") not in (None, suite_digest(prompts)):
+            if "file" not in facts and facts.get("digest") not in (None, suite_digest(prompts)):
                 raise ValueError(f"{len(prompts)} prompts that are not the {facts.get('prompts')} of this run's suite")
         except (ValueError, CorruptStoreError) as error:
             raise CorruptStoreError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nova_eval.errors import printable
 from nova_eval.identity import canonical_json
@@ -19,28 +19,37 @@ if TYPE_CHECKING:
 _TEXT, _WHOLE, _NUMBER, _SEED, _TRUTH = "string", "Int64", "Float64", "UInt64", "boolean"
 
 
+Columns: TypeAlias = dict[str, tuple[str, Sequence[Any]]]
+"""By name the dtype that pandas has for a column, and its values."""
+
+
 def scores_frame(rows: Iterable[Score], samples: Mapping[SampleKey, Any], prompts: Sequence[Prompt]) -> pd.DataFrame:
+    """What ``score_columns`` says."""
+    return _frame(**score_columns(rows, samples, prompts))
+
+
+def score_columns(rows: Iterable[Score], samples: Mapping[SampleKey, Any], prompts: Sequence[Prompt]) -> Columns:
     """One row a (sample, metric), sorted. ``samples`` hold seed, path and digest, as far as each is known.
 
     Columns: prompt_id, index, prompt, metric, value (missing where unscored), weight, reason, detail (JSON), seed,
-    path, digest.
+    path, digest. Pandas is not needed.
     """
     texts = {prompt.id: prompt.text for prompt in prompts}
     ordered = sorted(rows, key=lambda row: (row.metric, row.key))
     found = [samples.get(row.key) for row in ordered]
-    return _frame(
-        prompt_id=(_TEXT, [row.key.prompt_id for row in ordered]),
-        index=(_WHOLE, [row.key.index for row in ordered]),
-        prompt=(_TEXT, [texts.get(row.key.prompt_id, "") for row in ordered]),
-        metric=(_TEXT, [row.metric for row in ordered]),
-        value=(_NUMBER, [row.value for row in ordered]),
-        weight=(_NUMBER, [row.weight for row in ordered]),
-        reason=(_TEXT, [row.reason or None for row in ordered]),
-        detail=(_TEXT, [canonical_json(row.detail) for row in ordered]),
-        seed=(_SEED, _told(found, "seed")),
-        path=(_TEXT, _paths(found)),
-        digest=(_TEXT, _told(found, "digest")),
-    )
+    return {
+        "prompt_id": (_TEXT, [row.key.prompt_id for row in ordered]),
+        "index": (_WHOLE, [row.key.index for row in ordered]),
+        "prompt": (_TEXT, [texts.get(row.key.prompt_id, "") for row in ordered]),
+        "metric": (_TEXT, [row.metric for row in ordered]),
+        "value": (_NUMBER, [row.value for row in ordered]),
+        "weight": (_NUMBER, [row.weight for row in ordered]),
+        "reason": (_TEXT, [row.reason or None for row in ordered]),
+        "detail": (_TEXT, [canonical_json(row.detail) if row.detail else "{}" for row in ordered]),
+        "seed": (_SEED, _told(found, "seed")),
+        "path": (_TEXT, _paths(found)),
+        "digest": (_TEXT, _told(found, "digest")),
+    }
 
 
 def samples_frame(

@@ -27,7 +27,7 @@ LIMIT_SECONDS = 120.0
 """Beyond this a command hangs: the slowest takes a second or two."""
 _GRACE_SECONDS = 10.0  # until a process that outlives its command is an orphan
 _LOADED = (
-    *("av", "cv2", "pandas", "pyarrow.pandas_compat", "pyarrow.parquet", "scipy.stats", "PIL.ImageOps"),
+    *("av", "cv2", "pyarrow.parquet", "scipy.stats", "PIL.ImageOps"),
     *("PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin"),
     *("multiprocessing.popen_fork", "multiprocessing.resource_tracker"),
     *(f"nova_eval.{name}" for name in ("cli", "cli.show", "sprites.judges", "samplers.folder", "samplers.sprites")),
