@@ -16,6 +16,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 SCHEMA = 1
 _MOST_ROWS = 1 << 32
+_SUITE: reading.How = {"error": CorruptStoreError, "halves": True}
 _RESTORE = "restore it, or use another --results"
 _SHARD_LOCK = re.compile(r"shard-(0|[1-9]\d{0,8})-of-([1-9]\d{0,8})\.lock")
 _REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
@@ -134,23 +136,35 @@ class RunStore:
 
         Manifests of earlier versions know no digest of the file: then it is ``suite.digest``, which knows no order.
         """
-        path = self.folder / "prompts.jsonl"
-        facts = (self.manifest() or {}).get("suite", {})
-        how: reading.How = {"error": CorruptStoreError, "halves": True}
-        try:
-            data = reading.data(path, **how)
-            if "file" in facts and facts["file"] != sha256(data).hexdigest():
-                raise ValueError(f"it holds {data.count(10)} of {facts.get('prompts')} prompts, or others")
-            lines = reading.json_lines(data, path.name, Prompt, **how)
+        with self._suite() as (path, data, facts):
+            lines = reading.json_lines(data, path.name, Prompt, **_SUITE)
             prompts = tuple(prompt for _, prompt in lines)
             if "file" not in facts and facts.get("digest") not in (None, suite_digest(prompts)):
                 raise ValueError(f"{len(prompts)} prompts that are not the {facts.get('prompts')} of this run's suite")
+        return prompts
+
+    def check_suite(self) -> None:
+        """CorruptStoreError where ``prompts`` would raise it; where the file's digest is known no prompt is read."""
+        with self._suite() as (_, _, facts):
+            known = "file" in facts
+        if not known:
+            self.prompts()
+
+    @contextmanager
+    def _suite(self) -> Iterator[tuple[Path, bytes, _Suite]]:
+        """The file of the suite, its bytes, and what the manifest says of it; faults within say what they mean."""
+        path = self.folder / "prompts.jsonl"
+        facts: _Suite = (self.manifest() or {}).get("suite", {})
+        try:
+            data = reading.data(path, **_SUITE)
+            if "file" in facts and facts["file"] != sha256(data).hexdigest():
+                raise ValueError(f"it holds {data.count(10)} of {facts.get('prompts')} prompts, or others")
+            yield path, data, facts
         except (ValueError, CorruptStoreError) as error:
             raise CorruptStoreError(
                 f"{path} is not the suite of this run: {' '.join(str(error).split())[:200]}",
                 remedy="restore it, or call the run's own `run` command again, which writes it anew",
             ) from error
-        return prompts
 
     # --- files ------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from posixpath import basename, splitext
 from typing import Any
 
 from nova_eval import reading
@@ -199,11 +200,12 @@ def _of_folder(folder: Path, endings: Collection[str]) -> list[Entry]:
     table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     if table is not None:
         return read_entries(table, endings)
-    paths = [folder / name for name in files_below(folder)]
-    media = [path for path in paths if path.suffix.lower() in endings]
-    texts = [path for path in paths if path.name.lower().endswith(".txt")]
+    names = files_below(folder)
+    media = [name for name in names if splitext(name)[1].lower() in endings]
+    texts = [folder / name for name in names if name.lower().endswith(".txt")]
     if media:
-        return list(_united(_of_media(path, folder) for path in media))
+        there = frozenset(names)
+        return list(_united(_of_media(name, folder, there) for name in media))
     if not texts:
         raise UsageError(
             f"{folder} holds neither media nor texts", remedy=f"known endings: {', '.join(sorted(endings))}"
@@ -218,16 +220,16 @@ def _named(stem: str) -> str | None:
     return stem if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", stem) else None
 
 
-def _of_media(path: Path, folder: Path) -> Entry:
-    name = path.relative_to(folder).as_posix()
-    beside = path.with_suffix(".txt")
-    if beside.is_file():
+def _of_media(name: str, folder: Path, there: Collection[str]) -> Entry:
+    stem = splitext(name)[0]
+    beside = folder / f"{stem}.txt" if f"{stem}.txt" in there else None
+    if beside is not None and beside.is_file():
         return Entry(beside.name, sayable(_text(beside), beside.name), files=(name,))
-    metadata = path.parent.parent / "metadata.jsonl"
-    if path.parent.name == "samples" and folder in metadata.parents and metadata.is_file():
-        (first, *_) = read_entries(metadata, ())
+    item, samples, inside = name.rpartition("/samples/")
+    if samples and "/" not in inside and (folder / item / "metadata.jsonl").is_file():
+        (first, *_) = read_entries(folder / item / "metadata.jsonl", ())
         return Entry(first.where, first.text, first.id, first.tags, first.reference, first.rewritten, (name,))
-    said = spoken(path.stem)
+    said = spoken(basename(stem))
     return Entry(name, sayable(said[0], name) if said else "", files=(name,))
 
 

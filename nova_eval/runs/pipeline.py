@@ -117,7 +117,7 @@ def begin(opened: Run) -> None:
             opened.store.write_manifest(_manifest(opened, status="started", started=_now()))
             return
         try:
-            opened.store.prompts()
+            opened.store.check_suite()
         except CorruptStoreError as error:
             opened.say(f"written anew: {error.problem}")
             opened.store.write_prompts(opened.suite, anew=True)
@@ -196,6 +196,8 @@ def _reduced(opened: Run) -> Outcome:
 def _whole(opened: Run, manifest: Mapping[str, Any]) -> Run:
     """The run that the record is of: what was asked for now and before. ``opened`` itself where that is all."""
     old, new = recorded_part(manifest, opened.suite, opened.config), Part(opened.prompts, opened.wanted)
+    if old == new:
+        return opened
     both = union(opened.suite, old, new)
     if both.record() == new.record():
         return opened

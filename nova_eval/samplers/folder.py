@@ -96,6 +96,7 @@ class FolderSampler:
         settings |= {name: value for name, value in changed.items() if value}
         self.info = SamplerInfo(name=self.folder.name or "folder", modality=self._modality, settings=settings)
         self.looks = Looks.of(self.folder)
+        self._last: tuple[Sequence[Prompt], list[str], Assignment] | None = None
 
     def locate(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], *, decode: bool = True) -> Listing:
         """Every wanted sample is in exactly one of ``found``, ``missing``, ``unreadable`` and ``wrong_size``.
@@ -106,7 +107,7 @@ class FolderSampler:
         be meant.
         """
         paths = self._media_first()
-        assigned = counted_from_zero(self.names.assign(prompts, paths, self.folder), wanted)
+        assigned = counted_from_zero(self._assigned(prompts, paths), wanted)
         if not assigned.files:
             raise self._nothing_matches(prompts, paths, assigned)
 
@@ -135,16 +136,22 @@ class FolderSampler:
 
     def most(self, prompts: Sequence[Prompt]) -> int:
         """How many samples there are of the prompt that has most, by names alone; at least 1."""
-        indices = {key.index for key in self.names.assign(prompts, self._media_first(), self.folder).files}
+        indices = {key.index for key in self._assigned(prompts, self._media_first()).files}
         return max(indices, default=0) + (1 if not indices or 0 in indices else 0)
 
     def describe(self, listing: Listing, prompts: Sequence[Prompt]) -> list[str]:
         """One line for each kind of file in ``listing`` that occurs, with how many and the first few names."""
         extra = {os.path.relpath(path, self.folder).replace(os.sep, "/") for path in listing.extra}
         beside = [path for path in self._media_first() if path in extra or not self._is_media(path)]
-        assigned = self.names.assign(prompts, beside, self.folder)
+        assigned = self.names.assign(prompts, beside, self.folder) if beside else Assignment({}, ())
         foreign = tuple(path for path in assigned.extra if path in extra)
         return describe(listing, prompts, self.names, Assignment(assigned.files, foreign))
+
+    def _assigned(self, prompts: Sequence[Prompt], paths: list[str]) -> Assignment:
+        """Which files are samples of these prompts; of the same ones it is known from the last time."""
+        if self._last is None or self._last[0] is not prompts or self._last[1] != paths:
+            self._last = prompts, paths, self.names.assign(prompts, paths, self.folder)
+        return self._last[2]
 
     def _media_first(self) -> list[str]:
         """Relative paths of all files, in a fixed order. UsageError when there is none, or none of the modality."""
