@@ -25,7 +25,7 @@ from torch import Tensor
 from nova_eval.errors import UsageError
 from nova_eval.nova import checkpoint
 from nova_eval.nova.batching import batch_size as size_of_batches
-from nova_eval.nova.batching import in_batches
+from nova_eval.nova.batching import in_batches, padded
 from nova_eval.nova.denoiser import Predict, fuse
 from nova_eval.nova.digests import checkpoint_digest
 from nova_eval.nova.draws import Draws, SeededDraws, SharedDraws
@@ -151,8 +151,8 @@ class NovaPipeline:
         frames unless said), ``latent_frames`` > 1 is text-to-video, otherwise text-to-image.
 
         ``seeds`` has one integer a prompt, and a sample depends on its own only: what it is next to does not matter (to
-        the bit at batch size 1, which "auto" takes on a CPU; up to rounding otherwise). ``generator`` instead of seeds
-        draws for all prompts in one tensor, as one call of the reference pipeline does.
+        the bit on a CPU, where every batch is filled up to ``batch_size``; up to rounding on a GPU). ``generator``
+        instead of seeds draws for all prompts in one tensor, as one call of the reference pipeline does.
 
         Prompts longer than the model's text length are cut, with a warning that says how much was kept.
         """
@@ -164,16 +164,17 @@ class NovaPipeline:
         embeds, negative = self._embed(prompts, plan, stages)
         pictures = None if image is None else first_frames(image, len(prompts), plan.height, plan.width)
 
-        def work(part: slice) -> list[Frames]:
-            rows = embeds[part] if negative is None else torch.cat([embeds[part], negative[part]])
-            draws = self._draws(seeds, part, generator, len(embeds[part]))
-            given = None if pictures is None else self._encode(pictures[part], draws, stages)
-            latents = self._sample(rows, draws, plan, given=given, stages=stages)
-            return self.decode(latents, stages)
-
         asked = len(prompts) if generator is not None else batch_size
-        weight = self.transformer.mask_embed.mask_token.element_size()
-        fitting = size_of_batches(asked, torch.device(self.device), self.transformer.config, plan, weight)
+        fitting = size_of_batches(asked, torch.device(self.device), self.transformer, plan)
+
+        def work(part: slice, size: int) -> list[Frames]:
+            places = padded(part, size, torch.device(self.device))
+            rows = embeds[places] if negative is None else torch.cat([embeds[places], negative[places]])
+            draws = self._draws(seeds, places, generator)
+            given = None if pictures is None else self._encode(pictures[places], draws, stages)
+            latents = self._sample(rows, draws, plan, given=given, stages=stages)
+            return self.decode(latents[: part.stop - part.start], stages)
+
         clips = [clip for batch in in_batches(len(prompts), fitting, work) for clip in batch]
         self.times = stages.times()
         return clips
@@ -227,12 +228,13 @@ class NovaPipeline:
             self.text.release()
         return embeds, away
 
-    def _draws(self, seeds: Sequence[int] | None, part: slice, generator: torch.Generator | None, batch: int) -> Draws:
+    def _draws(self, seeds: Sequence[int] | None, places: list[int], generator: torch.Generator | None) -> Draws:
         if generator is not None:
-            return SharedDraws(generator, batch)
+            return SharedDraws(generator, len(places))
         assert seeds is not None
         threads = 1 if self.device == "cpu" else min(8, os.cpu_count() or 1)
-        return SeededDraws(seeds[part], self.device if self.draw_on_device else "cpu", threads)
+        device = self.device if self.draw_on_device else "cpu"
+        return SeededDraws([seeds[place] for place in places], device, threads)
 
     def _check(
         self,

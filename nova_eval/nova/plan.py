@@ -111,6 +111,9 @@ class Loading:
     "A folder in which prompt embeddings are kept."
 
 
+SMALL_BYTES = 64 * 2**20
+"A model of fewer bytes spends its time on a CPU on fetching weights and starting operations, not on arithmetic."
+
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 

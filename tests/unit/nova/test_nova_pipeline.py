@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from nova_eval.errors import PrerequisiteError, UsageError
-from nova_eval.nova.batching import batch_size, in_batches
+from nova_eval.nova import batching
+from nova_eval.nova.batching import batch_size, in_batches, rows_are_alike
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.sampling import Plan
 from nova_eval.nova.stages import STAGES
@@ -125,7 +126,15 @@ class TestIndependence:
         for i, clip in zip(order, made, strict=True):
             assert np.array_equal(clip, alone[i])
 
-    def test_larger_batches_differ_by_rounding_only(self, pipe, alone):
+    @pytest.mark.parametrize("size", [1, 2, 3, 5])
+    def test_every_batch_is_filled_up_so_that_company_does_not_matter(self, pipe, size):
+        options = {"latent_frames": 2, "batch_size": size, **QUICK}
+        together = pipe.generate(PROMPTS, SEEDS, **options)
+        for order in ([0], [1], [2, 0], [1, 2, 0]):
+            made = pipe.generate([PROMPTS[i] for i in order], [SEEDS[i] for i in order], **options)
+            assert all(np.array_equal(clip, together[i]) for i, clip in zip(order, made, strict=True))
+
+    def test_other_batch_sizes_differ_by_rounding_only(self, pipe, alone):
         together = pipe.generate(PROMPTS, SEEDS, latent_frames=2, batch_size=2, **QUICK)
         for clip, single in zip(together, alone, strict=True):
             off = np.abs(clip.astype(int) - single.astype(int))
@@ -135,7 +144,8 @@ class TestIndependence:
     def test_a_sample_alone_is_what_one_generator_draws(self, pipe, alone):
         generator = torch.Generator().manual_seed(SEEDS[0])
         [clip] = pipe.generate(PROMPTS[:1], generator=generator, latent_frames=2, **QUICK)
-        assert np.array_equal(clip, alone[0])
+        [single] = pipe.generate(PROMPTS[:1], SEEDS[:1], latent_frames=2, batch_size=1, **QUICK)
+        assert np.array_equal(clip, single)
 
     def test_a_given_image_draws_from_each_samples_own_seed(self, pipe, image):
         options = {"image": image, "latent_frames": 2, **QUICK}
@@ -157,7 +167,8 @@ class TestIndependence:
 
 
 class TestMemory:
-    def test_running_out_of_memory_halves_the_batch_and_changes_nothing(self, pipe, alone, monkeypatch, caplog):
+    def test_running_out_of_memory_halves_the_batch_and_changes_nothing(self, pipe, monkeypatch, caplog):
+        singles = pipe.generate(PROMPTS, SEEDS, latent_frames=2, batch_size=1, **QUICK)
         sizes = []
         sample = NovaPipeline._sample
 
@@ -171,21 +182,34 @@ class TestMemory:
         with caplog.at_level(logging.WARNING):
             made = pipe.generate(PROMPTS, SEEDS, latent_frames=2, batch_size=3, **QUICK)
         assert sizes == [3, 1, 1, 1]
-        assert all(np.array_equal(clip, single) for clip, single in zip(made, alone, strict=True))
+        assert all(np.array_equal(clip, single) for clip, single in zip(made, singles, strict=True))
         assert "batches of 1" in caplog.text
 
     def test_one_sample_that_does_not_fit_is_one_clear_line(self):
-        def full(_):
+        def full(*_):
             raise torch.cuda.OutOfMemoryError("out of memory")
 
         with pytest.raises(PrerequisiteError, match="one sample does not fit"):
             list(in_batches(3, 2, full))
 
-    def test_a_cpu_takes_one_sample_at_a_time_unless_told(self, pipe):
-        plan = Plan(height=32, width=64)
-        config = pipe.transformer.config
-        assert batch_size("auto", torch.device("cpu"), config, plan, 4) == 1
-        assert batch_size(7, torch.device("cpu"), config, plan, 4) == 7
+    def test_a_cpu_takes_four_of_a_small_model_where_equal_rows_give_equal_results(self, pipe, monkeypatch):
+        plan, cpu = Plan(height=32, width=64), torch.device("cpu")
+        assert batch_size(7, cpu, pipe.transformer, plan) == 7
+        assert batch_size("auto", cpu, pipe.transformer, plan) == (4 if rows_are_alike(pipe.transformer, 4) else 1)
+        monkeypatch.setattr(batching, "SMALL_BYTES", 1)
+        assert batch_size("auto", cpu, pipe.transformer, plan) == 1
+
+    def test_a_product_whose_rows_depend_on_their_place_is_noticed(self, pipe, monkeypatch):
+        forward = torch.nn.Linear.forward
+
+        def uneven(self, x):
+            found = forward(self, x)
+            found[-1] += 1e-6 * (len(x) > 64)
+            return found
+
+        monkeypatch.setattr(torch.nn.Linear, "forward", uneven)
+        assert not rows_are_alike(pipe.transformer, 4)
+        assert batch_size("auto", torch.device("cpu"), pipe.transformer, Plan(height=32, width=64)) == 1
 
 
 class TestRefusals:
