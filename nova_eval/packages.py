@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from nova_eval.errors import PrerequisiteError
 
 BASE = (
-    "PIL", "av", "cv2", "cyclopts", "docstring_parser", "filelock", "numpy", "pandas", "pyarrow", "pydantic", "rich",
-    "safetensors", "scipy", "tokenizers", "torch", "transformers", "typing_extensions",
+    "PIL", "av", "cv2", "cyclopts", "docstring_parser", "filelock", "jinja2", "numpy", "pandas", "pyarrow", "pydantic",
+    "rich", "safetensors", "scipy", "tokenizers", "torch", "transformers", "typing_extensions",
 )  # fmt: skip
 """What every installation has, by the names that Python imports."""
 EXTRAS = {

@@ -36,7 +36,7 @@ class Difference(NamedTuple):
 
 def differences(reference: Side, run: Side) -> list[Difference]:
     """Every difference of the two manifests, what makes runs unlike first."""
-    before, after = (dict(_flat(side.manifest)) for side in (reference, run))
+    before, after = (dict(flat(side.manifest)) for side in (reference, run))
     found = list(_of_scorers(reference.manifest, run.manifest))
     for place in sorted(before.keys() | after.keys()):
         one, other = before.get(place, ABSENT), after.get(place, ABSENT)
@@ -87,10 +87,11 @@ def _of_scorers(reference: Mapping[str, Any], run: Mapping[str, Any]) -> Iterato
             yield Difference(f"judges.{name}", one, other, "judges")
 
 
-def _flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every value of a manifest by its place, such as ``spec.sampler.name``, as text."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _flat(item, f"{place}.{key}" if place else str(key))
+            yield from flat(item, f"{place}.{key}" if place else str(key))
     else:
         yield place, value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 

@@ -145,7 +145,8 @@ def _placed(
     """The score of two objects, 0 where it is below ``least``."""
     if objects is None:
         return unscored(item, metric, "no noun was read in the prompt")
-    (found,) = yield from ask(Detector.detect, detector_frame(item, resized=resized), joined=True)
+    frame = detector_frame(item, resized=resized)
+    (found,) = yield from ask(Detector.detect, frame, joined=True)
     places = match(objects, found)
     relation = relation_in(item.prompt.text, RELATIONS_3D if metric == "spatial_3d" else RELATIONS_2D)
     boxes = [[float(np.float32(side)) for side in found[place].box] for place in places if place is not None]
@@ -158,7 +159,8 @@ def _placed(
             return unscored(item, metric, "the overlap of two boxes without area is undefined")
     if value < least:
         value = 0.0
-    detail = {"objects": list(objects), "relation": relation, "boxes": boxes}
+    size = [frame.shape[2], frame.shape[1]]  # boxes are in pixels of what was shown to the detector
+    detail = {"objects": list(objects), "relation": relation, "boxes": boxes, "size": size}
     return scored(item, metric, value, detail=detail)
 
 
