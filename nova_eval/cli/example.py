@@ -33,8 +33,8 @@ def lines(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Iterat
     yield f"[sampler]  # nova-eval list samplers {spec.sampler.name}"
     yield _line("name", spec.sampler.name, "of `list samplers`, or file.py:Class")
     known, told = settings_of(SAMPLERS.get(spec.sampler.name)), dict(spec.sampler.settings)
-    usual = config.profiles[options.profile].sampler
-    if usual["name"] == spec.sampler.name:  # what it says, and is not said here, was unset
+    usual = config.profiles[options.profile].sampler if options.profile else {}
+    if usual.get("name") == spec.sampler.name:  # what it says, and is not said here, was unset
         told = {name: told.get(name) for name in (*usual, *told) if name != "name"}
     for name, setting in known.items():
         default = None if setting.default is REQUIRED else setting.default

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nova_eval import files, reading
-from nova_eval.errors import NotHere, PrerequisiteError, UsageError
-from nova_eval.nova.config import CLASS_NAME
+from nova_eval.errors import NotHere, NovaEvalError, PrerequisiteError, UsageError
+from nova_eval.nova.config import CLASS_NAME, TransformerConfig
 from nova_eval.nova.embedded import EMBEDDED, embedded_checkpoint
 from nova_eval.nova.training_record import recorded_parts
 from nova_eval.packages import needed_by
@@ -81,6 +81,18 @@ def locate(
 def locate_transformer(path_or_id: str | Path) -> Path:
     """The transformer's folder alone; ``path_or_id`` as in ``locate``, with or without the other parts."""
     return _find(path_or_id, "", offline=False).folders["transformer"]
+
+
+def alike(one: str | Path, other: str | Path) -> bool:
+    """Whether both are on this machine and their transformers of one configuration, whatever their weights."""
+    if one == other:
+        return True
+    local = [str(name) in EMBEDDED or files.given(name).is_dir() for name in (one, other)]
+    try:
+        configs = [read_json(locate_transformer(name) / "config.json") for name in (one, other) if all(local)]
+        return bool(configs) and len({TransformerConfig.from_json(config) for config in configs}) == 1
+    except NovaEvalError:
+        return False  # whoever opens it says what is wrong with it
 
 
 def model_name(folder: Path) -> str:

@@ -31,7 +31,7 @@ from nova_eval.nova.digests import checkpoint_digest
 from nova_eval.nova.draws import Draws, SeededDraws, SharedDraws
 from nova_eval.nova.parts import Parts, locate, read_json
 from nova_eval.nova.pictures import first_frames
-from nova_eval.nova.plan import Loading, Plan
+from nova_eval.nova.plan import VIDEO_FRAMES, Loading, Plan
 from nova_eval.nova.sampling import extrapolate, sample_latents
 from nova_eval.nova.schedule import Schedule
 from nova_eval.nova.stages import Stages, StageTimes
@@ -41,7 +41,6 @@ from nova_eval.nova.vae import VideoVAE, load_vae, save_vae, to_uint8
 from nova_eval.protocols import Frames
 
 _log = logging.getLogger(__name__)
-_VIDEO_FRAMES = 9  # latent frames of the paper's clips: 33 pixel frames
 
 
 @dataclass
@@ -157,7 +156,7 @@ class NovaPipeline:
         Prompts longer than the model's text length are cut, with a warning that says how much was kept.
         """
         if image is not None and plan is None:
-            settings.setdefault("latent_frames", _VIDEO_FRAMES)
+            settings.setdefault("latent_frames", VIDEO_FRAMES)
         plan = replace(plan or Plan(), **settings).sized(self.transformer.config.image_size)
         self._check(prompts, seeds, plan, image, generator)
         stages = Stages(torch.device(self.device))

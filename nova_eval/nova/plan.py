@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", "Plan", "Loading")
 
+VIDEO_FRAMES = 9
+"""Latent frames of a clip unless told otherwise: 33 frames, the paper's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guidance:

@@ -94,16 +94,15 @@ def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
     The run has the name that ``open_run`` gives it; where the generator's files are not on this machine it has none
     yet, as its name depends on them. An earlier run of that name says where scores lie.
     """
-    suite, whole = suites(spec, options)
     device = "cuda" if options.device in PEAK_TFLOPS else options.device
     try:
         sampler = _sampler(placed(spec, replace(options, offline=True, device=device)))
         info = info_of(sampler, spec.sampler.name)
-        folder = _folder(spec, options, info, _identity(spec, info, suite))
     except NotHere:
         model = spec.sampler.settings[next(iter(settings_of(SAMPLERS.get(spec.sampler.name))))]
         sampler, info = None, SamplerInfo(Path(model).name, config.modality, settings=spec.sampler.settings)
-        folder = _folder(spec, options, info, "new")
+    suite, whole = suites(spec, options)
+    folder = _folder(spec, options, info, "new" if sampler is None else _identity(spec, info, suite))
     options = _counted(options, sampler, suite)
     return assemble(
         spec,

@@ -19,9 +19,10 @@ from nova_eval.config import (
     SamplerSpec,
 )
 from nova_eval.errors import UsageError, unknown
+from nova_eval.nova.plan import VIDEO_FRAMES
 from nova_eval.options import THERE, RunOptions
 from nova_eval.samplers import SAMPLERS
-from nova_eval.samplers.settings import REQUIRED, UNSET, settings_of, takes_others, typed
+from nova_eval.samplers.settings import REQUIRED, UNSET, KnowsKin, settings_of, takes_others, typed
 
 _SPEC_KEYS = tuple(key for key in RunSpec.model_fields if key not in ("benchmark", "sampler"))
 T = TypeVar("T")
@@ -38,9 +39,9 @@ def resolve(
 
     ``flags`` and both other sources use the same keys: those of RunSpec and RunOptions, ``sampler`` (``name`` or
     ``name:argument``) and ``sampler.<setting>``; None, or ``none`` in a file or after ``--set``, is not asked for. The
-    profile's settings are those of the sampler that it names; any other starts from its own defaults, and official
-    prompts unless it is of the embedded world. Settings have the types that the sampler declares; one that it does not
-    take is an error.
+    profile's settings are those of the sampler that it names, with its model or one alike, or with any where the
+    profile is asked for; any other starts from its own defaults, and official prompts unless it is of the embedded
+    world. Settings have the types that the sampler declares; one that it does not take is an error.
     """
     config = load_benchmark(benchmark).config
     chosen = _asked(flags, sets, config_file)
@@ -74,7 +75,7 @@ def resolve(
         "seed": chosen.get("seed", profile.seed),
     }
     options = {key: chosen[key] for key in _OPTION_KEYS if key in chosen}
-    options["profile"] = profile_name
+    options["profile"] = profile_name if "profile" in chosen or _of_profile(profile, chosen) else ""
     options["metrics"] = metrics
     options["prompts"] = prompts
     if variant_name == CUSTOM and not chosen.get("judges"):
@@ -138,14 +139,28 @@ def own_names(variant: str, config: BenchmarkConfig, prompts: Path | None) -> bo
 
 def _judges_of_own(profile: Profile, chosen: Mapping[str, Any], config: BenchmarkConfig) -> str:
     """The embedded world's judges look at what its own samplers, or the profile's, make of own prompts."""
-    asked = "sampler" in chosen or "sampler.name" in chosen
-    embedded = _sampler_name(profile, chosen)[0] in _EMBEDDED
-    return config.variants[profile.variant].judges if embedded or not asked else ""
+    return config.variants[profile.variant].judges if _of_profile(profile, chosen) else ""
 
 
 def _of_profile(profile: Profile, chosen: Mapping[str, Any]) -> bool:
     """Whether the sampler is the one that the profile names, or of the embedded world."""
-    return _sampler_name(profile, chosen)[0] in (profile.sampler["name"], *_EMBEDDED)
+    return _sampler_name(profile, chosen)[0] in _EMBEDDED or _its_sampler(profile, chosen)
+
+
+def _its_sampler(profile: Profile, chosen: Mapping[str, Any]) -> bool:
+    """Whether a profile's settings are meant for what is asked for: its sampler with its model, or one alike.
+
+    With any model where the profile is asked for by its name.
+    """
+    name, argument = _sampler_name(profile, chosen)
+    if name != profile.sampler["name"]:
+        return False
+    maker: Any = SAMPLERS.get(name)
+    model = next(iter(settings_of(maker)), "")
+    own, asked = profile.sampler.get(model), argument or chosen.get(f"sampler.{model}")
+    if "profile" in chosen or asked in (None, UNSET, own):
+        return True
+    return isinstance(maker, KnowsKin) and isinstance(own, str) and maker.alike(own, str(asked))
 
 
 def scoring_of(config: BenchmarkConfig, variant: str, judges: str) -> str:
@@ -166,7 +181,8 @@ def _sampler_spec(
     explicit.pop("name", None)
     name, argument = _sampler_name(profile, chosen)
     known = settings_of(SAMPLERS.get(name))
-    usual = usual_settings(name, known, profile, config, own_names=own_names)
+    its = profile if _its_sampler(profile, chosen) else None
+    usual = usual_settings(name, known, its, config, own_names=own_names)
     return spec_of(name, argument, explicit, usual)
 
 
@@ -195,12 +211,14 @@ def spec_of(name: str, argument: str, explicit: Mapping[str, Any], usual: Mappin
 def usual_settings(
     name: str, known: Collection[str], profile: Profile | None, config: BenchmarkConfig, *, own_names: bool = False
 ) -> dict[str, Any]:
-    """What a sampler that knows these settings is told unless it is told otherwise."""
+    """What a sampler that knows these settings is told unless it is told otherwise. ``profile`` is one meant for it."""
     usual: dict[str, Any] = {}
     if profile is not None and name == profile.sampler["name"]:
         usual = {key: value for key, value in profile.sampler.items() if key != "name"}
     if config.modality == "image" and "frames" in known:
         usual.setdefault("frames", 1)
+    if config.modality == "video" and "latent_frames" in known:
+        usual.setdefault("latent_frames", VIDEO_FRAMES)
     if name in _FINISHED:
         finished = {"names": CUSTOM if own_names else config.name, "modality": config.modality}
         usual |= {key: value for key, value in finished.items() if key in known}

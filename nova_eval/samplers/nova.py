@@ -12,7 +12,7 @@ from nova_eval import environment
 from nova_eval.errors import PrerequisiteError, UsageError
 from nova_eval.nova.config import TransformerConfig
 from nova_eval.nova.digests import checkpoint_digest, weight_bytes
-from nova_eval.nova.parts import Parts, locate, read_json
+from nova_eval.nova.parts import Parts, alike, locate, read_json
 from nova_eval.nova.plan import SMALL_BYTES, Loading, Plan, dtype_name, part
 from nova_eval.protocols import Frames, SamplerInfo
 from nova_eval.records import Prompt
@@ -72,6 +72,11 @@ class NovaSampler(Plan, Loading):
         found = {**vars(plan), "parts": parts, "device": device, "dtype": dtype, "light": light, "info": info}
         for name, value in found.items():
             object.__setattr__(self, name, value)
+
+    @staticmethod
+    def alike(one: str | Path, other: str | Path) -> bool:
+        """Whether two checkpoints on this machine have transformers of one configuration."""
+        return alike(one, other)
 
     @cached_property
     def pipeline(self) -> NovaPipeline:

@@ -79,6 +79,16 @@ class KnowsModels(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsKin(Protocol):
+    """A sampler class that can tell whether what is usual for one model, its first argument, is so for another."""
+
+    @staticmethod
+    def alike(one: str | Path, other: str | Path) -> bool:
+        """Whether the two are of one kind. Opens no socket, and needs no weights."""
+        ...
+
+
 def settings_of(maker: Callable[..., Any]) -> dict[str, Setting]:
     """What the parameters of a sampler's class say, in their order; the meanings are its docstring's."""
     told = meanings(maker)

@@ -35,7 +35,7 @@ def test_the_papers_profile_is_the_protocol() -> None:
 
 
 def test_settings_of_the_small_profile_are_not_the_protocols() -> None:
-    told = found("vbench", [], sampler="nova:model", variant="official")
+    told = found("vbench", [], sampler="nova:model", profile="mini", variant="official")
     assert "width 64, not 768" in told
     assert "codec h264-lossless, not h264" in told
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from nova_eval.errors import UsageError
+from nova_eval.nova.embedded import PACKAGED
 from nova_eval.runs.options import resolve
 
 
@@ -156,3 +158,42 @@ def test_an_image_benchmark_asks_any_sampler_for_one_frame() -> None:
         assert spec.sampler.settings["frames"] == 1
     spec, _, _ = resolve("vbench", {"sampler": "noise"})
     assert spec.sampler.settings.get("frames", 17) == 17
+
+
+def checkpoint(folder: Path, **changes: object) -> Path:
+    """A checkpoint's transformer with nova-mini's configuration, but for ``changes``."""
+    config = json.loads((PACKAGED / "transformer" / "config.json").read_text())
+    (folder / "transformer").mkdir(parents=True)
+    (folder / "transformer" / "config.json").write_text(json.dumps({**config, **changes}))
+    return folder
+
+
+@pytest.mark.parametrize("benchmark", ["vbench", "geneval"])
+def test_a_checkpoint_unlike_the_profile_s_starts_from_the_pipeline_s_own_settings(
+    benchmark: str, tmp_path: Path
+) -> None:
+    usual = {"vbench": {"latent_frames": 9}, "geneval": {}}[benchmark]
+    larger = checkpoint(
+        tmp_path / "larger", arch=["vit_d16w1024", "vit_d32w1024", "mlp_d6w1024"], image_size=[480, 768]
+    )
+    unreadable = checkpoint(tmp_path / "unreadable", colour="red")
+    for name in (str(larger), str(unreadable), str(tmp_path / "nowhere"), "owner/model"):
+        spec, options, config = resolve(benchmark, {"sampler": f"nova:{name}"})
+        assert spec.sampler.settings == {"checkpoint": name, **usual}
+        assert (spec.variant, spec.codec, options.profile) == ("official", "h264", "")
+        assert options.samples_per_prompt == config.protocol.samples_per_prompt
+        named, _, _ = resolve(benchmark, {}, [f"sampler.checkpoint={json.dumps(name)}"])
+        assert named == spec
+    asked, options, config = resolve(benchmark, {"sampler": f"nova:{larger}", "profile": "paper"})
+    own = {key: value for key, value in config.profiles["paper"].sampler.items() if key != "name"}
+    assert asked.sampler.settings == {**own, "checkpoint": str(larger)}
+    assert options.profile == "paper"
+
+
+def test_what_training_makes_of_nova_mini_keeps_the_profile_s_settings(tmp_path: Path) -> None:
+    mini, options, _ = resolve("vbench", {})
+    trained = checkpoint(tmp_path / "out" / "checkpoints" / "checkpoint-20")
+    for name in ("nova-mini", "nova-mini-early", str(trained), str(trained / "transformer")):
+        spec, found, _ = resolve("vbench", {"sampler": f"nova:{name}"})
+        assert spec.sampler.settings == {**mini.sampler.settings, "checkpoint": name}
+        assert (spec.variant, spec.codec, found) == (mini.variant, mini.codec, options)

@@ -106,7 +106,7 @@ class TestSampler:
 def test_weights_that_were_exchanged_are_another_run_for_a_plan_too(video_checkpoint, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(video_checkpoint, model)
-    flags = {"sampler": f"nova:{model}", "device": "cpu", "results": tmp_path}
+    flags = {"sampler": f"nova:{model}", "device": "cpu", "results": tmp_path, "variant": "sprites"}
     asked = resolve("vbench", flags, ["sampler.height=32", "sampler.width=64", "sampler.latent_frames=2"])
     first = open_run(*asked).name
     assert survey(*asked).name == first
