@@ -43,6 +43,31 @@ def share(keys: Sequence[SampleKey], options: RunOptions) -> list[SampleKey]:
     return [key for name in names for key in by_prompt[name]]
 
 
+def stratified(prompts: Sequence[Prompt], seed: int) -> tuple[Prompt, ...]:
+    """All prompts, drawn by ``seed``, so that all tags advance together: a beginning has like shares of each.
+
+    Each step serves the tag of which the smallest share is there (the first of the suite among equals) with its next
+    prompt; one that serves several tags comes once.
+    """
+    drawn = list(range(len(prompts)))
+    random.Random(seed).shuffle(drawn)
+    waiting: dict[str, list[int]] = {tag: [] for prompt in prompts for tag in prompt.tags or ("",)}
+    for place in reversed(drawn):  # taken from the end
+        for tag in prompts[place].tags or ("",):
+            waiting[tag].append(place)
+    total = {tag: len(places) for tag, places in waiting.items()}
+    served = dict.fromkeys(waiting, 0)
+    order: dict[int, None] = {}
+    while len(order) < len(prompts):
+        tag = min(waiting, key=lambda name: served[name] / total[name])
+        place = waiting[tag].pop()
+        if place not in order:
+            order[place] = None
+            for other in prompts[place].tags or ("",):
+                served[other] += 1
+    return tuple(prompts[place] for place in order)
+
+
 def units(work: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
     """Consecutive groups of at most ``size``: the smallest piece that is handed out, and the most a crash can cost."""
     iterator = iter(work)

@@ -94,10 +94,12 @@ def spread_from(
     effective_prompts: Reals,
     cubes: Reals,
     prompts: int,
+    tail: float = _TAIL,
 ) -> Spread:
     """The spread from moments: the mean's variance clustered and if samples were independent, one sample's variance.
 
-    ``cubes`` is the sum of the prompts' pulls to the third power, as ``clustered`` is that of their squares.
+    ``cubes`` is the sum of the prompts' pulls to the third power, as ``clustered`` is that of their squares. ``tail``
+    is the chance that the truth lies beyond ``reach``.
     """
     import numpy as np
 
@@ -113,7 +115,7 @@ def spread_from(
     room = (mean - low) * (high - mean)
     alike = cautious <= (_ALIKE * (high - low)) ** 2
     at_ends = np.maximum(cautious, cautious * room / np.where(alike, 1.0, of_one_sample))
-    unseen = np.where(alike, 1 - _TAIL ** (1 / effective_prompts), 0.0)  # the largest share of prompts of another score
+    unseen = np.where(alike, 1 - tail ** (1 / effective_prompts), 0.0)  # the largest share of prompts of another score
     return Spread(
         (low, high),
         clustered,

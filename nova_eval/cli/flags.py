@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nova_eval.runs.run import Run
     from nova_eval.runs.summary import Outcome
 
+STOP = Group("Until it is decided", sort_key=3)
 _WHAT, _HOW = (
     Group("What is sampled", sort_key=1),
     Group("Which part, how it is scored, where and how fast", sort_key=2),

@@ -12,6 +12,7 @@ from nova_eval.cli import run_folders
 from nova_eval.cli.apps import app
 from nova_eval.cli.flags import (
     PLAIN,
+    STOP,
     UNSET,
     WHOLE,
     Flags,
@@ -30,8 +31,25 @@ Link = Annotated[bool, Parameter(negative="--copy")]
 
 
 @app.command
-def run(benchmark: str, /, *, flags: Flags = UNSET, example: bool = False, json: bool = False) -> int:
+def run(
+    benchmark: str,
+    /,
+    *,
+    against: Annotated[str | None, Parameter(group=STOP)] = None,
+    until_decided: Annotated[bool, Parameter(group=STOP, negative="")] = False,
+    anytime: Annotated[bool, Parameter(group=STOP, negative="")] = False,
+    every: Annotated[bool, Parameter(group=STOP, negative="")] = False,
+    gate: Annotated[tuple[str, ...], Parameter(group=STOP, consume_multiple=True)] = (),
+    strict: Annotated[bool, Parameter(group=STOP, negative="")] = False,
+    allow: Annotated[tuple[str, ...], Parameter(group=STOP, consume_multiple=True)] = (),
+    flags: Flags = UNSET,
+    example: bool = False,
+    json: bool = False,
+) -> int:
     """Sample, score and print the table. Run it again to go on after any interruption.
+
+    With --against REFERENCE --until-decided it samples no more than it takes to say whether a dimension is worse than
+    the reference's, and the exit code is that of `compare --gate`.
 
     Example: `nova-eval run vbench --sampler diffusers:MODEL --limit 100`
 
@@ -39,6 +57,20 @@ def run(benchmark: str, /, *, flags: Flags = UNSET, example: bool = False, json:
     ----------
     benchmark
         A name from `list benchmarks`.
+    against
+        The reference: a run folder, a name from `runs list`, or a reference file (.parquet).
+    until_decided
+        Look at five shares of the prompts, and end as soon as something is worse or all dimensions are decided.
+    anytime
+        Look at every twentieth of them, by a confidence sequence that holds at any time; from 20 prompts on.
+    every
+        Go on after something is found worse, until every dimension is decided.
+    gate
+        NAME=VALUE replaces a gate of the benchmark, in raw units (color=0.02).
+    strict
+        The exit code is 1 as well where it cannot be told.
+    allow
+        As of compare: what run and reference may differ in.
     example
         Print a file for --config that gives this very run, with every key that it may have, and run nothing.
     json
@@ -51,8 +83,26 @@ def run(benchmark: str, /, *, flags: Flags = UNSET, example: bool = False, json:
 
         put("\n".join(lines(*options.resolve(benchmark, *flags.asked()))))
         return errors.OK
+    if until_decided and against is not None:
+        from nova_eval.cli.deciding import until_decided as decide
+
+        return decide(
+            benchmark, against, flags, gate, anytime=anytime, every=every, strict=strict, allow=allow, json=json
+        )
+    asked = {"against": against, "anytime": anytime, "every": every, "gate": gate, "strict": strict, "allow": allow}
+    if until_decided or any(asked.values()):
+        raise _half_asked(next((word for word, value in asked.items() if value), "until-decided"), against)
     opened = open_run(benchmark, flags)
     return finish(opened, pipeline.run(opened), json=json)
+
+
+def _half_asked(word: str, against: str | None) -> errors.UsageError:
+    if against is None:
+        return errors.UsageError(f"--{word} needs a reference", remedy="name it: --against REFERENCE --until-decided")
+    return errors.UsageError(
+        f"--{word} needs --until-decided",
+        remedy="add it; `nova-eval compare` holds a finished run against a reference",
+    )
 
 
 @app.command

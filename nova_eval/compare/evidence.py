@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nova_eval.adapters.compose import formula
-from nova_eval.adapters.intervals import UNBOUNDED, limits, spread_from
+from nova_eval.adapters.intervals import UNBOUNDED, Spread, limits, spread_from
 from nova_eval.compare.bootstrap import bca
 from nova_eval.compare.flips import sign_flip
 from nova_eval.compare.power import LEVEL
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
 
 
+_NO_LIMIT = 1e-9  # a level so small that quantiles of it say nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """``value`` is run − reference, positive where the run is better.
 
-    ``interval`` is of 95 % and two-sided, ``least`` the lower limit of a one-sided one, of 95 % unless it was asked for
-    otherwise. ``p_worse`` and ``p_better`` are one-sided sign-flip tests against no difference. ``error`` is the
-    standard error, of ``freedom`` degrees.
-    ``correlation`` is that of the two sides' prompts: pairing takes away that share of the variance.
+    ``interval`` is of 95 % and two-sided, ``least`` the lower limit of a one-sided one, of 95 % unless another level is
+    asked for. ``p_worse`` and ``p_better`` are one-sided sign-flip tests against no difference. ``error`` is the
+    standard error, of ``freedom`` degrees. ``correlation`` is that of the two sides' prompts: pairing takes away that
+    share of the variance.
     """
 
     value: float
@@ -46,7 +49,9 @@ class Evidence:
     one_sided: int
 
 
-def evidence(reference: Metric, run: Metric, config: BenchmarkConfig, level: float = LEVEL) -> Evidence | None:
+def evidence(
+    reference: Metric, run: Metric, config: BenchmarkConfig, level: float = LEVEL, *, resampling: bool = True
+) -> Evidence | None:
     """From the pulls of prompts on both sides; ``None`` where a value, or what its prompts pull, is not known.
 
     ``level`` is that of the one-sided limit.
@@ -67,6 +72,7 @@ def evidence(reference: Metric, run: Metric, config: BenchmarkConfig, level: flo
         one_sided=len(reference.influence.keys() ^ run.influence.keys()),
         random=np.random.default_rng(zlib.crc32(run.name.encode())),
         level=level,
+        resampling=resampling,
     )
 
 
@@ -78,14 +84,14 @@ def evidence_of(
     width: float,
     composite: bool,
     random: np.random.Generator,
+    level: float = LEVEL,
     resampling: bool = True,
     one_sided: int = 0,
-    level: float = LEVEL,
 ) -> Evidence:
     """From the pulls ``before`` and ``after`` of the same prompts; a difference is at most ``width`` either way.
 
     A composite's degrees of freedom are as many as prompts of equal pull would be worth. ``bca`` is ``None`` without
-    ``resampling``.
+    ``resampling``, ``least`` where ``level`` is so small that no limit is known.
     """
     import numpy as np
 
@@ -96,19 +102,24 @@ def evidence_of(
     if composite and variance > 0:
         freedom = min(freedom, max(1.0, 3 * variance**2 / math.fsum(np.square(np.square(pulls)))))
     bounds = (-width, width) if math.isfinite(width) else None
-    spread = spread_from(
-        value,
-        bounds,
-        clustered=variance,
-        independent=variance,
-        of_one_sample=variance * count,
-        effective_prompts=float(count),
-        cubes=math.fsum(pulls * np.square(pulls)),
-        prompts=count,
-    )
-    spread = replace(spread, freedom=freedom)
-    low, high = (float(end) for end in limits(value, spread))
-    least = float(limits(value, spread, level)[0])
+    cubes = math.fsum(pulls * np.square(pulls))
+
+    def spread(tail: float) -> Spread:
+        found = spread_from(
+            value,
+            bounds,
+            clustered=variance,
+            independent=variance,
+            of_one_sample=variance * count,
+            effective_prompts=float(count),
+            cubes=cubes,
+            prompts=count,
+            tail=tail,
+        )
+        return replace(found, freedom=freedom)
+
+    low, high = (float(end) for end in limits(value, spread(LEVEL / 2)))
+    least = float(limits(value, spread(min(level, LEVEL / 2)), level)[0]) if level > _NO_LIMIT else -math.inf
     centred = pulls - math.fsum(pulls) / count
     parts = centred * (1.0 if composite else math.sqrt((count - 1) / count)) + value / count
     low_tail, high_tail = sign_flip(parts, random)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from nova_eval.compare.roots import root
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -87,7 +89,6 @@ def _saddlepoint(sizes: Reals, total: float) -> float:
     Where sizes are alike sums go in steps of two: half a step is taken off, so that the observed sum counts in full.
     """
     import numpy as np
-    from scipy.optimize import brentq
     from scipy.special import ndtr
 
     total = max(total - float(sizes.min()), 0.0)
@@ -100,9 +101,9 @@ def _saddlepoint(sizes: Reals, total: float) -> float:
     high = 1.0 / deviation
     while float(np.sum(sizes * np.tanh(high * sizes))) < total and high * largest < 700:
         high *= 2
-    point = brentq(lambda t: float(np.sum(sizes * np.tanh(t * sizes))) - total, 0.0, high, xtol=1e-14)
+    point = root(lambda t: total - float(np.sum(sizes * np.tanh(t * sizes))), 0.0, high)
     cumulant = float(np.sum(np.logaddexp(point * sizes, -point * sizes) - math.log(2)))
     curvature = float(np.sum(np.square(sizes / np.cosh(np.minimum(point * sizes, 350.0)))))
-    root, slope = math.sqrt(max(2 * (point * total - cumulant), 0.0)), point * math.sqrt(curvature)
-    density = math.exp(-root * root / 2) / math.sqrt(2 * math.pi)
-    return float(np.clip(ndtr(-root) + density * (1 / slope - 1 / root), 0.0, 1.0))
+    depth, slope = math.sqrt(max(2 * (point * total - cumulant), 0.0)), point * math.sqrt(curvature)
+    density = math.exp(-depth * depth / 2) / math.sqrt(2 * math.pi)
+    return float(np.clip(ndtr(-depth) + density * (1 / slope - 1 / depth), 0.0, 1.0))

@@ -10,15 +10,15 @@ from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK, UsageError, unknown
 
 
-def gates_of(config: BenchmarkConfig, overrides: Sequence[str] = ()) -> dict[str, float]:
-    """The benchmark's own gates in raw units, with ``NAME=VALUE`` in place of some of them."""
+def gates_of(config: BenchmarkConfig, overrides: Sequence[str] = (), *, composites: bool = True) -> dict[str, float]:
+    """The benchmark's own gates in raw units, with ``NAME=VALUE`` in place of some of them; of ``composites`` too."""
     gates = dict(config.gates)
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--gate {text!r} is not of the form NAME=VALUE", remedy="such as --gate color=0.02")
-        if name not in config.metrics:
-            raise unknown(f"metric of {config.name}", name, config.metrics)
+        if name not in (known := config.metrics if composites else tuple(config.dimensions)):
+            raise unknown(f"{'metric' if composites else 'dimension'} of {config.name}", name, known)
         try:
             gates[name] = float(value)
         except ValueError:

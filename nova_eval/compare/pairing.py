@@ -53,7 +53,7 @@ class Pairing:
 
 def paired(reference: Side, run: Side) -> Pairing:
     """Both sides cut to what they share. UsageError below two prompts."""
-    prompts = _shared(reference.prompts, run.prompts)
+    prompts = shared(reference.prompts, run.prompts)
     if len(prompts) < FEWEST:
         what = "no prompt" if not prompts else "only one prompt"
         raise UsageError(
@@ -94,7 +94,7 @@ def paired(reference: Side, run: Side) -> Pairing:
     )
 
 
-def _shared(first: Iterable[Prompt], second: Iterable[Prompt]) -> tuple[Prompt, ...]:
+def shared(first: Iterable[Prompt], second: Iterable[Prompt]) -> tuple[Prompt, ...]:
     """Prompts that say the same on both sides, with the tags that both ask of them. Texts to sample may differ."""
     others = {prompt.id: prompt for prompt in second}
     found = []

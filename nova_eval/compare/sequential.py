@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from nova_eval.compare.power import LEVEL
+from nova_eval.compare.roots import root
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,11 +112,9 @@ def _beyond(state: _State | None, fraction: float, value: float, drift: float = 
 
 def _boundary(state: _State | None, fraction: float, share: float) -> float:
     """The value that is crossed at a look for the first time with the chance ``share``; infinite where that is 0."""
-    from scipy.optimize import brentq
-
     if share <= 0 or _beyond(state, fraction, _FAR) >= share:
         return math.inf
-    return float(brentq(lambda value: _beyond(state, fraction, value) - share, -_FAR, _FAR, xtol=1e-10))
+    return root(lambda value: _beyond(state, fraction, value) - share, -_FAR, _FAR)
 
 
 def _grid(centre: float, end: float) -> tuple[Reals, Reals]:

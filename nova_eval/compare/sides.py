@@ -49,14 +49,23 @@ def of_run(folder: Path) -> Side:
 
 def of_opened(opened: Run, rows: Sequence[Score], samples: Mapping[SampleKey, Sample]) -> Side:
     """The same of a run, or a part of it, whose rows are read."""
-    folder = opened.store.folder
     if not any(row.decided for row in rows):
+        folder = opened.store.folder
         raise UsageError(f"{folder} has no scores", remedy=f"score it first: nova-eval score {folder}")
+    return _side(opened, rows, samples, opened.store.manifest() or {})
+
+
+def so_far(opened: Run, manifest: Mapping[str, Any]) -> Side:
+    """What is on disk of the part of a run that is wanted; nothing at all may be there yet."""
+    return _side(opened, *rows_of(opened), manifest)
+
+
+def _side(opened: Run, rows: Sequence[Score], samples: Mapping[SampleKey, Sample], manifest: Mapping[str, Any]) -> Side:
     return Side(
-        where=folder,
+        where=opened.store.folder,
         name=opened.name,
         model=opened.model,
-        manifest=opened.store.manifest() or {},
+        manifest=manifest,
         benchmark=opened.benchmark,
         scoring=opened.options.scoring,
         own=opened.own,

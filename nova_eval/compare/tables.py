@@ -29,20 +29,20 @@ def comparison_table(comparison: Comparison, changes: Sequence[Change] = ()) -> 
     """A row a metric: both values, the difference with its interval, p-value, gate and verdict."""
     pairing = comparison.pairing
     config = pairing.reference.benchmark.config
-    number = partial(_number, config)
+    value = partial(number, config)
     fields: list[tuple[Column, Callable[[Finding], Cell]]] = [
         (Column("metric", "Metric"), lambda f: Cell(config.label(f.metric), f.metric)),
-        (Column("reference", "Reference", "right"), lambda f: number(f.reference)),
-        (Column("run", "Run", "right"), lambda f: number(f.run)),
-        (Column("difference", "Difference", "right"), lambda f: number(f.difference, signed=True)),
+        (Column("reference", "Reference", "right"), lambda f: value(f.reference)),
+        (Column("run", "Run", "right"), lambda f: value(f.run)),
+        (Column("difference", "Difference", "right"), lambda f: value(f.difference, signed=True)),
         (Column("interval", "Interval", "right", "page"), lambda f: _interval(config, f)),
-        (Column("low", "Low", "right", "data"), lambda f: number(f.interval and f.interval.low)),
-        (Column("high", "High", "right", "data"), lambda f: number(f.interval and f.interval.high)),
-        (Column("gate", "Gate", "right"), lambda f: number(f.gate)),
+        (Column("low", "Low", "right", "data"), lambda f: value(f.interval and f.interval.low)),
+        (Column("high", "High", "right", "data"), lambda f: value(f.interval and f.interval.high)),
+        (Column("gate", "Gate", "right"), lambda f: value(f.gate)),
         (Column("p", "p worse", "right"), lambda f: _p(f.p_worse)),
         (Column("p_better", "p better", "right", "data"), lambda f: _p(f.p_better)),
         (Column("prompts", "Prompts", "right"), lambda f: count(f.evidence.prompts if f.evidence else None)),
-        (Column("verdict", "Verdict"), lambda f: Cell(str(f.verdict), str(f.verdict), strong=f.verdict in _STRONG)),
+        (Column("verdict", "Verdict"), lambda f: Cell(str(f.verdict), str(f.verdict), strong=f.verdict in STRONG)),
         (Column("unit", "Unit", place="data"), lambda f: words(config.report.unit)),
     ]
     title = f"{config.name}: {pairing.run.model} ({pairing.run.name}) against {pairing.reference.model}"
@@ -53,20 +53,20 @@ def comparison_table(comparison: Comparison, changes: Sequence[Change] = ()) -> 
         comparison.findings,
         ruled=ruled,
         footnotes=[*lines(comparison), *(["Changed most:"] if changes else []), *change_lines(changes)],
-        strong_means="established" if any(f.verdict in _STRONG for f in comparison.findings) else "",
+        strong_means="established" if any(f.verdict in STRONG for f in comparison.findings) else "",
     )
 
 
-_STRONG = {Verdict.WORSE, Verdict.BETTER}
+STRONG = {Verdict.WORSE, Verdict.BETTER}
 
 
 def verdict_line(config: BenchmarkConfig, finding: Finding) -> str:
     """A finding in one line."""
-    line = f"{finding.verdict}: {_text(config, finding.difference, signed=True)} ({config.report.unit})"
+    line = f"{finding.verdict}: {text(config, finding.difference, signed=True)} ({config.report.unit})"
     if finding.interval is not None:
         line += f", 95 % {_interval(config, finding).text}"
     if finding.gate is not None:
-        line += f", gate {_text(config, finding.gate)}"
+        line += f", gate {text(config, finding.gate)}"
     return f"{line}; {finding.reason}" if finding.reason else line
 
 
@@ -102,7 +102,7 @@ def lines(comparison: Comparison) -> list[str]:
     known = [f.evidence for f in comparison.findings if f.evidence is not None]
     found = ["Differences are run − reference, with their 95 % interval. p worse: corrected for all metrics and runs."]
     found += [f"{len(pairing.prompts)} prompts and {len(pairing.wanted)} samples on both sides, {_seeds(comparison)}."]
-    alone = [f"{number} {what}" for what, number in pairing.alone.items() if number]
+    alone = [f"{count_} {what}" for what, count_ in pairing.alone.items() if count_]
     found += [f"Not paired, and left out: {', '.join(alone)}."] if alone else []
     correlations = sorted(facts.correlation for facts in known if facts.correlation is not None)
     if correlations:
@@ -150,7 +150,7 @@ def _one_sided(finding: Finding) -> int:
 def _open(config: BenchmarkConfig, finding: Finding) -> str:
     if finding.detectable is None:
         return f"{config.label(finding.metric)}: cannot tell; no drop can be established by so few prompts that differ."
-    smallest = _text(config, finding.detectable)
+    smallest = text(config, finding.detectable)
     line = f"{config.label(finding.metric)}: cannot tell; a drop of {smallest} would have been found"
     if finding.needed is None:
         return f"{line}."
@@ -168,21 +168,23 @@ def _seeds(comparison: Comparison) -> str:
     return f"{same} of the same seed" + (f", {identical} byte for byte the same" if identical else "")
 
 
-def _number(config: BenchmarkConfig, value: float | None, *, signed: bool = False) -> Cell:
-    return Cell(_text(config, value, signed=signed), None if value is None else in_unit(value, config.report.unit))
+def number(config: BenchmarkConfig, value: float | None, *, signed: bool = False) -> Cell:
+    """A score in the benchmark's unit."""
+    return Cell(text(config, value, signed=signed), None if value is None else in_unit(value, config.report.unit))
 
 
-def _text(config: BenchmarkConfig, value: float | None, *, signed: bool = False) -> str:
+def text(config: BenchmarkConfig, value: float | None, *, signed: bool = False) -> str:
+    """The same, bare."""
     if value is None:
         return MISSING
-    text = rounded(in_unit(value, config.report.unit), config.report.decimals)
-    return f"+{text}" if signed and value > 0 and text.strip("0.") else text
+    shown = rounded(in_unit(value, config.report.unit), config.report.decimals)
+    return f"+{shown}" if signed and value > 0 and shown.strip("0.") else shown
 
 
 def _interval(config: BenchmarkConfig, finding: Finding) -> Cell:
     if finding.interval is None:
         return Cell(MISSING)
-    return Cell(f"[{_text(config, finding.interval.low)}, {_text(config, finding.interval.high)}]")
+    return Cell(f"[{text(config, finding.interval.low)}, {text(config, finding.interval.high)}]")
 
 
 def _p(value: float | None) -> Cell:

@@ -12,6 +12,8 @@ from nova_eval.compare.pairing import Pairing
 from nova_eval.compare.power import LEVEL, detectable, holm, needed
 from nova_eval.records import Interval, Metric
 
+SAME = "the samples are byte for byte the same"
+
 
 class Verdict(StrEnum):
     BETTER = "better"
@@ -158,7 +160,7 @@ def _finding(
     least = None if facts is None else facts.least
     within = gate is not None and least is not None and least > -gate
     if same and facts is not None:
-        within, verdict, reason = True, Verdict.NO_WORSE, "the samples are byte for byte the same"
+        within, verdict, reason = True, Verdict.NO_WORSE, SAME
     elif facts is None:
         verdict, reason = Verdict.CANNOT_TELL, _why(reference, run)
     else:

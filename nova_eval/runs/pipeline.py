@@ -114,7 +114,7 @@ def begin(opened: Run) -> None:
         manifest = opened.store.manifest()
         if manifest is None:
             opened.store.write_prompts(opened.suite)
-            opened.store.write_manifest(_manifest(opened, status="started", started=_now()))
+            opened.store.write_manifest(manifest_of(opened, status="started", started=_now()))
             return
         try:
             opened.store.check_suite()
@@ -123,7 +123,7 @@ def begin(opened: Run) -> None:
             opened.store.write_prompts(opened.suite, anew=True)
         whole = _whole(opened, manifest)
         if (whole.prompts, whole.wanted) != recorded_part(manifest, opened.suite, opened.config):
-            opened.store.write_manifest(_manifest(whole, status="started", started=manifest.get("started", _now())))
+            opened.store.write_manifest(manifest_of(whole, status="started", started=manifest.get("started", _now())))
 
 
 def sample(opened: Run, engine: LocalEngine) -> None:
@@ -185,10 +185,10 @@ def _reduced(opened: Run) -> Outcome:
         "metrics": {metric.name: metric.value for metric in record.summary.metrics},
     }
     if coverage.unscored:
-        opened.store.write_manifest(_manifest(whole, status="started", **state))
+        opened.store.write_manifest(manifest_of(whole, status="started", **state))
     else:
         finished = old.get("finished") or _now()
-        opened.store.write_manifest(_manifest(whole, status="complete", finished=finished, **state))
+        opened.store.write_manifest(manifest_of(whole, status="complete", finished=finished, **state))
     _write_derived(whole, record)
     return outcome
 
@@ -277,7 +277,8 @@ def devices(opened: Run) -> list[str]:
     return [names[index % len(names)] for index in range(workers)] if workers else names
 
 
-def _manifest(opened: Run, **state: Any) -> dict[str, Any]:
+def manifest_of(opened: Run, **state: Any) -> dict[str, Any]:
+    """What the run's record says of it, and ``state``."""
     accelerators = [] if opened.light else environment.devices()
     return {
         **state,

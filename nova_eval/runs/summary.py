@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from nova_eval.report.grid import Table
 
 
+NOT_SAMPLED = "not sampled yet"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A summary and what it was made from: all rows, and of those ``counted`` what the metrics are of.
@@ -109,7 +112,7 @@ def rows_of(opened: Run) -> tuple[list[Score], dict[SampleKey, Sample]]:
         if name in unavailable:
             rows.append(Score(key, name, None, reason=unavailable[name]))
         elif key not in samples:
-            rows.append(Score(key, name, None, reason=absent.get(key, "not sampled yet")))
+            rows.append(Score(key, name, None, reason=absent.get(key, NOT_SAMPLED)))
     return rows, samples
 
 
