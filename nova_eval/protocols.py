@@ -49,7 +49,7 @@ class SamplerInfo:
 
 @runtime_checkable
 class Sampler(Protocol):
-    """The generator under test. It may also be ``Light`` and ``Movable``."""
+    """The generator under test. It may also be ``Light``, ``Movable`` and ``Checkable``."""
 
     info: SamplerInfo
 
@@ -77,6 +77,15 @@ class Movable(Protocol):
     """A sampler that can be moved to ``"cpu"``, ``"cuda:0"`` …, whether it is loaded already or not."""
 
     def to(self, device: str) -> object: ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A sampler that can say before anything is made with it whether its weights load."""
+
+    def check(self) -> None:
+        """Loads them and lets them go. NovaEvalError where they do not load."""
+        ...
 
 
 def is_light(part: object) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,25 @@ def locate(
     if missing and not base:
         folders = {**found.folders, **_recorded(found, missing)}
     elif base:
-        whole = _find(base, "", offline, without=("transformer",) if "transformer" not in missing else ())
-        lacking = [part for part in missing if part not in whole.folders]
-        if lacking:
-            raise PrerequisiteError(f"base {str(base)!r} is no whole checkpoint: {', '.join(lacking)} missing")
+        whole = _base(base, missing, offline)
         folders = {**{part: whole.folders[part] for part in missing}, **found.folders}
         return Parts(found.name, **folders, revision=found.revision, base_revision=whole.revision)
     else:
         folders = dict(found.folders)
     return Parts(found.name, **folders, revision=found.revision, base_revision="")
+
+
+def check_base(base: str | Path, *, offline: bool = False) -> None:
+    """PrerequisiteError where ``base`` cannot give a transformer the parts that it lacks."""
+    _base(base, PARTS[1:], offline)
+
+
+def _base(base: str | Path, missing: Sequence[str], offline: bool) -> _Found:
+    found = _find(base, "", offline, without=("transformer",) if "transformer" not in missing else ())
+    lacking = [part for part in missing if part not in found.folders]
+    if lacking:
+        raise PrerequisiteError(f"base {str(base)!r} is no whole checkpoint: {', '.join(lacking)} missing")
+    return found
 
 
 def locate_transformer(path_or_id: str | Path) -> Path:

@@ -19,7 +19,8 @@ _NUMBER = re.compile(r"(|.*[-_.]|.*(?:checkpoint|epoch|iter|step))(\d{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A checkpoint in a training's folder. ``name`` is its path below that, ``step`` the number that it ends in.
+    """A checkpoint in a training's folder. ``name`` is its path below that, ``step`` the number that it ends in, and
+    ``stage`` what comes before that, which raw and averaged checkpoints have in common.
 
     ``state`` changes when one of its files does; ``changed`` is when that was last (seconds since 1970).
     """
@@ -27,6 +28,7 @@ class Saved:
     name: str
     folder: Path
     kind: str
+    stage: str
     step: int | None
     state: str
     changed: float
@@ -68,12 +70,13 @@ def _saved(training: Path, folder: Path) -> Saved | None:
             stamps[path.relative_to(folder).as_posix()] = (0, 0, 0, 0, 0)
     if not stamps:
         return None
-    name = folder.relative_to(training).as_posix()
+    stage, step = _numbered(folder.name)
     return Saved(
-        name=name,
+        name=folder.relative_to(training).as_posix(),
         folder=folder,
         kind=_kind(folder),
-        step=_numbered(folder.name)[1],
+        stage=stage,
+        step=step,
         state=digest({name: list(stamp[:2]) for name, stamp in stamps.items()})[:16],
         changed=max(stamp[1] for stamp in stamps.values()) / 1e9,
     )
@@ -92,20 +95,10 @@ def _kind(folder: Path) -> str:
 
 
 def _in_order(found: Sequence[Saved]) -> list[Saved]:
-    first: dict[str, float] = {}
+    began: dict[str, float] = {}
     for one in found:
-        first[_stage(one)] = min(first.get(_stage(one), one.changed), one.changed)
-
-    def place(one: Saved) -> tuple[float, str, bool, int, str]:
-        stage = _stage(one)
-        return first[stage], stage, one.step is None, one.step or 0, one.name
-
-    return sorted(found, key=place)
-
-
-def _stage(one: Saved) -> str:
-    """Its name without folder and step: raw and averaged checkpoints of one stage go step by step together."""
-    return _numbered(one.folder.name)[0]
+        began[one.stage] = min(began.get(one.stage, one.changed), one.changed)
+    return sorted(found, key=lambda one: (began[one.stage], one.stage, one.step is None, one.step or 0, one.name))
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -29,22 +30,28 @@ T = TypeVar("T")
 
 _EMBEDDED = ("oracle", "noise")  # samplers of the embedded world, whose judges look at what they make
 _FINISHED = ("folder", "imported")  # samplers of media that exist already
+_AS_BEFORE = ("profile", "scoring", "samples_per_prompt", "limit", "prompts", "judges", "metrics")
+_WEIGHTS_AND_PLACE = frozenset({"checkpoint", "model", "base", "revision", "device", "offline", "prompt_cache"})
 _OPTION_KEYS = tuple(key for key in RunOptions.__dataclass_fields__ if key != "profile")
 
 
 def resolve(
-    benchmark: str, flags: Mapping[str, Any], sets: Sequence[str] = (), config_file: Path | None = None
+    benchmark: str,
+    flags: Mapping[str, Any],
+    sets: Sequence[str] = (),
+    config_file: Path | None = None,
+    usual: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[RunSpec, RunOptions, BenchmarkConfig]:
-    """Merges, weakest first: the profile, ``--config FILE``, ``--set a.b=c``, explicit flags.
+    """Merges, weakest first: the profile, ``usual``, ``--config FILE``, ``--set a.b=c``, explicit flags.
 
-    ``flags`` and both other sources use the same keys: those of RunSpec and RunOptions, ``sampler`` (``name`` or
+    ``flags`` and all other sources use the same keys: those of RunSpec and RunOptions, ``sampler`` (``name`` or
     ``name:argument``) and ``sampler.<setting>``; None, or ``none`` in a file or after ``--set``, is not asked for. The
     profile's settings are those of the sampler that it names, with its model or one alike, or with any where the
     profile is asked for; any other starts from its own defaults, and official prompts unless it is of the embedded
     world. Settings have the types that the sampler declares; one that it does not take is an error.
     """
     config = load_benchmark(benchmark).config
-    chosen = _asked(flags, sets, config_file)
+    chosen = {**usual, **_asked(flags, sets, config_file)}
     for key in chosen:
         if not key.startswith("sampler.") and key not in (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile"):
             raise unknown("setting", key, (*_SPEC_KEYS, *_OPTION_KEYS, "sampler", "profile", "sampler.<setting>"))
@@ -89,6 +96,22 @@ def resolve(
     resolved = validated(RunSpec, spec), validated(RunOptions, options), config
     _known_codec(resolved[0].codec)
     return resolved
+
+
+def as_before(manifest: Mapping[str, Any], sampler: str = "") -> dict[str, Any]:
+    """What a run was asked for, by key, as ``resolve`` takes it, but for its weights and where it worked.
+
+    The settings of its sampler are left out where ``sampler`` is another one.
+    """
+    spec, record = manifest["spec"], manifest["options"]
+    found = {key: spec[key] for key in ("variant", "seed", "codec")}
+    found |= {key: record[key] for key in _AS_BEFORE if record.get(key)}
+    if found.get("samples_per_prompt") == THERE:
+        del found["samples_per_prompt"]
+    told = spec["sampler"]
+    if sampler in ("", told["name"]):
+        found |= {f"sampler.{key}": value for key, value in told["settings"].items() if key not in _WEIGHTS_AND_PLACE}
+    return found
 
 
 def changed(

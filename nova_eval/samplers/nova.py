@@ -99,6 +99,14 @@ class NovaSampler(Plan, Loading):
         texts = [prompt.sampling_text for prompt in prompts]
         return self.pipeline.generate(texts, seeds, part(Plan, vars(self)), batch_size=self.batch_size)
 
+    def check(self) -> None:
+        """Loads the transformer and lets it go: what a training writes, while the other parts stay as they are."""
+        import torch
+
+        from nova_eval.nova.checkpoint import load_transformer
+
+        load_transformer(self.parts.transformer, dtype=torch.float32, device="cpu")
+
     def to(self, device: str) -> NovaSampler:
         """Moves the loaded weights, and those that are loaded later."""
         object.__setattr__(self, "device", device)

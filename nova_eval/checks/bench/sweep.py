@@ -7,12 +7,13 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nova_eval.checks.bench.options import SweepBench
 from nova_eval.errors import unknown
 from nova_eval.media import read
 from nova_eval.packages import require
+from nova_eval.report import curves
+from nova_eval.report.curves import Curve, Panel
 from nova_eval.runs import pipeline
 from nova_eval.runs.run import Run
 from nova_eval.runs.summary import Outcome
@@ -105,34 +106,21 @@ def write(folder: Path, asked: SweepBench, points: Sequence[Point]) -> list[Path
         for point in points:
             writer.writerow([point.value, *(point.metrics.get(name) for name in names), point.motion, point.seconds])
     figure = folder / f"{key}.svg"
-    _draw(figure, key, points, shown_of(asked, points))
+    panels = _panels(points, shown_of(asked, points))
+    places = key.removeprefix("sampler.").replace("_", " ")
+    curves.draw(figure, panels, [point.value for point in points], places, salt=key)
     return [table, figure]
 
 
-def _draw(path: Path, key: str, points: Sequence[Point], metrics: Sequence[str]) -> None:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    panels: list[tuple[str, dict[str, list[float | None]]]] = [
-        ("score", {name: [point.metrics.get(name) for point in points] for name in metrics}),
-        ("seconds a sample", {"": [point.seconds for point in points]}),
+def _panels(points: Sequence[Point], metrics: Sequence[str]) -> list[Panel]:
+    scores = [Curve(name, [point.metrics.get(name) for point in points]) for name in metrics]
+    panels = [
+        Panel("score", scores, from_zero=True),
+        Panel("seconds a sample", [Curve("", [point.seconds for point in points])], from_zero=True),
     ]
     if any(point.motion is not None for point in points):
-        panels.insert(1, ("motion score", {"": [point.motion for point in points]}))
-    with mpl.rc_context({"svg.hashsalt": key, "font.size": 8}):
-        figure = Figure(figsize=(3.4 * len(panels), 2.8), layout="constrained")
-        places = range(len(points))
-        all_axes: Any = figure.subplots(1, len(panels))
-        for axes, (title, curves) in zip(all_axes, panels, strict=True):
-            for name, values in curves.items():
-                axes.plot(places, [float("nan") if v is None else v for v in values], "o-", ms=3, label=name)
-            axes.set_xticks(places, [point.value for point in points])
-            axes.set_xlabel(key.removeprefix("sampler.").replace("_", " "))
-            axes.set_ylabel(title)
-            axes.set_ylim(bottom=0)
-            axes.grid(alpha=0.3)
-        all_axes[0].legend(fontsize=6, frameon=False)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        panels.insert(1, Panel("motion score", [Curve("", [point.motion for point in points])], from_zero=True))
+    return panels
 
 
 def _shown(value: float | None) -> str:

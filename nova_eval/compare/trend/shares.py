@@ -7,13 +7,13 @@ sum is 1 however many there are, and the chance of any false claim in the whole 
 from __future__ import annotations
 
 
-def share(look: int, planned: int = 0) -> float:
+def share(look: int, planned: int = 0, spent: float = 0.0) -> float:
     """Of the ``look``-th checkpoint, counted from 1.
 
     Each of ``planned`` ones has as much as the others, and all that come later share the same between them, the k-th of
-    them 1 / (k (k + 1)) of it. Without a plan that is all there is: a half, a sixth, a twelfth …
+    them 1 / (k (k + 1)) of it. Without a plan that is all there is: a half, a sixth, a twelfth … Half of what is left
+    once ``spent`` is gone is the most, which matters where the plan was changed meanwhile.
     """
-    if look <= planned:
-        return 1 / (planned + 1)
     late = look - planned
-    return 1 / ((planned + 1) * late * (late + 1))
+    found = 1.0 if late <= 0 else 1 / (late * (late + 1))
+    return min(found / (planned + 1), max(0.0, 1 - spent) / 2)

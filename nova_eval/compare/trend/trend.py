@@ -1,0 +1,116 @@
+"""A series of checkpoints as it grows: what each is beside the reference and beside the best before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nova_eval import locks
+from nova_eval.compare import comparing
+from nova_eval.compare.sides import Side, of_run
+from nova_eval.compare.trend import points as store
+from nova_eval.compare.trend.points import Claim, Point, Value
+from nova_eval.compare.trend.shares import share
+from nova_eval.compare.verdicts import Comparison, Finding
+from nova_eval.config import BenchmarkConfig
+from nova_eval.errors import UsageError
+from nova_eval.identity import digest
+from nova_eval.runs.finding import find, identity_of
+
+POINTS = "trend.jsonl"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a series is tested. ``planned`` is how many checkpoints are expected, 0 where nobody knows."""
+
+    reference: Side | None
+    gates: Mapping[str, float]
+    allow: Collection[str] = ()
+    planned: int = 0
+
+
+class Trend:
+    """The points of a series in a folder of their own, and what is drawn of them."""
+
+    def __init__(self, folder: Path, config: BenchmarkConfig, rules: Rules, results: Path) -> None:
+        self.folder, self.config, self.rules, self._results = folder, config, rules, results
+        self.points = store.read(folder / POINTS)
+        self.reference = "" if rules.reference is None else _name_of(rules.reference)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Held by whoever tests the series. PrerequisiteError where another process does."""
+        return locks.claimed(self.folder / "trend.lock", f"the series in {self.folder}")
+
+    def knows(self, name: str, state: str) -> bool:
+        """Whether a checkpoint was tested, or passed over, with its files as they are."""
+        return any((point.name, point.state) == (name, state) for point in self.points)
+
+    def same(self, name: str, identity: str, state: str) -> bool:
+        """Whether a checkpoint whose files changed makes the samples that were tested; if so they are known now."""
+        if (found := store.with_state(self.points, name, identity, state)) is None:
+            return False
+        self._keep(found)
+        return True
+
+    def add(self, point: Point, side: Side | None = None) -> Point:
+        """Tests the side of a checkpoint, or notes its problem, and writes all there is of the series."""
+        found = point if side is None else self._tested(point, side)
+        self._keep([*(one for one in self.points if not (one.problem and one.name == point.name)), found])
+        return found
+
+    def _keep(self, points: Sequence[Point]) -> None:
+        from nova_eval.compare.trend import tables
+
+        store.write(self.folder / POINTS, points)
+        self.points = list(points)
+        tables.write(self)
+
+    def _tested(self, point: Point, side: Side) -> Point:
+        looks = [one for one in self.points if not one.problem and one.reference == self.reference]
+        look = len(looks) + 1
+        spent = share(look, self.rules.planned, math.fsum(one.share for one in looks))
+        rivals = [one for one in looks if one.run != side.name]
+        best = store.best(rivals, self.config)
+        comparison = None if self.rules.reference is None else self._beside(self.rules.reference, side, spent)
+        if best is None:
+            beside_best = None
+        else:  # which one is the best was seen in the data: it could have been each of them
+            beside_best = self._beside(of_run(find(best.run, self._results)), side, spent / len(rivals))
+        metrics = side.benchmark.reduce(side.prompts, side.wanted, side.rows, side.scoring)
+        known = [metric for metric in metrics if metric.value is not None or metric.unscored]
+        return replace(
+            point,
+            run=side.name,
+            reference=self.reference,
+            look=look,
+            share=spent,
+            values={m.name: Value(m.value, *(m.interval or (None, None))) for m in known},
+            against=_claims(comparison),
+            best=best.name if best else "",
+            against_best=_claims(beside_best),
+            complete=not any(m.unscored for m in known),
+        )
+
+    def _beside(self, other: Side, side: Side, spent: float) -> Comparison:
+        return comparing.compare(other, [side], self.rules.gates, self.rules.allow, spent).comparisons[0]
+
+
+def _claims(comparison: Comparison | None) -> dict[str, Claim]:
+    return {} if comparison is None else {f.metric: _claim(f) for f in comparison.findings}
+
+
+def _claim(f: Finding) -> Claim:
+    low, high = f.interval or (None, None)
+    return Claim(str(f.verdict), f.difference, low, high, f.p_worse, f.p_better)
+
+
+def _name_of(reference: Side) -> str:
+    """What is another of another accepted reference: all that makes its samples, and who scored them."""
+    if not any(row.decided for row in reference.rows):
+        raise UsageError(f"{reference.name} has no scores", remedy="score it first")
+    told = reference.manifest
+    return digest([identity_of(told), told.get("scorers", {}), sorted({p.id for p in reference.prompts})])[:16]
