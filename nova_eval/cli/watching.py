@@ -121,13 +121,13 @@ def watch(
             )
     results: Path = flags.given.get("results", Path("results"))
     reference = open_side(against, results)
-    asked = Checkpoints(reference, flags.asked(), following.base)
+    asked = Checkpoints(reference, flags.asked(), following.base, talk)
     rules = Rules(reference, gates.gates_of(reference.benchmark.config, gate), allow, following.planned)
-    trend = Trend(asked.folder(training, results), reference.benchmark.config, rules, results)
+    place, config = asked.folder(training, results), reference.benchmark.config
+    trend = Trend(place, config, rules, lambda name: open_side(name, results))
+    watching = Watch(training, trend, following.how(), open=asked.open, say=talk)
     with trend.held():
-        Watch(training, trend, asked.resolve, following.how(), say=talk).follow(
-            lambda point: talk(f"{point.name}: {outcome.line(trend, point)}")
-        )
+        watching.follow(lambda point: talk(f"{point.name}: {outcome.line(trend, point)}"))
     if json:
         print_json(outcome.to_json(trend))
     else:

@@ -14,7 +14,9 @@ from nova_eval.identity import digest
 from nova_eval.nova.parts import check_base
 from nova_eval.nova.series import Saved
 from nova_eval.options import RunOptions
+from nova_eval.protocols import Checkable
 from nova_eval.runs import opening, options
+from nova_eval.runs.run import Run, Say
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.settings import settings_of
 
@@ -30,7 +32,11 @@ class Checkpoints:
     """
 
     def __init__(
-        self, reference: Side, asked: tuple[Mapping[str, Any], Sequence[str], Path | None], base: str = ""
+        self,
+        reference: Side,
+        asked: tuple[Mapping[str, Any], Sequence[str], Path | None],
+        base: str = "",
+        say: Say = lambda text: None,
     ) -> None:
         self._flags, self._sets, self._file = asked
         self._name, argument = options.split_name(str(self._flags.get("sampler") or _USUAL))
@@ -44,7 +50,7 @@ class Checkpoints:
             raise UsageError(f"sampler {self._name!r} knows no base", remedy="leave --base out")
         self._benchmark = reference.benchmark.config.name
         self._usual = options.as_before(reference.manifest, self._name)
-        self._base = base
+        self._base, self._say = base, say
         spec, chosen, _ = self._resolved("CHECKPOINT")
         environment.known_device(chosen.device)
         opening.suites(spec, chosen)
@@ -52,10 +58,16 @@ class Checkpoints:
             check_base(base, offline=chosen.offline)
         self._series = digest([spec, {name: getattr(chosen, name) for name in _BESIDE}])
 
-    def resolve(self, one: Saved) -> tuple[RunSpec, RunOptions, BenchmarkConfig]:
-        """What is run of a checkpoint."""
+    def open(self, one: Saved) -> Run:
+        """The run of a checkpoint whose weights load; nothing is written. NovaEvalError where they do not."""
         base = {"sampler.base": self._base} if self._base and one.kind != "whole" else {}
-        return self._resolved(str(one.folder), **base)
+        spec, chosen, config = self._resolved(str(one.folder), **base)
+        opened = opening.open_run(spec, chosen, config, self._say)
+        placed = opening.placed(spec, chosen).sampler
+        sampler = SAMPLERS.make(placed.name, placed.settings)
+        if isinstance(sampler, Checkable):
+            sampler.check()
+        return opened
 
     def folder(self, training: Path, results: Path) -> Path:
         """Where the trend of a training lies; another part of the benchmark, or other settings, make another."""

@@ -7,20 +7,17 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nova_eval.compare.sides import of_run
+from nova_eval.compare.sides import Side, of_run
 from nova_eval.compare.trend.points import Point
 from nova_eval.compare.trend.trend import Trend
-from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.errors import NovaEvalError
 from nova_eval.identity import digest
 from nova_eval.nova.series import KINDS, Saved, Settling, saved_in
-from nova_eval.options import RunOptions
-from nova_eval.protocols import Checkable
-from nova_eval.runs import opening, pipeline
+from nova_eval.runs import pipeline
 from nova_eval.runs.run import Run
-from nova_eval.samplers import SAMPLERS
 
-Resolve = Callable[[Saved], tuple[RunSpec, RunOptions, BenchmarkConfig]]
+Open = Callable[[Saved], Run]
+"""The run of a checkpoint whose weights load; nothing is written. NovaEvalError where they do not."""
 Say = Callable[[str], None]
 
 
@@ -51,13 +48,27 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
+def scored(opened: Run) -> Side:
+    """A run once it is sampled and scored."""
+    pipeline.run(opened)
+    return of_run(opened.store.folder)
+
+
 class Watch:
-    """Tests the checkpoints below ``training``; ``resolve`` says what is run of each."""
+    """Tests the checkpoints below ``training``: each is opened, then run, which gives its side of a comparison."""
 
     def __init__(
-        self, training: Path, trend: Trend, resolve: Resolve, how: Following, *, say: Say, clock: Clock | None = None
+        self,
+        training: Path,
+        trend: Trend,
+        how: Following,
+        *,
+        open: Open,
+        run: Callable[[Run], Side] = scored,
+        say: Say,
+        clock: Clock | None = None,
     ) -> None:
-        self._training, self._trend, self._resolve = training, trend, resolve
+        self._training, self._trend, self._open, self._run = training, trend, open, run
         self._how, self._say, self._clock = how, say, clock or Clock()
         self._settling = Settling(how.settle)
         self._told: set[str] = set()
@@ -75,7 +86,7 @@ class Watch:
                 continue
             if how.once:
                 until = clock.monotonic() + how.settle if until is None else until
-                if not writing or clock.monotonic() > until:
+                if not writing or clock.monotonic() >= until:
                     return
             elif clock.monotonic() - last >= how.idle:
                 return
@@ -99,20 +110,19 @@ class Watch:
         """
         point = Point(one.name, one.kind, one.stage, one.step, one.state, one.changed)
         try:
-            opened = self._opened(one)
+            opened = self._open(one)
         except NovaEvalError as error:
             return self._trend.add(replace(point, problem=str(error)))
         if self._trend.same(one.name, opened.identity, one.state):
             return None
         self._say(f"testing {one.name}: {opened.name}")
         try:
-            pipeline.run(opened)
+            side = self._run(opened)
         except NovaEvalError:
             if one in self._saved():
                 raise
             self._say_once(f"{one.name} changed while it was sampled: left for later")
             return None
-        side = of_run(opened.store.folder)
         return self._trend.add(replace(point, identity=opened.identity), side)
 
     def _saved(self) -> list[Saved]:
@@ -120,16 +130,6 @@ class Watch:
         base = f"-{digest(self._how.base)[:4]}" if self._how.base else ""
         found = [one for one in saved_in(self._training) if one.kind in self._how.kinds]
         return [replace(one, state=f"{one.state}{base}") for one in found]
-
-    def _opened(self, one: Saved) -> Run:
-        """The run of a checkpoint whose weights load; nothing is written."""
-        spec, options, config = self._resolve(one)
-        opened = opening.open_run(spec, options, config, self._say)
-        placed = opening.placed(spec, options).sampler
-        sampler = SAMPLERS.make(placed.name, placed.settings)
-        if isinstance(sampler, Checkable):
-            sampler.check()
-        return opened
 
     def _say_once(self, text: str) -> None:
         if text not in self._told:

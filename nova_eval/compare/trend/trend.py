@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nova_eval import locks
 from nova_eval.compare import comparing
-from nova_eval.compare.sides import Side, of_run
+from nova_eval.compare.sides import Side
 from nova_eval.compare.trend import points as store
 from nova_eval.compare.trend.points import Claim, Point, Value
 from nova_eval.compare.trend.shares import share
 from nova_eval.compare.verdicts import Comparison, Finding
 from nova_eval.config import BenchmarkConfig
-from nova_eval.errors import UsageError
+from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.identity import digest
-from nova_eval.runs.finding import find, identity_of
+from nova_eval.runs.finding import identity_of
 
 POINTS = "trend.jsonl"
 
@@ -34,10 +34,13 @@ class Rules:
 
 
 class Trend:
-    """The points of a series in a folder of their own, and what is drawn of them."""
+    """The points of a series in a folder of their own, and what is drawn of them.
 
-    def __init__(self, folder: Path, config: BenchmarkConfig, rules: Rules, results: Path) -> None:
-        self.folder, self.config, self.rules, self._results = folder, config, rules, results
+    ``side_of`` gives the side of a run by its name, as points have it.
+    """
+
+    def __init__(self, folder: Path, config: BenchmarkConfig, rules: Rules, side_of: Callable[[str], Side]) -> None:
+        self.folder, self.config, self.rules, self._side_of = folder, config, rules, side_of
         self.points = store.read(folder / POINTS)
         self.reference = "" if rules.reference is None else _name_of(rules.reference)
 
@@ -73,13 +76,10 @@ class Trend:
         looks = [one for one in self.points if not one.problem and one.reference == self.reference]
         look = len(looks) + 1
         spent = share(look, self.rules.planned, math.fsum(one.share for one in looks))
-        rivals = [one for one in looks if one.run != side.name]
-        best = store.best(rivals, self.config)
-        comparison = None if self.rules.reference is None else self._beside(self.rules.reference, side, spent)
-        if best is None:
-            beside_best = None
-        else:  # which one is the best was seen in the data: it could have been each of them
-            beside_best = self._beside(of_run(find(best.run, self._results)), side, spent / len(rivals))
+        reference = self.rules.reference
+        itself = reference is None or reference.where.resolve() == side.where.resolve()
+        comparison = None if reference is None or itself else self._beside(reference, side, spent)
+        best, beside_best = self._beside_best([one for one in looks if one.run != side.name], side, spent)
         metrics = side.benchmark.reduce(side.prompts, side.wanted, side.rows, side.scoring)
         known = [metric for metric in metrics if metric.value is not None or metric.unscored]
         return replace(
@@ -90,10 +90,23 @@ class Trend:
             share=spent,
             values={m.name: Value(m.value, *(m.interval or (None, None))) for m in known},
             against=_claims(comparison),
-            best=best.name if best else "",
+            best=best,
             against_best=_claims(beside_best),
             complete=not any(m.unscored for m in known),
         )
+
+    def _beside_best(self, rivals: Sequence[Point], side: Side, spent: float) -> tuple[str, Comparison | None]:
+        """The name of the best of ``rivals``, and what ``side`` is beside it; nothing where its run is not here.
+
+        Which one it is was seen in the data: it could have been each of them, so that each has its part of ``spent``.
+        """
+        if (best := store.best(rivals, self.config)) is None:
+            return "", None
+        try:
+            other = self._side_of(best.run)
+        except NovaEvalError:
+            return "", None
+        return best.name, self._beside(other, side, spent / len(rivals))
 
     def _beside(self, other: Side, side: Side, spent: float) -> Comparison:
         return comparing.compare(other, [side], self.rules.gates, self.rules.allow, spent).comparisons[0]
