@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nova_eval import files
+from nova_eval.adapters.reduce import reduced
 from nova_eval.compare.trend.points import Claim, Point, best, in_order
 from nova_eval.compare.verdicts import Verdict
 from nova_eval.report.curves import Curve, Panel, draw
@@ -120,7 +121,7 @@ def _panels(trend: Trend) -> list[Panel]:
     reference = trend.rules.reference
     levels: dict[str, float | None] = {}
     if reference is not None:
-        metrics = reference.benchmark.reduce(reference.prompts, reference.wanted, reference.rows, reference.scoring)
+        metrics = reduced(reference.benchmark, reference.prompts, reference.wanted, reference.rows, reference.scoring)
         levels = {metric.name: metric.value for metric in metrics}
 
     def curve(kind: str, name: str) -> Curve:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nova_eval import locks
+from nova_eval.adapters.reduce import reduced
 from nova_eval.compare import comparing
 from nova_eval.compare.sides import Side
 from nova_eval.compare.trend import points as store
@@ -80,7 +81,7 @@ class Trend:
         itself = reference is None or reference.where.resolve() == side.where.resolve()
         comparison = None if reference is None or itself else self._beside(reference, side, spent)
         best, beside_best = self._beside_best([one for one in looks if one.run != side.name], side, spent)
-        metrics = side.benchmark.reduce(side.prompts, side.wanted, side.rows, side.scoring)
+        metrics = reduced(side.benchmark, side.prompts, side.wanted, side.rows, side.scoring)
         known = [metric for metric in metrics if metric.value is not None or metric.unscored]
         return replace(
             point,
