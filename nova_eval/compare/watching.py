@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nova_eval.compare.sides import Side, of_run
+from nova_eval.compare.trend import tables
 from nova_eval.compare.trend.points import Point
 from nova_eval.compare.trend.trend import Trend
 from nova_eval.errors import NovaEvalError
@@ -112,7 +113,7 @@ class Watch:
         try:
             opened = self._open(one)
         except NovaEvalError as error:
-            return self._trend.add(replace(point, problem=str(error)))
+            return self._added(replace(point, problem=str(error)))
         if self._trend.same(one.name, opened.identity, one.state):
             return None
         self._say(f"testing {one.name}: {opened.name}")
@@ -123,7 +124,12 @@ class Watch:
                 raise
             self._say_once(f"{one.name} changed while it was sampled: left for later")
             return None
-        return self._trend.add(replace(point, identity=opened.identity), side)
+        return self._added(replace(point, identity=opened.identity), side)
+
+    def _added(self, point: Point, side: Side | None = None) -> Point:
+        found = self._trend.add(point, side)
+        tables.write(self._trend)
+        return found
 
     def _saved(self) -> list[Saved]:
         """Those asked for. Another base is another state: what did not load may load with it."""

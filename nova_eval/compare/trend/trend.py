@@ -35,7 +35,7 @@ class Rules:
 
 
 class Trend:
-    """The points of a series in a folder of their own, and what is drawn of them.
+    """The points of a series, in a folder of their own.
 
     ``side_of`` gives the side of a run by its name, as points have it.
     """
@@ -61,17 +61,14 @@ class Trend:
         return True
 
     def add(self, point: Point, side: Side | None = None) -> Point:
-        """Tests the side of a checkpoint, or notes its problem, and writes all there is of the series."""
+        """Tests the side of a checkpoint, or notes its problem; the points are on disk on return."""
         found = point if side is None else self._tested(point, side)
         self._keep([*(one for one in self.points if not (one.problem and one.name == point.name)), found])
         return found
 
     def _keep(self, points: Sequence[Point]) -> None:
-        from nova_eval.compare.trend import tables
-
         store.write(self.folder / POINTS, points)
         self.points = list(points)
-        tables.write(self)
 
     def _tested(self, point: Point, side: Side) -> Point:
         looks = [one for one in self.points if not one.problem and one.reference == self.reference]
