@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from functools import lru_cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def _versions() -> tuple[tuple[str, str], ...]:
         except PackageNotFoundError:
             continue
     return tuple(found)
+
+
+def fingerprint() -> dict[str, str]:
+    """What must be alike on machines that work on one run: versions, and a digest of this package's code."""
+    root = Path(nova_eval.__file__).parent
+    code = sha256()
+    for path in sorted(root.rglob("*.py")):
+        code.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    python = ".".join(platform.python_version_tuple()[:2])
+    own = {"nova_eval": nova_eval.__version__, "its code": code.hexdigest()[:8], "python": python}
+    return {**own, **package_versions()}
 
 
 def commit() -> str:

@@ -16,6 +16,7 @@ BASE = (
 EXTRAS = {
     "nova": ("diffusers", "huggingface_hub"),
     "judges": ("torchvision", "timm", "open_clip", "regex", "mmdet", "mmengine", "mmcv"),
+    "ray": ("ray",),
     "train": ("accelerate", "matplotlib", "tensorboard"),
 }
 """What each extra adds."""

@@ -75,6 +75,16 @@ def units(work: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
         yield unit
 
 
+def even_units(work: Sequence[T], size: int, workers: int) -> Iterator[tuple[T, ...]]:
+    """``units`` whose number is a multiple of ``workers`` and whose sizes differ by one at most.
+
+    So all workers end at about the same time, and none has more units to do than with full ones.
+    """
+    number = min(len(work), -(-len(work) // (size * workers)) * workers)
+    for place in range(number):
+        yield tuple(work[place * len(work) // number : (place + 1) * len(work) // number])
+
+
 def by_judges(
     work: Sequence[tuple[T, tuple[str, ...]]], judge_of: Mapping[str, str | None], size: int
 ) -> Iterator[tuple[tuple[tuple[T, tuple[str, ...]], ...], frozenset[str]]]:

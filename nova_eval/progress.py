@@ -95,9 +95,9 @@ class _Lines:
         if self._failed:
             text += f", {self._failed} failed"
         if left and rate:
-            text += f", {_clock((self._total - self._done) / rate)} left"
+            text += f", {clock_text((self._total - self._done) / rate)} left"
         elif not left:
-            text += f", took {_clock(elapsed)}"
+            text += f", took {clock_text(elapsed)}"
         if left and self._note:
             text += f"; {self._note}"
         _line(text)
@@ -155,12 +155,12 @@ class _TransferLines:
         now = time.monotonic()
         began, first = self._started.setdefault(step.name, (now, step.bytes))
         if step.state == "done":
-            _line(f"{step.name} {size_text(step.bytes)}, took {_clock(now - began)}")
+            _line(f"{step.name} {size_text(step.bytes)}, took {clock_text(now - began)}")
         elif step.state == "fetching" and now - self._said.setdefault(step.name, began) >= _PLAIN_LINE_EVERY_SECONDS:
             self._said[step.name] = now
             rate = (step.bytes - first) / max(now - began, 1e-9)
             whole = f" of {size_text(step.total)}" if step.total else ""
-            left = f", {_clock((step.total - step.bytes) / rate)} left" if step.total and rate else ""
+            left = f", {clock_text((step.total - step.bytes) / rate)} left" if step.total and rate else ""
             text = f"{step.name} {size_text(step.bytes)}{whole}, {size_text(rate)}/s{left}"
             _line(text)
 
@@ -193,7 +193,7 @@ def size_text(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
-def _clock(seconds: float) -> str:
+def clock_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -17,7 +17,14 @@ _SPEC: Mapping[str, str] = {
     "seed": "every sample's own seed follows from it, the prompt and the index",
     "codec": "how clips are written: h264, h264-lossless …",
 }
-_USUAL: Mapping[str, str] = {"limit": "100", "metrics": '["color"]', "shard": '"1/4"', "prompts": '"mine.txt"'}
+_USUAL: Mapping[str, str] = {
+    "limit": "100",
+    "metrics": '["color"]',
+    "shard": '"1/4"',
+    "prompts": '"mine.txt"',
+    "devices": '"sample=6,score=2"',
+    "address": '"auto"',
+}
 
 
 def lines(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Iterator[str]:

@@ -35,12 +35,29 @@ def scores_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score]:
     return [score for score in found if isinstance(score, Score)]
 
 
-def rows_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score]:
-    """The scorer's row of each item, in their order; an error is its reason."""
-    return [
-        Score(item.sample.key, scorer.name, None, reason=brief(found)) if isinstance(found, BaseException) else found
-        for item, found in zip(items, outcomes_of(scorer, items, judge) if items else [], strict=True)
-    ]
+def rows_of(scorer: Scorer, items: Sequence[Item], judge: Any, company: int = 1) -> list[Score]:
+    """The scorer's row of each item, in their order; an error is its reason.
+
+    ``company`` is how many samples are in memory. OutOfMemory where there is no room beside others.
+    """
+    rows = []
+    for item, found in zip(items, outcomes_of(scorer, items, judge) if items else [], strict=True):
+        if isinstance(found, BaseException):
+            if company > 1 and _is_out_of_memory(found):
+                raise OutOfMemory(f"{scorer.name} of {company} samples: {brief(found)}")
+            rows.append(Score(item.sample.key, scorer.name, None, reason=brief(found)))
+        else:
+            rows.append(found)
+    return rows
+
+
+class OutOfMemory(Exception):
+    """There is no room for a judge and all samples of a unit; fewer may do."""
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether this is what Python or torch raise where there is no room."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
 
 
 def outcomes_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score | BaseException]:

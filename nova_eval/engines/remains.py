@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nova_eval.engines.desk import Disk
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit, Unit, UnitReport
-from nova_eval.records import Failure, SampleKey, Score
-from nova_eval.store import RunStore, ShardWriter
+from nova_eval.records import Failure, Sample, SampleKey, Score
 
 
 class Remains:
     """Reads what workers have left on disk and writes rows in their place."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._store = RunStore(job.folder)
-        self._writers: dict[str, ShardWriter] = {}
+    def __init__(self, job: Job, disk: Disk) -> None:
+        self._job, self._disk = job, disk
 
-    def close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
+    def of(self, unit: Unit) -> tuple[list[Unit], UnitReport]:
+        """A unit for each sample that is not done, in their order, without the scorers that have looked at it; and the
+        report of what is done.
+        """
+        pieces, made = self._sampling(unit) if isinstance(unit, SampleUnit) else (self._scoring(unit), ())
+        return pieces, UnitReport(len(unit) - len(pieces), sampled=isinstance(unit, SampleUnit), made=made)
 
-    def of(self, unit: Unit) -> list[Unit]:
-        """A unit for each sample that is not done, in their order; the scorers that have looked at it are left out."""
-        if isinstance(unit, SampleUnit):
-            done, _ = self._store.samples()
-            return [SampleUnit((key,)) for key in unit.keys if key not in done]
+    def _sampling(self, unit: SampleUnit) -> tuple[list[Unit], tuple[Sample, ...]]:
+        done, _ = self._disk.store.samples()
+        left: list[Unit] = [SampleUnit((key,)) for key in unit.keys if key not in done]
+        return left, tuple(done[key] for key in unit.keys if key in done)
+
+    def _scoring(self, unit: ScoreUnit) -> list[Unit]:
         samples = {sample.key: sample for sample, _ in unit.work}
         decided: dict[str, set[SampleKey]] = {
-            plan.name: {key for (key, _), row in self._store.scores(plan.folder, samples).items() if row.decided}
+            plan.name: {key for (key, _), row in self._disk.store.scores(plan.folder, samples).items() if row.decided}
             for plan in self._job.scorers
         }
         order = [plan.name for plan in self._job.scorers]
@@ -49,16 +51,12 @@ class Remains:
         for piece in pieces:
             failed += 1
             if isinstance(piece, SampleUnit):
-                self._writer("", "").append_samples(Failure(key, reason) for key in piece.keys)
+                self._disk.add_samples([Failure(key, reason) for key in piece.keys])
                 continue
             ((sample, (name, *later)),) = piece.work
             (folder,) = (plan.folder for plan in self._job.scorers if plan.name == name)
-            self._writer(name, folder).append_scores([(Score(sample.key, name, None, reason=reason), sample)])
+            self._disk.add_scores(folder, [(Score(sample.key, name, None, reason=reason), sample)])
             if later:
                 rest.append(ScoreUnit(((sample, tuple(later)),), piece.keep))
-        return rest, UnitReport(len(pieces) - len(rest), failed, reason if failed else "")
-
-    def _writer(self, name: str, folder: str) -> ShardWriter:
-        if name not in self._writers:
-            self._writers[name] = self._store.score_writer(folder) if name else self._store.sample_writer()
-        return self._writers[name]
+        sampled = any(isinstance(piece, SampleUnit) for piece in pieces)
+        return rest, UnitReport(len(pieces) - len(rest), failed, reason if failed else "", sampled)

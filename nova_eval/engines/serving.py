@@ -8,20 +8,13 @@ import signal
 import sys
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any
 
-from nova_eval.engines.units import Event, Job
+from nova_eval.engines.desk import Outbox
+from nova_eval.engines.questions import OutOfMemory
+from nova_eval.engines.units import READY, Event, Fault, Job
 from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, brief
-
-READY = "ready"
-"""Said when what a unit needs is loaded, before it is done."""
-
-
-class Fault(NamedTuple):
-    """A unit that was not done for a reason nobody foresaw; the worker can do others."""
-
-    reason: str
 
 
 def serve(pipe: Connection, job: Job, parent: int, name: str) -> None:
@@ -51,12 +44,14 @@ def _work(pipe: Connection, job: Job, name: str) -> None:
         while (unit := pipe.recv()) is not None:
             answer: Any
             try:
-                worker = worker or Worker(job, tell, name)
+                worker = worker or Worker(job, tell, name, Outbox(job.folder, pipe.send) if job.away else None)
                 worker.prepare(unit)
                 pipe.send(READY)
                 answer = worker.do(unit)
             except NovaEvalError as error:
                 answer = error
+            except OutOfMemory as error:
+                answer = Fault(str(error), spent=True)
             except BaseException as error:
                 answer = Fault(f"the worker failed: {brief(error)}")
             pipe.send(answer)

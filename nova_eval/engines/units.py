@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from nova_eval.config import RunSpec
 from nova_eval.protocols import SamplerInfo
@@ -26,7 +26,8 @@ class Job:
     """What a worker process must know; picklable.
 
     ``info`` and ``code`` are those of the sampler that the run was named after; a worker refuses others. Nothing is
-    known of them where they are ``None`` and "".
+    known of them where they are ``None`` and "". ``away``: ``folder`` is not the run's, but one where a worker finds
+    the files that it is to look at; what it makes it says.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Job:
     device: str
     info: SamplerInfo | None = None
     code: str = ""
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +67,48 @@ class ScoreUnit:
 
 
 Unit = SampleUnit | ScoreUnit
+Role = Literal["any", "sample", "score"]
+"""Which units a worker takes; one that samples scores too once there is nothing left to sample."""
+ANY: tuple[Role, ...] = ("any",)
 Work = tuple[Sample, tuple[str, ...]]  # a sample and the scorers that are to look at it
 
 
 @dataclass(frozen=True, slots=True)
 class UnitReport:
-    """How a unit went. Rows are on disk when this is sent."""
+    """How a unit went; ``made`` are the samples of one that ``sampled``. Rows are on disk when this is heard."""
 
     done: int
     failed: int = 0
     last_failure: str = ""
+    sampled: bool = False
+    made: tuple[Sample, ...] = ()
+
+
+READY = "ready"
+"""Said when what a unit needs is loaded, before it is done."""
+
+
+class Fault(NamedTuple):
+    """A unit that was not done for a reason nobody foresaw; unless it is ``spent`` the worker can do others."""
+
+    reason: str
+    spent: bool = False
+
+
+class Ended(NamedTuple):
+    """A worker is gone. ``blameless``: for a reason that its unit has no part in."""
+
+    reason: str
+    blameless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to ``worker``: it loads a model, is at a scorer, or what befell it or its unit."""
+    """Something that happened to ``worker``: it loads a model, is at a scorer, what befell it or its unit, its end."""
 
     worker: str
     text: str
-    kind: Literal["loads", "is at", "unit"] = "unit"
+    kind: Literal["loads", "is at", "unit", "gone"] = "unit"
 
 
 Tell = Callable[[Event], None]

@@ -14,6 +14,7 @@ from typing import Any
 
 from nova_eval import media
 from nova_eval.adapters import load_benchmark
+from nova_eval.engines.desk import Desk, Disk
 from nova_eval.engines.questions import rows_of, wanted_size
 from nova_eval.engines.sampling import frame_rate, frames_of
 from nova_eval.engines.units import Event, Job, SampleUnit, ScorerPlan, Tell, Unit, UnitReport, Work, untold
@@ -24,7 +25,6 @@ from nova_eval.media.videos import Size
 from nova_eval.protocols import Frames, Item, Movable, Sampler, Scorer
 from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.samplers import SAMPLERS
-from nova_eval.store import RunStore, ShardWriter
 from nova_eval.weights.catalogue import family
 
 _DECODED_AT_ONCE = media.MEMORY_LIMIT // 2  # bytes of frames; as much again is decoded ahead
@@ -33,19 +33,18 @@ _DECODED_AT_ONCE = media.MEMORY_LIMIT // 2  # bytes of frames; as much again is 
 class Worker:
     """Loads the sampler at its first sample unit and drops it at the first score unit: judges load into free memory.
 
-    ``tell`` hears which model is being loaded, and which scorer is at work on how many samples.
+    ``tell`` hears which model is being loaded, and which scorer is at work on how many samples. What is made goes to
+    ``desk``, by default the job's folder.
     """
 
-    def __init__(self, job: Job, tell: Tell = untold, name: str = "worker-1") -> None:
+    def __init__(self, job: Job, tell: Tell = untold, name: str = "worker-1", desk: Desk | None = None) -> None:
         self._job, self._tell, self._name = job, tell, name
-        self._store = RunStore(job.folder)
+        self._desk: Desk = desk or Disk(job.folder)
         self._sampler: Sampler | None = None
         self._judges: dict[str, Any] = {}
         benchmark = load_benchmark(job.spec.benchmark)
         self._scorers: dict[str, Scorer] = {scorer.name: scorer for scorer in benchmark.scorers(job.scoring)}
         self._as_stored = job.scoring == "official" and benchmark.config.protocol.pictures == "stored"
-        self._sample_writer = self._store.sample_writer()
-        self._score_writers: dict[str, ShardWriter] = {}
 
     def do(self, unit: Unit) -> UnitReport:
         """Does a unit. Raises NovaEvalError only where going on is pointless: no weights, no disk, bad settings."""
@@ -64,9 +63,7 @@ class Worker:
                 self._judge(plan.judge)
 
     def close(self) -> None:
-        self._sample_writer.close()
-        for writer in self._score_writers.values():
-            writer.close()
+        self._desk.close()
 
     # --- sampling ---------------------------------------------------------------------------------------------------
 
@@ -81,9 +78,10 @@ class Worker:
             Failure(key, frames) if isinstance(frames, str) else self._stored(sampler, key, frames, seconds)
             for key, frames in zip(keys, made, strict=True)
         ]
-        self._sample_writer.append_samples(rows)
+        self._desk.add_samples(rows)
         failures = [row for row in rows if isinstance(row, Failure)]
-        return UnitReport(len(rows), len(failures), failures[-1].reason if failures else "")
+        made_rows = tuple(row for row in rows if isinstance(row, Sample))
+        return UnitReport(len(rows), len(failures), failures[-1].reason if failures else "", True, made_rows)
 
     def _stored(self, sampler: Sampler, key: SampleKey, frames: Frames, seconds: float) -> Sample | Failure:
         video = sampler.info.modality == "video"
@@ -96,8 +94,8 @@ class Worker:
             return Failure(key, str(error))
         except Exception as error:
             return Failure(key, f"sampler returned {frames.shape}, which cannot be encoded: {brief(error)}")
-        name = self._store.media_name(key, ".mp4" if video else ".png")
-        self._store.write(name, data)
+        name = self._desk.name_of(key, ".mp4" if video else ".png")
+        self._desk.put(name, data)
         count, height, width, _ = frames.shape
         return Sample(
             key=key,
@@ -139,14 +137,14 @@ class Worker:
                 if place + 1 < len(parts):
                     ahead = reader.submit(self._read, parts[place + 1], sizes)
                 failed.update(unreadable)
-                failed.update(self._score_part(part, items, unreadable))
+                failed.update(self._score_part(part, items, unreadable, len(work)))
                 items.clear()
         return UnitReport(len(work), len(failed), next(iter(failed.values()), ""))
 
     def _score_part(
-        self, part: Sequence[Work], items: Mapping[SampleKey, Item], unreadable: Mapping[SampleKey, str]
+        self, part: Sequence[Work], items: Mapping[SampleKey, Item], unreadable: Mapping[SampleKey, str], company: int
     ) -> dict[SampleKey, str]:
-        """Appends the rows of every scorer; returns why samples stay unscored."""
+        """Appends the rows of every scorer; returns why samples stay unscored. ``company``: samples of the unit."""
         failed: dict[SampleKey, str] = {}
         for plan in self._job.scorers:
             samples = [sample for sample, names in part if plan.name in names]
@@ -155,9 +153,9 @@ class Worker:
             self._tell(Event(self._name, f"{plan.name} of {len(samples)} samples", "is at"))
             scores = [Score(s.key, plan.name, None, reason=unreadable[s.key]) for s in samples if s.key in unreadable]
             whole = [items[sample.key] for sample in samples if sample.key in items]
-            scores += rows_of(self._scorers[plan.name], whole, self._judge(plan.judge) if whole else None)
+            scores += rows_of(self._scorers[plan.name], whole, self._judge(plan.judge) if whole else None, company)
             by_key = {sample.key: sample for sample in samples}
-            self._writer(plan).append_scores((score, by_key[score.key]) for score in scores)
+            self._desk.add_scores(plan.folder, [(score, by_key[score.key]) for score in scores])
             failed.update((score.key, score.reason) for score in scores if not score.decided)
         return failed
 
@@ -170,12 +168,12 @@ class Worker:
             try:
                 if sample.part is not None:
                     shared[sample.path] = shared.get(sample.path) or media.read(
-                        self._whole_file(sample), as_stored=True
+                        self._desk.media(sample), as_stored=True
                     )
                     clip = _part_of(shared[sample.path], sample)
                 else:
                     clip = media.read(
-                        self._whole_file(sample), sizes=sizes, folder=self._job.folder, as_stored=self._as_stored
+                        self._desk.media(sample), sizes=sizes, folder=self._job.folder, as_stored=self._as_stored
                     )
                 items[sample.key] = Item(self._job.prompts[sample.key.prompt_id], sample, clip)
             except MediaError as error:
@@ -206,14 +204,6 @@ class Worker:
             with _moving(f"judge {name!r}", self._job.device):
                 self._judges[name] = judge.to(self._job.device)
         return self._judges[name]
-
-    def _writer(self, plan: ScorerPlan) -> ShardWriter:
-        if plan.name not in self._score_writers:
-            self._score_writers[plan.name] = self._store.score_writer(plan.folder)
-        return self._score_writers[plan.name]
-
-    def _whole_file(self, sample: Sample) -> Path:
-        return self._store.whole_media(sample)
 
     def _loads(self, what: str) -> None:
         self._tell(Event(self._name, f"loads {what} for {self._job.device}", "loads"))

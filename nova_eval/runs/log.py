@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nova_eval import files
-from nova_eval.engines.units import Event, Tell
+from nova_eval.engines.units import Event
 from nova_eval.errors import UsageError, printable
 from nova_eval.progress import Progress
 from nova_eval.runs.run import Run
@@ -35,21 +35,17 @@ class RunLog:
             path.parent.mkdir(exist_ok=True)
             _append(path, f"{line}\n".encode())
 
-    def telling(self, bar: Progress) -> Tell:
-        """Writes what workers tell, shows on ``bar`` what they are at, and says once of each model that it loads."""
-
-        def tell(event: Event) -> None:
-            if event.kind == "is at":
-                bar.note(event.text)
-                return
-            if event.kind == "loads":
-                bar.note(event.text)
-                if self._say is not None and event.text not in self._loaded:
-                    self._loaded.add(event.text)
-                    self._say(event.text)
-            self.write(event.text, event.worker)
-
-        return tell
+    def tell(self, event: Event, bar: Progress) -> None:
+        """Writes what a worker tells, shows on ``bar`` what it is at, and says once of each model that it is loaded."""
+        if event.kind == "is at":
+            bar.note(event.text)
+            return
+        if event.kind == "loads":
+            bar.note(event.text)
+            if self._say is not None and event.text not in self._loaded:
+                self._loaded.add(event.text)
+                self._say(event.text)
+        self.write(event.text, event.worker)
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -51,9 +51,9 @@ def open_run(
     ``media_source`` is the folder that samples are to be imported from, where they are. Without ``sampling`` a run that
     is there is looked at as far as it goes: no sample that it does not want already becomes wanted.
     """
-    environment.known_device(options.device)
+    _known_device(options)
     at_hand = placed(spec, options)
-    if SAMPLERS.is_own(spec.sampler.name):
+    if SAMPLERS.is_own(spec.sampler.name) and options.engine == "local":
         environment.known_device(str(at_hand.sampler.settings.get("device", "auto")))
     sampler = _sampler(at_hand)
     info = info_of(sampler, spec.sampler.name)
@@ -86,6 +86,14 @@ def open_run(
         departs=departures(spec, info, config),
         say=say,
     )
+
+
+def _known_device(options: RunOptions) -> None:
+    """UsageError for a device that is not here; those of other machines are what Ray gives to a worker."""
+    if options.engine == "local":
+        environment.known_device(options.device)
+    elif options.device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"device {options.device!r} cannot be asked of Ray", remedy="use auto, cpu or cuda")
 
 
 def survey(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Run:
@@ -201,7 +209,7 @@ def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], sa
     """
     old = reopen(folder)
     options = change(replace(old.options, shard=None))  # of all shards, unless one is asked for
-    environment.known_device(options.device)
+    _known_device(options)
     part = Part(old.prompts, old.wanted)
     if _choice(options) != _choice(old.options):
         limit = None if options.limit == old.options.limit else options.limit

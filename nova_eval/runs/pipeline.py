@@ -5,7 +5,7 @@ Each looks at what is on disk first and does only what is missing, so calling it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -16,19 +16,22 @@ from nova_eval import __version__, environment, files, locks, media
 from nova_eval.adapters import BENCHMARKS
 from nova_eval.engines.alarm import can_wake
 from nova_eval.engines.local import LocalEngine
-from nova_eval.engines.units import Job, SampleUnit, ScoreUnit
+from nova_eval.engines.pool import Engine
+from nova_eval.engines.units import Job, SampleUnit, Work
 from nova_eval.errors import CorruptStoreError, MediaError, brief, is_interrupt
 from nova_eval.judges import JUDGES
-from nova_eval.plan import by_judges, share, units
+from nova_eval.plan import even_units, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing
 from nova_eval.records import Failure, Sample, SampleKey
+from nova_eval.runs.beside import Finished
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.holding import held
 from nova_eval.runs.log import RunLog
 from nova_eval.runs.opening import placed, recorded_judging, recorded_options, recorded_part
 from nova_eval.runs.part import Part, asked, union
 from nova_eval.runs.run import Run
+from nova_eval.runs.stage import stage
 from nova_eval.runs.summary import Outcome, clips_of, summarise
 from nova_eval.samplers import SAMPLERS
 from nova_eval.store import suite_file_digest
@@ -51,7 +54,10 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
             for reason, names in _grouped(opened.judging.unavailable).items():
                 opened.say(f"stays unscored: {', '.join(names)} ({reason})")
         with _logged(opened), engine_for(opened) as engine:
-            if sampling:
+            if sampling and scoring and opened.options.split and opened.external is None:
+                sample_and_score(opened, engine)
+                scoring = False
+            elif sampling:
                 sample(opened, engine)
             if scoring:
                 score(opened, engine)
@@ -80,8 +86,9 @@ def driving(opened: Run) -> AbstractContextManager[None]:
     return held(opened.store, opened.name, *opened.options.part)
 
 
-def engine_for(opened: Run) -> LocalEngine:
+def engine_for(opened: Run) -> Engine:
     """The workers of a run, not started yet; a context manager."""
+    options = opened.options
     job = Job(
         folder=opened.store.folder,
         spec=placed(opened.spec, opened.options),
@@ -92,9 +99,15 @@ def engine_for(opened: Run) -> LocalEngine:
         info=opened.info,
         code=SAMPLERS.code(opened.spec.sampler.name),
     )
+    if options.engine == "ray":
+        from nova_eval.engines.ray import Places, on_ray
+
+        places = Places(options.workers, options.device, opened.light, options.split)
+        return on_ray(job, places, address=options.address, unit_timeout=options.unit_timeout, say=opened.say)
     workers = devices(opened)
-    here = len(workers) == 1 and opened.light and _all_own(opened) and (can_wake() or not opened.options.unit_timeout)
-    return LocalEngine(job, workers, here=here, unit_timeout=opened.options.unit_timeout)
+    here = len(workers) == 1 and opened.light and _all_own(opened) and (can_wake() or not options.unit_timeout)
+    roles = [role for role, number in options.split.items() for _ in range(number)]
+    return LocalEngine(job, workers, here=here, unit_timeout=options.unit_timeout, roles=roles)
 
 
 def _all_own(opened: Run) -> bool:
@@ -126,36 +139,69 @@ def begin(opened: Run) -> None:
             opened.store.write_manifest(manifest_of(whole, status="started", started=manifest.get("started", _now())))
 
 
-def sample(opened: Run, engine: LocalEngine) -> None:
+def sample(opened: Run, engine: Engine) -> None:
     """Makes the samples of this shard that are wanted and not there, or finds them where they lie."""
     if opened.external is not None:
         _record(opened, opened.external)
         return
-    done, _ = opened.store.samples()
-    missing = [key for key in share(opened.wanted, opened.options) if key not in done]
-    last_failure = ""
-    with progress("sampling", len(missing), "samples") as bar:
-        work = (SampleUnit(keys) for keys in units(missing, opened.options.batch))
-        for report in engine.run(work, RunLog(opened).telling(bar)):
-            bar.advance(report.done, report.failed)
-            last_failure = report.last_failure or last_failure
-    if last_failure:
-        opened.say(f"some samples failed, the last with: {last_failure}")
+    missing = _missing(opened)
+    with stage(opened, "sampling", len(missing), "samples") as shown:
+        for report in engine.run(_sample_units(opened, engine, missing), shown.tell):
+            shown.report(report)
+    _say_failure(opened, "failed", shown.last_failure)
 
 
-def score(opened: Run, engine: LocalEngine) -> None:
+def score(opened: Run, engine: Engine) -> None:
     """Lets every scorer whose judge is at hand look at the samples of this shard that it has not scored."""
     samples, _ = opened.samples()
     work = unscored(opened, samples)
-    last_failure = ""
-    with progress("scoring", len(work), "samples") as bar:
-        weights = {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
-        pieces = by_judges(work, weights, opened.options.batch)
-        for report in engine.run((ScoreUnit(unit, keep) for unit, keep in pieces), RunLog(opened).telling(bar)):
-            bar.advance(report.done, report.failed)
-            last_failure = report.last_failure or last_failure
-    if last_failure:
-        opened.say(f"some samples stay unscored, the last with: {last_failure}")
+    with stage(opened, "scoring", len(work), "samples") as shown:
+        finished = _finished(opened, work)
+        finished.over = True
+        for report in engine.run((), shown.tell, finished.units()):
+            shown.report(report)
+    _say_failure(opened, "stay unscored", shown.last_failure)
+
+
+def sample_and_score(opened: Run, engine: Engine) -> None:
+    """Both at once, for devices that are split: finished samples are scored while others are made."""
+    samples, _ = opened.samples()
+    missing = _missing(opened)
+    work = unscored(opened, samples)
+    finished = _finished(opened, work)
+    left = len(missing)
+    with stage(opened, "sampling and scoring", 2 * len(missing) + len(work), "steps") as shown:
+        finished.over = not left
+        for report in engine.run(_sample_units(opened, engine, missing), shown.tell, finished.units()):
+            shown.report(report)
+            finished.add(report.made)
+            left -= report.done if report.sampled else 0
+            finished.over = not left
+    _say_failure(opened, "failed or stay unscored", shown.last_failure)
+
+
+def _missing(opened: Run) -> list[SampleKey]:
+    done, _ = opened.store.samples()
+    return [key for key in share(opened.wanted, opened.options) if key not in done]
+
+
+def _sample_units(opened: Run, engine: Engine, missing: Sequence[SampleKey]) -> Iterator[SampleUnit]:
+    return (SampleUnit(keys) for keys in even_units(missing, opened.options.batch, engine.workers))
+
+
+def _finished(opened: Run, work: Sequence[Work]) -> Finished:
+    """What waits for scorers: ``work``, and later all that is made."""
+    names: dict[SampleKey, list[str]] = {}
+    plans = {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
+    for key, name in opened.pairs(share(opened.wanted, opened.options)):
+        if name in plans:
+            names.setdefault(key, []).append(name)
+    return Finished(work, {key: tuple(todo) for key, todo in names.items()}, plans, opened.options.batch)
+
+
+def _say_failure(opened: Run, what: str, last: str) -> None:
+    if last:
+        opened.say(f"some samples {what}, the last with: {last}")
 
 
 def reduce(opened: Run) -> Outcome:
@@ -267,7 +313,7 @@ def found_row(listing: Listing, key: SampleKey, digest: str) -> Sample | Failure
 
 def devices(opened: Run) -> list[str]:
     """One entry a worker process: every accelerator, or as many CPU workers as there are cores for light work."""
-    asked, workers = opened.options.device, opened.options.workers
+    asked, workers = opened.options.device, opened.options.workers or sum(opened.options.split.values())
     if asked != "auto":
         names = [asked]
     elif opened.light:

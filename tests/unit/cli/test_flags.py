@@ -11,7 +11,7 @@ import pytest
 from nova_eval.cli import app
 from nova_eval.cli.flags import UNSET, RunFlags
 from nova_eval.errors import UsageError
-from nova_eval.options import RunOptions
+from nova_eval.options import RunOptions, of_slurm
 from nova_eval.runs.opening import open_run, reopen
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import begin
@@ -58,6 +58,9 @@ def test_every_option_can_be_given_on_the_command_line() -> None:
         "label": ("Ours", "Ours"),
         "workers": ("2", 2),
         "device": ("cpu", "cpu"),
+        "devices": ("sample=1,score=1", "sample=1,score=1"),
+        "engine": ("ray", "ray"),
+        "address": ("auto", "auto"),
         "batch": ("4", 4),
         "unit_timeout": ("60", 60.0),
         "offline": ("", True),
@@ -86,7 +89,61 @@ def test_a_shard_is_a_part_of_parts(shard: str | None, part: tuple[int, int]) ->
     assert RunOptions(shard=shard).part == part
 
 
-@pytest.mark.parametrize("values", [{"batch": 0}, {"workers": -1}, {"shard": "1/0"}, {"order": "shuffled"}])
+def slurm(task: object, count: object = "", first: object = "", last: object = "") -> dict[str, str]:
+    told = {"ID": task, "COUNT": count, "MIN": first, "MAX": last}
+    return {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in told.items()}
+
+
+@pytest.mark.parametrize(
+    ("shard", "environ", "part"),
+    [
+        ("slurm", slurm(5, 8, 0, 7), "5/8"),
+        ("slurm", slurm(8, 8, 1, 8), "8/8"),
+        ("slurm/8", slurm(5, 2, 3, 5), "5/8"),
+        ("slurm/8", slurm(8), "8/8"),
+    ],
+)
+def test_a_task_of_a_slurm_array_is_a_part(shard: str, environ: dict[str, str], part: str) -> None:
+    assert of_slurm(shard, environ) == part
+
+
+@pytest.mark.parametrize(
+    ("shard", "environ", "said"),
+    [
+        ("slurm", {}, "SLURM_ARRAY_TASK_ID is not set"),
+        ("slurm", slurm("x"), "SLURM_ARRAY_TASK_ID is not a number"),
+        ("slurm", slurm(5, 2, 3, 5), "the 2 tasks from 3 to 5 are not all of an array; .* --shard slurm/n"),
+        ("slurm", slurm(5, 4, 3, 6), "not all of an array"),
+        ("slurm/4", slurm(5), "task 5 is no part of 4"),
+        ("slurm/x", slurm(5), "not of the form"),
+    ],
+)
+def test_a_slurm_array_that_names_no_parts_is_refused(shard: str, environ: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        of_slurm(shard, environ)
+
+
+def test_the_shard_of_the_environment_is_a_plain_one_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in slurm(2, 4, 1, 4).items():
+        monkeypatch.setenv(name, value)
+    assert RunOptions(shard="slurm").shard == "2/4"
+    assert RunOptions(shard="1/3").shard == "1/3"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"batch": 0},
+        {"workers": -1},
+        {"shard": "1/0"},
+        {"order": "shuffled"},
+        {"devices": "sample=2"},
+        {"devices": "sample=0,score=1"},
+        {"devices": "sample=2,score=1", "workers": 2},
+        {"address": "auto"},
+        {"engine": "dask"} | {"address": "auto"},
+    ],
+)
 def test_values_that_cannot_be_are_refused_wherever_they_come_from(values: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         RunOptions(**values)

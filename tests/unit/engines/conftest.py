@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from misbehaving import LOOKER, MAKER
 
 from nova_eval.config import RunSpec, SamplerSpec
+from nova_eval.engines.local import LocalEngine
+from nova_eval.engines.pool import Engine
 from nova_eval.engines.units import Job, ScorerPlan, ScoreUnit
 from nova_eval.judges import filed_under
 from nova_eval.records import Prompt, SampleKey, Score
@@ -54,5 +57,56 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
+    """Makes one; ``birth`` is what happens where its sampler or judge is made."""
     monkeypatch.setenv("MISBEHAVING", str(tmp_path))
-    return lambda *texts: World(tmp_path, texts)
+
+    def make(*texts: str, birth: str = "") -> World:
+        if birth:
+            (tmp_path / "birth").write_text(birth)
+        return World(tmp_path, texts)
+
+    return make
+
+
+class Local:
+    """Makes engines of processes."""
+
+    here = True
+
+    def __call__(self, job: Job, workers: int, **how: Any) -> Engine:
+        return LocalEngine(job, ("cpu",) * workers, **how)
+
+
+class OnRay:
+    """Makes engines of actors, on a cluster that is there."""
+
+    here = False
+
+    def __call__(self, job: Job, workers: int, **how: Any) -> Engine:
+        from nova_eval.engines.ray import Places, on_ray
+
+        return on_ray(job, Places(workers), **how)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster of this machine, whose workers know the folder of a test by the link that is yielded."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    link = tmp_path_factory.mktemp("cluster") / "now"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MISBEHAVING", str(link))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(address="local", num_cpus=6, include_dashboard=False, logging_level="error")
+    yield link
+    ray.shutdown()
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Local | OnRay:
+    """What makes the engine of a job, for each kind."""
+    if request.param == "local":
+        return Local()
+    link: Path = request.getfixturevalue("ray_cluster")
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path)
+    return OnRay()

@@ -45,7 +45,7 @@ def leave_a_child() -> None:
 
 
 def birth(whose: str, folder: Path) -> None:
-    how = os.environ.get("MISBEHAVING_BIRTH", "")
+    how = (folder / "birth").read_text() if (folder / "birth").exists() else ""
     if not how.startswith(whose) or not how:
         return
     with (folder / "births").open("a") as births:

@@ -62,10 +62,10 @@ def test_a_model_is_said_to_load_once_and_the_bar_shows_what_is_done(tmp_path: P
     said: list[str] = []
     run = replace(opened(tmp_path), light=False, say=said.append)
     bar = _Bar()
-    tell = RunLog(run).telling(bar)
+    log = RunLog(run)
     for worker in ("worker-1", "worker-2"):
-        tell(Event(worker, "loads judge raft_things for cuda:0", "loads"))
-        tell(Event(worker, "dynamic_degree of 8 samples", "is at"))
+        log.tell(Event(worker, "loads judge raft_things for cuda:0", "loads"), bar)
+        log.tell(Event(worker, "dynamic_degree of 8 samples", "is at"), bar)
     assert said == ["loads judge raft_things for cuda:0"]
     assert set(bar.noted) == {"loads judge raft_things for cuda:0", "dynamic_degree of 8 samples"}
 

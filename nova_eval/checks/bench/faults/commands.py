@@ -121,14 +121,14 @@ class Command:
 
 def forked_workers() -> None:
     """In a command: its workers are forked too, and load plugins anew, as fresh processes do."""
-    from nova_eval.engines import local, serving
+    from nova_eval.engines import process, serving
 
     def serve(*arguments: Any) -> None:
         for name in [name for name in sys.modules if name.startswith("nova_eval_plugin_")]:
             del sys.modules[name]
         serving.serve(*arguments)
 
-    vars(local).update(get_context=lambda method: multiprocessing.get_context("fork"), serve=serve)
+    vars(process).update(get_context=lambda method: multiprocessing.get_context("fork"), serve=serve)
 
 
 def _become(words: Sequence[str], output: Path, error: Path, prepare: Sequence[Preparation]) -> NoReturn:

@@ -117,11 +117,11 @@ def send(which: signal.Signals, *, group: bool = False) -> Deed:
 def fail(code: int, *, torn: bool = False) -> Deed:
     """The system says that it cannot; ``torn``: after some bytes.
 
-    A file is removed from a full disk all the same, and a run goes on without its log.
+    A file is removed from a full disk all the same, and a run goes on without its logs.
     """
 
     def deed(step: Step) -> bool:
-        if step.path.endswith((".log", "/logs")) or (step.event == "os.remove" and code in (FULL, QUOTA)):
+        if "/logs" in step.path or (step.event == "os.remove" and code in (FULL, QUOTA)):
             return False
         if torn:
             tear(step)
