@@ -16,8 +16,8 @@ BASE = (
 EXTRAS = {
     "nova": ("diffusers", "huggingface_hub"),
     "judges": ("torchvision", "timm", "open_clip", "regex", "mmdet", "mmengine", "mmcv"),
-    "ray": ("ray",),
     "train": ("accelerate", "matplotlib", "tensorboard"),
+    "ray": ("ray",),
 }
 """What each extra adds."""
 

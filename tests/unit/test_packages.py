@@ -39,7 +39,7 @@ def test_the_table_is_what_the_project_asks_for() -> None:
     assert named(BASE) == asked(PROJECT["dependencies"])
     for extra, modules in EXTRAS.items():
         assert named(modules) == asked(extras[extra]) - named(BASE)
-    assert extras["all"] == [f"nova_eval[{','.join(EXTRAS)}]"]
+    assert extras["all"] == [f"nova_eval[{','.join(extra for extra in EXTRAS if extra != 'ray')}]"]  # large, for few
 
 
 def test_every_package_that_is_imported_is_in_the_table() -> None:
