@@ -16,6 +16,8 @@ from nova_eval.engines.units import READY, Event, Fault, Job
 from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, brief
 
+_FAR = 512
+
 
 def serve(pipe: Connection, job: Job, parent: int, name: str) -> None:
     """Does not return. What is printed to standard output goes to standard error."""
@@ -26,7 +28,7 @@ def serve(pipe: Connection, job: Job, parent: int, name: str) -> None:
     with suppress(OSError):
         os.dup2(2, 1)
     with suppress(EOFError, OSError):  # the parent is gone, or the pipe: every finished row is on disk
-        _work(pipe, job, name)
+        _work(_out_of_reach(pipe), job, name)
     with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -58,6 +60,20 @@ def _work(pipe: Connection, job: Job, name: str) -> None:
     finally:
         if worker is not None:
             worker.close()
+
+
+def _out_of_reach(pipe: Connection) -> Connection:
+    """The same pipe, under a number that code which closes files that are not its own hardly meets (Linux)."""
+    if sys.platform != "linux":
+        return pipe
+    import fcntl
+
+    try:
+        number = fcntl.fcntl(pipe.fileno(), fcntl.F_DUPFD_CLOEXEC, _FAR)
+    except OSError:  # so many files may not be open here
+        return pipe
+    pipe.close()
+    return Connection(number)
 
 
 def die_with(parent: int) -> None:

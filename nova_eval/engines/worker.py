@@ -17,7 +17,7 @@ from nova_eval.adapters import load_benchmark
 from nova_eval.engines.desk import Desk, Disk
 from nova_eval.engines.questions import rows_of, wanted_size
 from nova_eval.engines.sampling import frame_rate, frames_of
-from nova_eval.engines.units import Event, Job, SampleUnit, ScorerPlan, Tell, Unit, UnitReport, Work, untold
+from nova_eval.engines.units import Event, Job, SampleUnit, Tell, Unit, UnitReport, Work, untold
 from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt
 from nova_eval.identity import canonical_json, sample_seed
 from nova_eval.judges import JUDGES, filed_under
