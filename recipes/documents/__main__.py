@@ -1,0 +1,32 @@
+"""``python -m recipes.documents`` draws the pictures of ``docs/reading`` again, and writes what is measured beside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nova_eval
+from nova_eval import files
+from recipes.documents.examples import EXAMPLES
+from recipes.documents.pictures import picture, shown
+from recipes.documents.reading import picture_line, refreshed
+
+READING = Path(__file__).resolve().parents[2] / "docs" / "reading"
+
+
+def main() -> None:
+    """Every dimension of the four benchmarks."""
+    configs = nova_eval.benchmarks()
+    for benchmark, examples in EXAMPLES.items():
+        path = READING / f"{benchmark}.md"
+        page = path.read_text(encoding="utf-8")
+        for dimension in examples:
+            found = shown(benchmark, dimension)
+            files.write(READING / "pictures" / f"{benchmark}-{dimension}.jpg", picture(found))
+            line = picture_line(benchmark, dimension, found.value, found.lowered)
+            page = refreshed(page, configs[benchmark], dimension, line)
+            print(benchmark, dimension, f"{found.value:.4f}", f"{found.lowered:.4f}")
+        files.write(path, page)
+
+
+if __name__ == "__main__":
+    main()
