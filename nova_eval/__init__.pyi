@@ -14,3 +14,4 @@ from nova_eval.protocols import SamplerInfo as SamplerInfo
 from nova_eval.records import Prompt as Prompt
 
 __version__: str
+__all__: list[str]

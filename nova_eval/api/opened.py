@@ -108,7 +108,7 @@ class OpenRun:
         ``allow`` as of ``nova-eval compare``.
         """
         before = other if isinstance(other, OpenRun) else open_run(other)
-        return compared(before.side(), self.side(), gates or {}, allow)
+        return compared(before._side(), self._side(), gates or {}, allow)
 
     def show(self, prompt_id: str, index: int = 0) -> Shown:
         """A sample to look at in a notebook: a strip of its frames, the prompt, and what it scored.
@@ -127,7 +127,7 @@ class OpenRun:
         rows = [row for row in self._counted if row.key == key]
         return shown(f"{prompt_id} [{index}]", prompt.text, clip, rows, self.config)
 
-    def side(self) -> Side:
+    def _side(self) -> Side:
         """As comparisons take it. UsageError where nothing is scored."""
         if isinstance(self._source, Side):
             return self._source
@@ -199,7 +199,7 @@ def reference(run: OpenRun | str | Path, file: str | Path) -> OpenRun:
     if path.exists():
         raise UsageError(f"{path} exists already", remedy="choose another name, or remove it first")
     opened = run if isinstance(run, OpenRun) else open_run(run)
-    return open_run(references.save(opened.side(), path))
+    return open_run(references.save(opened._side(), path))
 
 
 def list_runs(results: str | Path = "results", benchmark: str = "*") -> pd.DataFrame:

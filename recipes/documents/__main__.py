@@ -7,14 +7,17 @@ from pathlib import Path
 import nova_eval
 from nova_eval import files
 from recipes.documents.examples import EXAMPLES
+from recipes.documents.front import front
 from recipes.documents.pictures import picture, shown
 from recipes.documents.reading import picture_line, refreshed
 
-READING = Path(__file__).resolve().parents[2] / "docs" / "reading"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+READING = DOCS / "reading"
 
 
 def main() -> None:
-    """Every dimension of the four benchmarks."""
+    """The front page's picture, and every dimension of the four benchmarks."""
+    files.write(DOCS / "pictures" / "nova-mini.jpg", front())
     configs = nova_eval.benchmarks()
     for benchmark, examples in EXAMPLES.items():
         path = READING / f"{benchmark}.md"

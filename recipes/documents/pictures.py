@@ -12,6 +12,7 @@ from PIL import Image
 
 import nova_eval
 from nova_eval.adapters import load_benchmark
+from nova_eval.adapters.reduce import reduced
 from nova_eval.protocols import Frames
 from nova_eval.records import Prompt, SampleKey, Score
 from recipes.documents.examples import EXAMPLES
@@ -67,7 +68,7 @@ def _value(benchmark: str, dimension: str, prompt: Prompt, frames: Frames) -> fl
         Score(key, str(row["metric"]), float(row["value"]), float(row["weight"]), detail=json.loads(row["detail"]))
         for row in told.dropna(subset=["value"]).to_dict("records")
     ]
-    metrics = {metric.name: metric.value for metric in adapter.reduce([prompt], [key], rows, "corrected")}
+    metrics = {metric.name: metric.value for metric in reduced(adapter, [prompt], [key], rows, "corrected")}
     value = metrics[dimension]
     if value is None:
         raise ValueError(f"{benchmark} {dimension}: {told.to_string()}")

@@ -17,11 +17,14 @@ from nova_eval.cli import app
 from nova_eval.judges import JUDGES
 from nova_eval.records import Prompt
 from nova_eval.samplers import SAMPLERS
+from nova_eval.samplers.settings import meanings
 
 ROOT = Path(__file__).resolve().parents[2]
+GENERATED = ("reference/commands.md", "reference/python.md")
+"""Pages of ``docs`` that are made from the code when the site is built."""
 DOCUMENTS = sorted(
     path.relative_to(ROOT)
-    for folder in (".", "benchmarks", "nova_eval", "prompts", "recipes", "results/reference")
+    for folder in (".", "benchmarks", "docs", "nova_eval", "prompts", "recipes", "results/reference")
     for path in (ROOT / folder).glob("*.md" if folder == "." else "**/*.md")
 )
 
@@ -87,7 +90,9 @@ def test_every_extra_that_is_installed_exists(document: str, command: str) -> No
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_links_lead_to_files_and_python_compiles(document: Path) -> None:
     targets = [link.partition("#")[0] for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text(document))]
-    assert [target for target in targets if target and not (ROOT / document.parent / target).exists()] == []
+    places = [ROOT / document.parent / target for target in targets if target]
+    made = [ROOT / "docs" / name for name in GENERATED]
+    assert [str(place) for place in places if not place.exists() and place not in made] == []
     for block in blocks(document):
         assert compile(block, str(document), "exec")
 
@@ -105,10 +110,10 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_command() -> None:
     }
 
 
-def test_load_sample_and_save_as_the_readme_does(
+def test_load_sample_and_save_as_the_documents_do(
     video_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [code] = [block for block in blocks("README.md") if "NovaPipeline.from_pretrained" in block]
+    [code] = [block for block in blocks("docs/reproduce_the_paper.md") if "NovaPipeline.from_pretrained" in block]
     for asked, small in {
         "BAAI/nova-d48w1024-osp480": str(video_checkpoint),
         'device="cuda", dtype="bfloat16"': 'device="cpu", dtype="float32"',
@@ -117,23 +122,24 @@ def test_load_sample_and_save_as_the_readme_does(
         assert asked in code
         code = code.replace(asked, small)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})  # the reader's own five lines
+    exec(compile(code, "reproduce_the_paper.md", "exec"), {})  # the reader's own five lines
     clip = media.read(tmp_path / "cat.mp4")
     assert clip.frames.shape == (5, 32, 64, 3)
     assert clip.fps == 12
 
 
-def test_the_sampler_of_the_readme_samples(tmp_path: Path) -> None:
-    [code] = [block for block in blocks("README.md") if "class Mine" in block]
+def test_the_sampler_of_the_documents_samples(tmp_path: Path) -> None:
+    [code] = blocks("docs/adding/sampler.md")
     (tmp_path / "mine.py").write_text(code, encoding="utf-8")
     sampler = SAMPLERS.get(f"{tmp_path / 'mine.py'}:Mine")(frames=3)
     [clip] = sampler.sample([Prompt("vbench/0000", "a cat")], [1])
     assert (clip.shape, clip.dtype) == ((3, 64, 64, 3), np.uint8)
     assert sampler.info.settings == {"frames": 3}
+    assert meanings(SAMPLERS.get(f"{tmp_path / 'mine.py'}:Mine"))["frames"] == "Frames of a clip."
 
 
 def test_the_smallest_judge_answers_the_question_of_imaging_quality(tmp_path: Path) -> None:
-    [code] = blocks("nova_eval/judges/README.md")
+    [code] = blocks("docs/adding/judge.md")
     (tmp_path / "sharpness.py").write_text(code, encoding="utf-8")
     judge = JUDGES.get(f"{tmp_path / 'sharpness.py'}:Sharpness")()
     flat, busy = np.zeros((2, 8, 8, 3), np.uint8), np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)

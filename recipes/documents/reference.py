@@ -1,0 +1,93 @@
+"""The reference as it follows from the code: every command with its options, every name of the Python API."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import nova_eval
+
+_WIDE = 90  # characters of a signature on one line
+_STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
+
+
+def pages() -> Mapping[str, str]:
+    """Markdown by the page's place in the documents."""
+    return {"reference/commands.md": commands(), "reference/python.md": python()}
+
+
+def commands() -> str:
+    """Every verb: what it does, an example, its arguments and options."""
+    from nova_eval.cli import app
+
+    page = app.generate_docs(output_format="markdown", recursive=True, heading_level=1, usage_name="nova-eval")
+    page = re.sub(r"## Table of Contents\n.*?\n(?=\*\*Commands)", "", page, flags=re.DOTALL)
+    return page.replace("# nova-eval\n", "# Commands\n", 1)
+
+
+def python() -> str:
+    """Every name of the API: its signature and its contract."""
+    parts = ["# Python\n", "Names of `nova_eval`; none is imported, and no network loaded, before it is used.\n"]
+    for name in nova_eval.__all__:
+        parts += _entry(getattr(nova_eval, name), name, "##")
+    return "\n".join(parts)
+
+
+def _entry(thing: Any, name: str, level: str) -> Iterator[str]:
+    yield f"{level} {name}\n"
+    if inspect.isclass(thing):
+        yield f"{_told(thing)}\n"
+        if issubclass(thing, Exception):
+            return
+        if fields := _fields(thing):
+            yield f"Fields: {', '.join(fields)}.\n"
+        for inner, member in vars(thing).items():
+            shown = inspect.isfunction(member) or isinstance(member, property)
+            if shown and not inner.startswith("_") and _told(member):
+                yield from _entry(member, f"{name}.{inner}", level + "#")
+    elif isinstance(thing, property):
+        yield f"{_told(thing)}\n"
+    else:
+        yield f"```text\n{name}{_signature(thing)}\n```\n\n{_told(thing)}\n"
+
+
+def _told(thing: Any) -> str:
+    """Its docstring, with names in code as Markdown has them."""
+    return inspect.cleandoc(thing.__doc__ or "").replace("``", "`")
+
+
+def _fields(kind: type) -> list[str]:
+    if not dataclasses.is_dataclass(kind):
+        return []
+    return [f"`{one.name}: {one.type}`" for one in dataclasses.fields(kind) if not one.name.startswith("_")]
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    told = inspect.signature(function)
+    parts: list[str] = []
+    marked = False
+    for one in told.parameters.values():
+        if one.kind is inspect.Parameter.KEYWORD_ONLY and not marked:
+            parts.append("*")
+            marked = True
+        if one.name != "self":
+            parts.append(_parameter(one))
+        if one.kind is inspect.Parameter.POSITIONAL_ONLY:
+            parts.append("/")
+    line = f"({', '.join(parts)}) -> {told.return_annotation}"
+    if len(line) < _WIDE:
+        return line
+    return "(\n" + "".join(f"    {part},\n" for part in parts) + f") -> {told.return_annotation}"
+
+
+def _parameter(one: inspect.Parameter) -> str:
+    stars = _STARS.get(one.kind.name, "")
+    text = f"{stars}{one.name}: {one.annotation}"
+    if one.default is inspect.Parameter.empty:
+        return text
+    if callable(one.default):
+        return f"{text} = {one.default.__name__}"
+    return f"{text} = {dict(one.default) if isinstance(one.default, Mapping) else one.default!r}"
