@@ -28,6 +28,7 @@ def compare(
     gate: Annotated[tuple[str, ...] | None, Many] = None,
     strict: bool = False,
     allow: Annotated[tuple[str, ...], Many] = (),
+    votes: Annotated[tuple[Path, ...], Many] = (),
     changes: int = 5,
     format: Literal["terminal", "md", "csv", "tex", "html", "junit"] = "terminal",
     results: Path = Path("results"),
@@ -52,6 +53,8 @@ def compare(
         The exit code is 1 as well where it cannot be told.
     allow
         Compare although they differ in this: version, variant, prompts, scoring, scorers, judges or codec.
+    votes
+        Files that `report REFERENCE RUN --blind` saved: what people prefer, and which judges agree.
     changes
         How many of the samples that changed most are listed.
     format
@@ -60,20 +63,27 @@ def compare(
         Print one JSON object instead of tables.
     """
     from nova_eval.cli import show
-    from nova_eval.compare import comparing, export, gates, tables
+    from nova_eval.compare import ballots, comparing, export, gates, tables
     from nova_eval.compare.reference import open_side
+    from nova_eval.compare.votes import joined
 
     if not runs:
         raise errors.UsageError("no run was named", remedy="name the reference, then one run or more")
     before = open_side(reference, results)
     limits = gates.gates_of(before.benchmark.config, gate or ())
     series = comparing.compare(before, [open_side(name, results) for name in runs], limits, allow)
+    pairing = series.comparisons[0].pairing
+    if votes and (len(runs) > 1 or format == "junit"):
+        raise errors.UsageError("--votes are on one run, and have no place in junit", remedy="compare the two voted on")
+    voted = joined(pairing, votes) if votes else None
     if json:
-        print_json(export.to_json(series, changes))
+        told = {"votes": ballots.to_json(voted)} if voted else {}
+        print_json({**export.to_json(series, changes), **told})
     elif format == "junit":
         put(export.to_junit(series.comparisons, strict=strict), end="")
     else:
-        put_page(show.text_of(tables.pages(series, changes), format), format)
+        shown = [*tables.pages(series, changes), *([ballots.votes_table(pairing, voted)] if voted else [])]
+        put_page(show.text_of(shown, format), format)
     if gate is None and not strict:
         return errors.OK
     talk(gates.said(series.comparisons, strict=strict))

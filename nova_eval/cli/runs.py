@@ -26,8 +26,10 @@ from nova_eval.cli.flags import (
     reopen,
     talk,
 )
+from nova_eval.cli.reporting import leave, of_whole_world
 
 Link = Annotated[bool, Parameter(negative="--copy")]
+Report = Annotated[bool | None, Parameter(negative="--no-report")]
 
 
 @app.command
@@ -44,6 +46,7 @@ def run(
     allow: Annotated[tuple[str, ...], Parameter(group=STOP, consume_multiple=True)] = (),
     flags: Flags = UNSET,
     example: bool = False,
+    report: Report = None,
     json: bool = False,
 ) -> int:
     """Sample, score and print the table. Run it again to go on after any interruption.
@@ -73,6 +76,8 @@ def run(
         As of compare: what run and reference may differ in.
     example
         Print a file for --config that gives this very run, with every key that it may have, and run nothing.
+    report
+        End with a page in RUN/report (default: where all of a suite of the embedded world was asked for).
     json
         Print one JSON object (run, coverage, metrics) instead of the table.
     """
@@ -93,7 +98,10 @@ def run(
     if until_decided or any(asked.values()):
         raise _half_asked(next((word for word, value in asked.items() if value), "until-decided"), against)
     opened = open_run(benchmark, flags)
-    return finish(opened, pipeline.run(opened), json=json)
+    code = finish(opened, pipeline.run(opened), json=json)
+    if of_whole_world(opened) if report is None else report:
+        leave(opened.store.folder)
+    return code
 
 
 def _half_asked(word: str, against: str | None) -> errors.UsageError:

@@ -49,8 +49,11 @@ class Gathered:
     apart: str
 
 
-def gathered(folders: Sequence[Path], allow: Collection[str] = ()) -> Gathered:
-    """UsageError where runs are of several benchmarks, or one is named twice. Runs that are too unlike stand apart."""
+def gathered(folders: Sequence[Path], allow: Collection[str] = (), *, held: bool = True) -> Gathered:
+    """UsageError where runs are of several benchmarks, or one is named twice. Runs that are too unlike stand apart.
+
+    Without ``held`` none is held against another.
+    """
     if not folders:
         raise UsageError("no run was named", remedy="name one; see `nova-eval runs list`")
     places = [folder.resolve() for folder in folders]
@@ -68,7 +71,7 @@ def gathered(folders: Sequence[Path], allow: Collection[str] = ()) -> Gathered:
         told.append(Told(run, outcome, label, run.store.manifest() or {}, other))
     prompts = {prompt.id: prompt for run in reversed(opened) for prompt in run.prompts} | first
     order = dict.fromkeys(prompt.id for run in opened for prompt in run.prompts)
-    series, apart = _held(folders, allow)
+    series, apart = _held(folders, allow) if held else (None, "")
     return Gathered(
         opened[0].config,
         tuple(told),

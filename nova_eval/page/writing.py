@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from nova_eval import __version__, files
+from nova_eval import __version__, files, reading
 from nova_eval.errors import MediaError, UsageError, brief
 from nova_eval.packages import needed_by
 from nova_eval.page import columns, telling
@@ -34,6 +33,7 @@ POLICY = "; ".join(
 """Nothing but the page's own files. A page from a disk has no origin of its own, and only some browsers take its
 neighbors for ``'self'``: ``file:`` says the same, and means nothing where a page comes from a server."""
 _OF_REPORT = ("base.js", "players.js", "details.js", "panes.js", "viewer.js", "samples.js", "report.js")
+_OWN = Path(__file__).resolve().parent
 _REMEDY = "choose another place with --out"
 
 
@@ -98,9 +98,8 @@ def rendered(name: str, told: Mapping[str, Any]) -> str:
     """A template with what it asks for; whatever is no markup of ours is escaped."""
     with needed_by("the report"):
         from jinja2 import Environment, FunctionLoader, StrictUndefined
-    own = resources.files("nova_eval.page") / "templates"
     environment = Environment(
-        loader=FunctionLoader(lambda asked: (own / asked).read_text(encoding="utf-8")),
+        loader=FunctionLoader(lambda asked: reading.text(_OWN / "templates" / asked)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -111,8 +110,7 @@ def rendered(name: str, told: Mapping[str, Any]) -> str:
 
 def assets(scripts: Sequence[str]) -> dict[str, str]:
     """The style sheet and scripts, as they come with the package."""
-    own = resources.files("nova_eval.page") / "assets"
-    return {name: (own / name).read_text(encoding="utf-8") for name in ("page.css", *scripts)}
+    return {name: reading.text(_OWN / "assets" / name) for name in ("page.css", *scripts)}
 
 
 def put(out: Path, page: str, beside: Mapping[str, str], media: Collection[str], lines: Sequence[str]) -> Written:

@@ -8,26 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calling import called
 
-from nova_eval.cli import app
 from nova_eval.errors import UsageError
 from nova_eval.page.columns import script
 from nova_eval.page.writing import POLICY, write_report
-
-
-def called(*words: object) -> int:
-    told = [str(word) for word in words]
-    found: int = app(told, exit_on_error=False, print_error=False, result_action="return_value")
-    return found
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    results = tmp_path_factory.mktemp("results")
-    for sampler in ("oracle", "noise"):
-        words = ("--limit", 12, "--samples-per-prompt", 1, "--workers", 1, "--results", results)
-        assert called("run", "geneval", "--sampler", sampler, *words) == 0
-    return sorted((path.parent for path in results.glob("runs/geneval/*/manifest.json")), reverse=True)
 
 
 @pytest.fixture(scope="module")

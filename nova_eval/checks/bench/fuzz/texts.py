@@ -17,6 +17,7 @@ from nova_eval.adapters.suite import read_entries as read_suite
 from nova_eval.adapters.t2i_compbench import parses
 from nova_eval.adapters.t2i_compbench.prompts import prompts as compbench_prompts
 from nova_eval.checks.bench.fuzz.reader import Reader
+from nova_eval.compare import votes
 from nova_eval.config import CUSTOM, Facts, data_folder, read_benchmark
 from nova_eval.errors import PrerequisiteError
 from nova_eval.reading import toml_file
@@ -31,6 +32,7 @@ def readers() -> Iterator[Reader]:
     yield from _prompts()
     yield from _tables()
     yield from _facts()
+    yield Reader("blind votes", "votes.json", "json", _always(_ballot()), votes.read)
 
 
 # --- prompts --------------------------------------------------------------------------------------------------------
@@ -146,6 +148,11 @@ def _questions() -> bytes:
         for n, parent in ((1, "0"), (2, "1"), (3, "1,2"))
     ]
     return "\n".join([head, *rows, ""]).encode()
+
+
+def _ballot() -> bytes:
+    cast = [{"key": ["a/0", n], "check": "0123456789abcdef", "vote": word} for n, word in enumerate(("left", "same"))]
+    return _dumped({"kind": votes.KIND, "schema": votes.SCHEMA, "report": "a", "seed": 0, "votes": cast})
 
 
 def _parsed() -> bytes:
