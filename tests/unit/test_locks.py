@@ -95,10 +95,16 @@ class TestWithoutLocksOfTheSystem:
         claim(tmp_path / "lock")
         process.communicate()
 
-    @pytest.mark.parametrize("pid", ["x", None, [], 1.5, "../self"])
+    @pytest.mark.parametrize("pid", ["x", None, [], 1.5, "../self", -1, 10**30])
     def test_a_number_that_is_none_is_nobody(self, tmp_path: Path, pid: Any) -> None:
-        (tmp_path / "lock").write_text(json.dumps({**locks._myself(), "since": "then", "pid": pid}))
-        claim(tmp_path / "lock")
+        lock = tmp_path / "lock"
+        lock.write_text(json.dumps({**locks._myself(), "since": "then"}))
+        assert locks.is_claimed(lock)
+        lock.write_text(json.dumps({**locks._myself(), "since": "then", "pid": pid}))
+        assert not locks.is_claimed(lock)
+        with locks.claimed(lock, "the run"):
+            assert json.loads(lock.read_text())["pid"] == os.getpid()
+        assert lock.read_text() == ""
 
     @pytest.mark.parametrize("change", [{"space": "pid:[1]", "pid": 2**22 + 1}, {"host": "elsewhere", "boot": "b"}])
     def test_one_that_cannot_be_seen_from_here_is_believed(self, tmp_path: Path, change: dict[str, Any]) -> None:

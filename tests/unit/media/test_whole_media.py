@@ -112,6 +112,16 @@ class TestDamage:
             reason = refused(tmp_path / "clip.mkv", data[:middle] + filling + data[middle + len(filling) :])
             assert "the checksum of the part at byte" in reason
 
+    @pytest.mark.parametrize("part", [b"\x1f\x43\xb6\x75", b"\x16\x54\xae\x6b"], ids=["frames", "how they are coded"])
+    def test_one_bit_of_what_makes_pixels_is_damage_where_there_are_checksums(
+        self, part: bytes, whole: Callable[[str], bytes], tmp_path: Path
+    ) -> None:
+        data = bytearray(whole("mkv"))
+        for place in (40, 60, 80):  # behind the part's length and its checksum
+            changed = data.copy()
+            changed[data.rfind(part) + place] ^= 1
+            assert "the checksum of the part at byte" in refused(tmp_path / "clip.mkv", bytes(changed))
+
     def test_the_number_of_cores_changes_nothing(self, whole: Callable[[str], bytes], tmp_path: Path) -> None:
         for place in range(4):
             holed = with_hole(whole("mp4"), (place + 1) / 6, FILLINGS[place % 2])
