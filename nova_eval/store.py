@@ -168,13 +168,17 @@ class RunStore:
 
     # --- files ------------------------------------------------------------------------------------------------------
 
+    def inside(self, name: str) -> Path:
+        """``<folder>/<name>``. CorruptStoreError for a name that leads out of the folder, by itself or by a link."""
+        return _inside(self.folder, name)
+
     def write(self, name: str, data: bytes) -> Path:
         """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return."""
-        return files.write(files.inside(self.folder, name), data, remedy=_REMEDY)
+        return files.write(self.inside(name), data, remedy=_REMEDY)
 
     def adopt(self, name: str, source: Path, *, link: bool = False) -> Path:
         """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all; ``link`` as ``files.place``."""
-        target = files.inside(self.folder, name)
+        target = self.inside(name)
         with files.writing(target, _REMEDY):
             files.place(source, target, link=link)
         return target
@@ -232,7 +236,7 @@ class RunStore:
 
     def lock(self, name: str) -> Path:
         """The file by which processes agree who does something to this run."""
-        return files.inside(self.folder, f"locks/{name}.lock")
+        return self.inside(f"locks/{name}.lock")
 
     def shard_lock(self, part: int, parts: int) -> Path:
         """The lock of whoever works on one of ``parts`` shards."""
@@ -249,9 +253,7 @@ class RunStore:
         """Every file of rows, its whole lines, and the numbers of those that are none. For looking at damage only."""
         for part in ("samples", "scores/*"):
             for path in sorted(self.folder.glob(f"{part}/*.jsonl")):
-                lines = files.read(files.inside(self.folder, str(path.relative_to(self.folder))), _MOST_ROWS).split(
-                    b"\n"
-                )
+                lines = files.read(self.inside(str(path.relative_to(self.folder))), _MOST_ROWS).split(b"\n")
                 broken = [number for number, line in enumerate(lines[:-1], 1) if not _is_row(line, path)]
                 yield path, [line for number, line in enumerate(lines[:-1], 1) if number not in set(broken)], broken
 
@@ -266,7 +268,7 @@ class RunStore:
         """Every sample row by key, and why the keys that failed (and only failed) did."""
         samples: dict[SampleKey, list[Sample]] = {}
         failures: dict[SampleKey, str] = {}
-        for row in _rows(files.inside(self.folder, "samples"), rows.sample_of):
+        for row in _rows(self.inside("samples"), rows.sample_of):
             if isinstance(row, Failure):
                 failures[row.key] = min(failures.get(row.key, row.reason), row.reason)
             else:
@@ -298,7 +300,7 @@ class RunStore:
         Of several rows for one pair a value wins over a reason, so that a retried sample is scored once and for all.
         """
         found: dict[tuple[SampleKey, str], Score] = {}
-        for score, of in _rows(files.inside(self.folder, f"scores/{name}"), rows.score_of):
+        for score, of in _rows(self.inside(f"scores/{name}"), rows.score_of):
             sample = samples.get(score.key)
             if sample is None or of != sample.digest:
                 continue
@@ -308,10 +310,10 @@ class RunStore:
         return found
 
     def sample_writer(self) -> ShardWriter:
-        return ShardWriter(files.inside(self.folder, "samples"))
+        return ShardWriter(self.inside("samples"))
 
     def score_writer(self, name: str) -> ShardWriter:
-        return ShardWriter(files.inside(self.folder, f"scores/{name}"))
+        return ShardWriter(self.inside(f"scores/{name}"))
 
 
 class ShardWriter:
@@ -358,11 +360,18 @@ class ShardWriter:
         raise AssertionError("unreachable")
 
 
+def _inside(folder: Path, name: str) -> Path:
+    try:
+        return files.inside(folder, name)
+    except UsageError as error:
+        raise CorruptStoreError(error.problem, remedy=error.remedy) from error
+
+
 def _rows(folder: Path, read: Callable[[rows.Fields], T]) -> Iterator[T]:
     """What ``read`` makes of every whole line of a folder's shards, in the order of file names."""
     for path in sorted(folder.glob("*.jsonl")):
         try:
-            with files.opened(files.inside(folder, path.name)) as stream:
+            with files.opened(_inside(folder, path.name)) as stream:
                 for number in count(1):
                     line = stream.readline(rows.LONGEST)
                     if len(line) < rows.LONGEST and not line.endswith(b"\n"):

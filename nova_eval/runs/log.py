@@ -8,9 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nova_eval import files
 from nova_eval.engines.units import Event
-from nova_eval.errors import UsageError, printable
+from nova_eval.errors import CorruptStoreError, printable
 from nova_eval.progress import Progress
 from nova_eval.runs.run import Run
 
@@ -22,7 +21,7 @@ class RunLog:
     """Appends to the log of a run; several processes may. A log that cannot be written ends no run."""
 
     def __init__(self, opened: Run) -> None:
-        self._folder = opened.store.folder
+        self._store = opened.store
         self._process = f"{socket.gethostname()}:{os.getpid()}"
         self._say = None if opened.light else opened.say
         self._loaded: set[str] = set()
@@ -30,8 +29,8 @@ class RunLog:
     def write(self, text: str, worker: str = DRIVER) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = printable(f"{time}  {self._process}  {worker}  {' '.join(text.split())}")
-        with suppress(OSError, UsageError):
-            path = files.inside(self._folder, "logs/run.log")
+        with suppress(OSError, CorruptStoreError):
+            path = self._store.inside("logs/run.log")
             path.parent.mkdir(exist_ok=True)
             _append(path, f"{line}\n".encode())
 

@@ -370,8 +370,8 @@ def _write_derived(opened: Run, outcome: Outcome) -> None:
     from nova_eval.report.baselines import load_published
     from nova_eval.report.export import write_latency
 
-    write_tables(opened, outcome, files.inside(opened.store.folder, "tables"))
-    write_latency(outcome.summary, load_published(opened.spec.benchmark), files.inside(opened.store.folder, "logs"))
+    write_tables(opened, outcome, opened.store.inside("tables"))
+    write_latency(outcome.summary, load_published(opened.spec.benchmark), opened.store.inside("logs"))
 
 
 def _grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:

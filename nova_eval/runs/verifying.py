@@ -149,7 +149,7 @@ def _scores(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iter
         else:
             yield Fault(what, remedy=f"`run` makes lost samples anew; {_REMEDY} moves the scores aside")
     for plan in opened.judging.plans:
-        if not files.inside(opened.store.folder, f"scores/{plan.folder}").is_dir() and opened.samples()[0]:
+        if not opened.store.inside(f"scores/{plan.folder}").is_dir() and opened.samples()[0]:
             yield Fault(f"{plan.name}: scores/{plan.folder} is not there", remedy="call `score RUN`")
 
 
@@ -164,7 +164,7 @@ def _tables(opened: Run, fix: bool) -> Iterator[Fault]:
     elsewhere = any(sample.path.startswith("/") for sample in outcome.samples.values())
     if elsewhere and outcome.summary.coverage.unscored:  # why files are missing there is known to their sampler alone
         return
-    folder = files.inside(opened.store.folder, "tables")
+    folder = opened.store.inside("tables")
     with TemporaryDirectory() as made:
         named = replace(outcome.summary, run=(opened.store.manifest() or {}).get("run", opened.name))
         written = pipeline.write_tables(opened, replace(outcome, summary=named), Path(made))  # under the name of then

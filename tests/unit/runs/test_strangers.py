@@ -123,14 +123,14 @@ def test_nothing_is_read_or_written_through_a_link(folder: Path, tmp_path: Path,
     if place == "media":
         assert run(reopen_to_score(folder, lambda options: options), sampling=False).summary.samples == 0
     else:
-        with pytest.raises(UsageError, match="is a link"):
+        with pytest.raises(CorruptStoreError, match="is a link"):
             run(reopen_to_score(folder, lambda options: options), sampling=False)
     assert {path: path.stat().st_mtime_ns for path in elsewhere.rglob("*")} == before
 
 
 def test_scores_named_outside_of_the_run_are_refused(folder: Path) -> None:
     change_manifest(folder, lambda manifest: manifest["scorers"].update({"color": "../../../elsewhere"}))
-    with pytest.raises(UsageError, match="leaves its folder"):
+    with pytest.raises(CorruptStoreError, match="leaves its folder"):
         summarise(reopen(folder))
 
 
