@@ -65,8 +65,8 @@ def estimates(config: BenchmarkConfig, parts: Mapping[str, Estimate]) -> dict[st
     """Every composite from the estimates of dimensions, stated only when every part is complete."""
     made = {name: formula(config, name) for name in config.composites}
     return {
-        name: composite({key: (slope, parts[key]) for key, slope in made[name].coefficients.items()}, made[name].offset)
-        for name in made
+        name: composite({key: (slope, parts[key]) for key, slope in of.coefficients.items()}, of.offset, config.label)
+        for name, of in made.items()
     }
 
 

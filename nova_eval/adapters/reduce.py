@@ -106,15 +106,17 @@ def estimate(rows: Sequence[Score], bounds: tuple[float, float] = UNBOUNDED) -> 
     return Estimate(mean, influence, spread, frozenset(keys), unscored, excluded)
 
 
-def composite(terms: Mapping[str, tuple[float, Estimate]], offset: float = 0.0) -> Estimate:
+def composite(
+    terms: Mapping[str, tuple[float, Estimate]], offset: float = 0.0, label: Callable[[str], str] = str
+) -> Estimate:
     """``offset + Σ coefficient · value``. A prompt that serves several terms moves them together.
 
-    Stated only when every term is complete; otherwise ``reason`` names what is missing.
+    Stated only when every term is complete; otherwise ``reason`` names what is missing by its ``label``.
     """
     keys = frozenset().union(*(term.keys for _, term in terms.values()))
     counts = sum(term.unscored for _, term in terms.values()), sum(term.excluded for _, term in terms.values())
     if not terms or not all(term.complete for _, term in terms.values()):
-        gaps = [label for label, (_, term) in terms.items() if not term.complete]
+        gaps = [label(name) for name, (_, term) in terms.items() if not term.complete]
         reason = f"needs every part; not complete: {', '.join(gaps) or 'all'}"
         return Estimate(None, keys=keys, unscored=counts[0], excluded=counts[1], reason=reason)
     value = math.fsum([offset, *(coefficient * (term.value or 0.0) for coefficient, term in terms.values())])

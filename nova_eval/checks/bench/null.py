@@ -55,10 +55,8 @@ class NullBenchmark:
     def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterable[tuple[SampleKey, str]]:
         return [(key, "null") for key in wanted]
 
-    def reduce(
-        self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey], scores: Iterable[Score], scoring: str
-    ) -> list[Metric]:
-        values = [score.value for score in scores if score.value is not None]
+    def reduce(self, rows: Sequence[Score], scoring: str) -> list[Metric]:
+        values = [row.value for row in rows if row.value is not None]
         return [Metric("null", sum(values) / len(values) if values else None, samples=len(values))]
 
     def rows(

@@ -70,7 +70,7 @@ class TestFinalScore:
         assert metrics["motion_smoothness"].reason == "6 unscored: not scored yet"
         assert metrics["quality"].value is None
         assert metrics["total"].value is None
-        assert metrics["total"].reason == "needs every part; not complete: motion_smoothness"
+        assert metrics["total"].reason == "needs every part; not complete: Motion smoothness"
         assert metrics["semantic"].value is not None
 
     def test_one_unscored_sample_withholds_the_composites_only(self) -> None:
@@ -81,7 +81,7 @@ class TestFinalScore:
         last = metrics["overall_consistency"]
         assert (last.value, last.samples, last.unscored) == (0.5, 5, 1)
         assert metrics["semantic"].value is None
-        assert metrics["semantic"].reason == "needs every part; not complete: overall_consistency"
+        assert metrics["semantic"].reason == "needs every part; not complete: Overall consistency"
         assert metrics["quality"].value is not None
 
     def test_a_dimension_without_prompts_says_so(self) -> None:
