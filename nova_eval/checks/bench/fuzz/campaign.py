@@ -17,8 +17,10 @@ from tempfile import TemporaryDirectory
 
 from nova_eval.checks.bench.fuzz.mutations import mutated
 from nova_eval.checks.bench.fuzz.reader import Reader
+from nova_eval.engines.alarm import Late, alarm
 from nova_eval.errors import NovaEvalError
 
+HANGS = 120.0  # seconds until a case is given up: the slowest that ends takes half a second
 SLOW = 1.0  # seconds of the processor, which do not depend on what else the machine does
 _PACKAGE = "nova_eval"
 
@@ -26,7 +28,7 @@ _PACKAGE = "nova_eval"
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a reader's cases. ``foreign`` counts other exceptions than the product's own, and its own that are
-    not one line; ``kinds`` says which, where, and in which case first.
+    not one line, and cases without an end; ``kinds`` says which, where, and in which case first.
     """
 
     reader: str
@@ -82,7 +84,10 @@ def _write(reader: Reader, folder: Path, samples: Sequence[bytes], number: int, 
 
 def _kind(reader: Reader, folder: Path) -> str:
     try:
-        reader.read(folder / reader.file)
+        with alarm(HANGS):
+            reader.read(folder / reader.file)
+    except Late as error:
+        return f"no end at {_place(error)}"
     except NovaEvalError as error:
         text = str(error)
         return "refused" if text.strip() and text.isprintable() else f"{type(error).__name__} is not one line"

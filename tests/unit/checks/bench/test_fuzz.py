@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from random import Random
 
@@ -74,3 +75,19 @@ def test_the_table_has_a_sum_and_what_is_foreign(tmp_path: Path) -> None:
     assert (tmp_path / "fuzz.csv").read_text().splitlines()[1] == "a,10,4,6,0,0,0.010,"
     with pytest.raises(UsageError, match="unknown reader"):
         report.readers(["nothing"])
+
+
+def test_a_case_without_an_end_is_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "HANGS", 0.02)
+    again = iter([0, 0])
+
+    def read(path: Path) -> object:
+        while next(again, None) is None:
+            time.sleep(0.01)
+        return None
+
+    outcome = campaign.run(Reader("waits", "x.json", "json", lambda folder: [CONTENT], read), 3, 0)
+    assert (outcome.read, outcome.foreign) == (1, 2)
+    (kind,) = outcome.kinds
+    assert kind.startswith("no end at ")
+    assert kind.endswith("(2, first in case 1)")
