@@ -44,6 +44,7 @@ def run(
     gate: Annotated[tuple[str, ...], Parameter(group=STOP, consume_multiple=True)] = (),
     strict: Annotated[bool, Parameter(group=STOP, negative="")] = False,
     allow: Annotated[tuple[str, ...], Parameter(group=STOP, consume_multiple=True)] = (),
+    track: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     flags: Flags = UNSET,
     example: bool = False,
     report: Report = None,
@@ -74,6 +75,8 @@ def run(
         The exit code is 1 as well where it cannot be told.
     allow
         As of compare: what run and reference may differ in.
+    track
+        Show numbers and samples there too: tensorboard:FOLDER, wandb:PROJECT or mlflow:URI.
     example
         Print a file for --config that gives this very run, with every key that it may have, and run nothing.
     report
@@ -82,12 +85,16 @@ def run(
         Print one JSON object (run, coverage, metrics) instead of the table.
     """
     from nova_eval.runs import options, pipeline
+    from nova_eval.runs.shown import track_run
+    from nova_eval.trackers import Tracking
 
     if example:
         from nova_eval.cli.example import lines
 
         put("\n".join(lines(*options.resolve(benchmark, *flags.asked()))))
         return errors.OK
+    if track and until_decided:
+        raise errors.UsageError("--track says nothing of --until-decided", remedy="leave one of them out")
     if until_decided and against is not None:
         from nova_eval.cli.deciding import until_decided as decide
 
@@ -98,7 +105,10 @@ def run(
     if until_decided or any(asked.values()):
         raise _half_asked(next((word for word, value in asked.items() if value), "until-decided"), against)
     opened = open_run(benchmark, flags)
-    code = finish(opened, pipeline.run(opened), json=json)
+    with Tracking(track, opened.name, talk) as tracking:
+        outcome = pipeline.run(opened)
+        track_run(tracking, opened, outcome)
+    code = finish(opened, outcome, json=json)
     if of_whole_world(opened) if report is None else report:
         leave(opened.store.folder)
     return code

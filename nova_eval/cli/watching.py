@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +14,9 @@ from nova_eval.cli.apps import app
 from nova_eval.cli.flags import UNSET, Flags, print_json, put_page, talk
 
 if TYPE_CHECKING:
+    from nova_eval.compare.trend.points import Point
     from nova_eval.compare.watching import Following
+    from nova_eval.trackers import Shown
 
 Many = Parameter(consume_multiple=True)
 _OF_WATCH = ("name", "label", "shard")
@@ -79,6 +82,7 @@ def watch(
     gate: Annotated[tuple[str, ...], Many] = (),
     strict: bool = False,
     allow: Annotated[tuple[str, ...], Many] = (),
+    track: Annotated[tuple[str, ...], Many] = (),
     following: Followed = USUAL,
     flags: Flags = UNSET,
     json: bool = False,
@@ -103,6 +107,8 @@ def watch(
         The exit code is 1 as well where it cannot be told.
     allow
         As of compare: what checkpoint and reference may differ in.
+    track
+        Show numbers and samples there too: tensorboard:FOLDER, wandb:PROJECT or mlflow:URI.
     json
         Print one JSON object instead of the table.
     """
@@ -110,27 +116,42 @@ def watch(
     from nova_eval.compare import gates
     from nova_eval.compare.checkpoints import Checkpoints
     from nova_eval.compare.reference import open_side
-    from nova_eval.compare.trend import outcome, tables
+    from nova_eval.compare.trend import outcome, tables, tracked
     from nova_eval.compare.trend.trend import Rules, Trend
     from nova_eval.compare.watching import Watch
+    from nova_eval.trackers import Tracking
 
     for name in _OF_WATCH:
         if name in flags.given:
             raise errors.UsageError(
                 f"watch takes no --{name}", remedy="leave it out: runs are named by folder and step"
             )
-    results: Path = flags.given.get("results", Path("results"))
-    reference = open_side(against, results)
+    reference = open_side(against, flags.given.get("results", Path("results")))
     asked = Checkpoints(reference, flags.asked(), following.base, talk)
-    rules = Rules(reference, gates.gates_of(reference.benchmark.config, gate), allow, following.planned)
-    place, config = asked.folder(training, results), reference.benchmark.config
-    trend = Trend(place, config, rules, lambda name: open_side(name, results))
+    config, results = reference.benchmark.config, asked.results
+    rules = Rules(reference, gates.gates_of(config, gate), allow, following.planned)
+    trend = Trend(asked.folder(training), config, rules, lambda name: open_side(name, results))
     watching = Watch(training, trend, following.how(), open=asked.open, say=talk)
-    with trend.held():
-        watching.follow(lambda point: talk(f"{point.name}: {outcome.line(trend, point)}"))
+    with trend.held(), Tracking(track, trend.folder.name, talk) as tracking:
+        show_there = partial(tracked.track, tracking, trend, partial(_samples, results))
+        show_there()
+        for point in watching.follow():
+            talk(f"{point.name}: {outcome.line(trend, point)}")
+            show_there()
     if json:
         print_json(outcome.to_json(trend))
     else:
         put_page(show.text_of([tables.trend_table(trend)], "terminal"))
     talk(f"trend: {trend.folder}")
     return outcome.exit_code(trend, strict=strict)
+
+
+def _samples(results: Path, point: Point) -> list[Shown]:
+    """A few of what was made of a checkpoint; none where its run is gone."""
+    from nova_eval.runs import finding, opening, summary
+    from nova_eval.runs.shown import shown
+
+    if (folder := finding.seek(point.run, results)) is None:
+        return []
+    opened = opening.reopen(folder)
+    return shown(opened, summary.rows_of(opened)[0])

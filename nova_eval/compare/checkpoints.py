@@ -56,6 +56,7 @@ class Checkpoints:
         opening.suites(spec, chosen)
         if base:
             check_base(base, offline=chosen.offline)
+        self.results = chosen.results
         self._series = digest([spec, {name: getattr(chosen, name) for name in _BESIDE}])
 
     def open(self, one: Saved) -> Run:
@@ -69,16 +70,12 @@ class Checkpoints:
             sampler.check()
         return opened
 
-    def folder(self, training: Path, results: Path) -> Path:
+    def folder(self, training: Path) -> Path:
         """Where the trend of a training lies; another part of the benchmark, or other settings, make another."""
         place = training.expanduser().absolute()
         name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in place.name)[:100]
-        return (
-            results
-            / "watch"
-            / self._benchmark
-            / f"{name.strip('-.') or 'training'}-{digest([place, self._series])[:8]}"
-        )
+        series = f"{name.strip('-.') or 'training'}-{digest([place, self._series])[:8]}"
+        return self.results / "watch" / self._benchmark / series
 
     def _resolved(self, checkpoint: str, **further: str) -> tuple[RunSpec, RunOptions, BenchmarkConfig]:
         flags = {**self._flags, "sampler": self._name, f"sampler.{self._first}": checkpoint, **further}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,15 +74,15 @@ class Watch:
         self._settling = Settling(how.settle)
         self._told: set[str] = set()
 
-    def follow(self, tested: Callable[[Point], None] = lambda point: None) -> None:
-        """Until there is no more to wait for; ``tested`` hears of each checkpoint when it is on disk."""
+    def follow(self) -> Iterator[Point]:
+        """Each checkpoint once it is tested and on disk, until there is no more to wait for."""
         clock, how = self._clock, self._how
         last, until = clock.monotonic(), None
         while True:
             due, writing = self.look()
             if due:
                 if (found := self.test(due[0])) is not None:
-                    tested(found)
+                    yield found
                 last, until = clock.monotonic(), None
                 continue
             if how.once:

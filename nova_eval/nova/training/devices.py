@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nova_eval.nova.training.config import TrainConfig
 from nova_eval.packages import needed_by
+from nova_eval.trackers.tensorboard import TensorBoard
 
 
 class Devices:
@@ -19,7 +20,7 @@ class Devices:
 
     def __init__(self, config: TrainConfig) -> None:
         self._accelerator: Any = None
-        self._writer: Any = None
+        self._writer: TensorBoard | None = None
         if config.accelerate or config.mixed_precision != "no":
             self._accelerator = _accelerator(config)
             self.device = str(self._accelerator.device)
@@ -31,7 +32,7 @@ class Devices:
             self.rank, self.count = 0, 1
         self.main = self.rank == 0
         if config.tensorboard and self.main:
-            self._writer = _tensorboard(config)
+            self._writer = TensorBoard(config.output / "tensorboard")
 
     def prepare(self, objective: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, Any]:
         """The two as accelerate wraps them, or as they are."""
@@ -60,11 +61,10 @@ class Devices:
             return float(self._accelerator.clip_grad_norm_(model.parameters(), limit))
         return float(nn.utils.clip_grad_norm_(model.parameters(), limit))
 
-    def track(self, values: dict[str, float], step: int) -> None:
+    def track(self, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Sends figures to TensorBoard where it was asked for."""
         if self._writer is not None:
-            for name, value in values.items():
-                self._writer.add_scalar(name, value, step)
+            self._writer.log(stage, step, values)
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -86,9 +86,3 @@ def _accelerator(config: TrainConfig) -> Any:
         from accelerate import Accelerator, DistributedDataParallelKwargs
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # images leave the motion layers untouched
     return Accelerator(mixed_precision=config.mixed_precision, cpu=config.device == "cpu", kwargs_handlers=[unused])
-
-
-def _tensorboard(config: TrainConfig) -> Any:
-    with needed_by("tensorboard = true"):
-        from torch.utils.tensorboard import SummaryWriter
-    return SummaryWriter(str(config.output / "tensorboard"))

@@ -199,7 +199,7 @@ class _Training:
         row = {"stage": stage.name, "step": step, **told, "seconds": round(time.monotonic() - began, 3)}
         with (self.output / "losses.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        self.devices.track({f"{stage.name}/{name}": value for name, value in values.items()}, step)
+        self.devices.track(stage.name, step, values)
         if step % 20 == 0 or step + 1 == stage.steps:
             shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
             self.say(f"{stage.name} step {step}: {shown}")

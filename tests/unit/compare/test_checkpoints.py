@@ -51,11 +51,11 @@ def test_what_is_asked_for_is_stronger(reference: Side, tmp_path: Path) -> None:
 
 def test_another_part_or_setting_is_another_series(reference: Side, tmp_path: Path) -> None:
     def folder(training: str = "out", **flags: Any) -> Path:
-        return Checkpoints(reference, (flags, (), None)).folder(tmp_path / training, Path("results"))
+        return Checkpoints(reference, (flags, (), None)).folder(tmp_path / training)
 
     assert folder().parent == Path("results/watch/geneval")
     assert folder().name.startswith("out-")
-    assert folder(workers=1, results=tmp_path) == folder()
+    assert folder(workers=1, results=tmp_path) == tmp_path / folder().relative_to("results")
     assert len({folder(), folder("b"), folder(limit=3), folder(seed=4), folder(**{"sampler.ar_steps": 9})}) == 5
 
 

@@ -83,11 +83,9 @@ def trend_of(folder: Path, reference: Side, **rules: Any) -> Trend:
 
 
 def watched(training: Path, trend: Trend, asked: Asked, clock: Clock | None = None, **how: Any) -> list[Point]:
-    found: list[Point] = []
     following = Following(**{"once": True, "settle": 0.0, **how})
     watch = Watch(training, trend, following, open=asked.open, run=asked.run, say=lambda text: None, clock=clock)
-    watch.follow(found.append)
-    return found
+    return list(watch.follow())
 
 
 def names(points: list[Point]) -> list[int | None]:
