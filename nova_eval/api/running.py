@@ -14,7 +14,7 @@ from nova_eval.runs import opening, options, pipeline
 from nova_eval.runs.run import Say
 
 
-class RunOptions(TypedDict, total=False):
+class RunArguments(TypedDict, total=False):
     """What ``nova-eval run --help`` explains, under the same names; what is not given comes from the profile."""
 
     sampler: str
@@ -34,7 +34,10 @@ class RunOptions(TypedDict, total=False):
     name: str
     label: str
     workers: int
+    devices: str
     device: str
+    engine: Literal["local", "ray"]
+    address: str
     batch: int
     unit_timeout: float
     offline: bool
@@ -52,7 +55,7 @@ def run(
     settings: Mapping[str, Any] = MappingProxyType({}),
     config: str | Path | None = None,
     say: Say = said,
-    **given: Unpack[RunOptions],
+    **given: Unpack[RunArguments],
 ) -> OpenRun:
     """Samples, scores, and opens the run; called again it goes on where it was interrupted, as the command does.
 

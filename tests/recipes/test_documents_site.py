@@ -97,7 +97,7 @@ def test_the_notebook_runs_scores_compares_and_plots(tmp_path: Path, monkeypatch
     drawn = [end._repr_html_() for end in ends if hasattr(end, "_repr_html_")]
     assert len(drawn) >= 6
     assert ends[-1] is False  # every color changed: the gate notices
-    assert space["verdicts"].worse == ("color",) or "color" in space["verdicts"].worse
+    assert "semantic" in space["verdicts"].worse  # too few prompts of color alone
     assert (tmp_path / "differences.svg").stat().st_size > 5000
     scores = space["nova_eval"].score(
         [space["frames"]] * 2, [space["red"], space["blue"]], benchmark="vbench", fps=8, judges="sprites"

@@ -63,6 +63,23 @@ def test_each_name_is_told_to_type_checkers_and_no_network_is_imported() -> None
         _ = nova_eval.scores  # type: ignore[attr-defined]
 
 
+def test_run_takes_what_the_command_takes() -> None:
+    from dataclasses import fields
+
+    from nova_eval.api.running import RunArguments
+    from nova_eval.options import RunOptions
+
+    assert {*RunArguments.__annotations__} == {one.name for one in fields(RunOptions)} | {
+        "sampler", "variant", "seed", "codec",
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="did you mean 'limit'"):
+        nova_eval.run("vbench", limitt=3)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="did you mean 'height'"):
+        nova_eval.run("vbench", sampler="oracle", settings={"heigth": 3})
+    with pytest.raises(UsageError, match="limit"):
+        nova_eval.run("vbench", limit=0)
+
+
 class TestFrames:
     def test_types_are_honest(self, images: nova_eval.OpenRun) -> None:
         numbers, counts = dict.fromkeys(NUMBERS, "Float64"), ["prompts", "samples", "unscored", "excluded"]
