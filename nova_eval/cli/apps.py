@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from cyclopts import App, Parameter, Token, convert
+from cyclopts import App, Group, Parameter, Token, convert
 
 import nova_eval
 
@@ -28,6 +28,7 @@ app = App(
     version=nova_eval.__version__,
     default_parameter=Parameter(negative="", converter=_exactly),
     suppress_keyboard_interrupt=False,
+    group_commands=Group("Commands", sort_key=99),
 )
 app.register_install_completion_command(help="Make the shell complete verbs, options and their choices.")
 prompts_app = App(name="prompts", help="Fetch or verify the pinned official prompt files.")

@@ -13,7 +13,7 @@ import pytest
 from cyclopts import App
 
 from nova_eval.__main__ import _code
-from nova_eval.cli import app
+from nova_eval.cli import GROUPS, app
 from nova_eval.cli.flags import RunFlags
 from nova_eval.runs.options import resolve
 from nova_eval.samplers.settings import meanings
@@ -24,6 +24,11 @@ def verbs(of: App, *before: str) -> Iterator[tuple[str, ...]]:
         if not name.startswith("-"):
             inner = [*verbs(of[name], *before, name)]
             yield from inner or [(*before, name)]
+
+
+def test_every_verb_has_a_place_in_the_help() -> None:
+    placed = [verb for group in GROUPS.values() for verb in group]
+    assert sorted(placed) == sorted({verb[0] for verb in verbs(app)})
 
 
 @pytest.mark.parametrize("verb", [*verbs(app)], ids=" ".join)
