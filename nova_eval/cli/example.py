@@ -18,6 +18,7 @@ _SPEC: Mapping[str, str] = {
     "codec": "how clips are written: h264, h264-lossless …",
 }
 _USUAL: Mapping[str, str] = {
+    "profile": '"paper"',
     "limit": "100",
     "metrics": '["color"]',
     "shard": '"1/4"',
@@ -34,7 +35,7 @@ def lines(spec: RunSpec, options: RunOptions, config: BenchmarkConfig) -> Iterat
     yield from (_line(key, getattr(spec, key), meaning) for key, meaning in _SPEC.items())
     for name, option in settings_of(RunOptions).items():
         value = getattr(options, name)
-        asked = value != option.default or name == "profile"
+        asked = bool(value) if name == "profile" else value != option.default
         yield _line(name, value, option.meaning, asked=asked, usual=_USUAL.get(name, '"…"'))
     yield ""
     yield f"[sampler]  # nova-eval list samplers {spec.sampler.name}"
