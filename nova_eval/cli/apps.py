@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, get_args
+from pathlib import Path
+from typing import Annotated, Any, get_args
 
 from cyclopts import App, Group, Parameter, Token, convert
 
@@ -22,6 +23,7 @@ def _exactly(kind: Any, tokens: Sequence[Token]) -> Any:
     return convert(kind, tokens)
 
 
+Results = Annotated[Path, Parameter(help="Folder that holds runs.")]
 app = App(
     name="nova-eval",
     help="Sample a generator, score every sample, and compare the result with published baselines.",

@@ -33,6 +33,11 @@ def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
     """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run.
 
     Example: `nova-eval bench store --samples 5000`
+
+    Parameters
+    ----------
+    json
+        Print one JSON object instead of lines.
     """
     from nova_eval.checks.bench import store
 
@@ -44,6 +49,11 @@ def bench_folder(*, asked: FolderBench = FolderBench(), json: bool = False) -> i
     """What looking at a large folder of finished clips costs, the first time and when it is known already.
 
     Example: `nova-eval bench folder --clips 1000`
+
+    Parameters
+    ----------
+    json
+        Print one JSON object instead of lines.
     """
     from nova_eval.checks.bench import folder
 

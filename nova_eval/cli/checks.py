@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from nova_eval import environment, errors
 from nova_eval.checks.crosscheck.options import Crosscheck
-from nova_eval.cli.apps import app
+from nova_eval.cli.apps import Results, app
 from nova_eval.cli.flags import print_json, put, talk
 
 
@@ -17,6 +17,11 @@ def doctor(*, json: bool = False) -> int:
     """Say what this machine has, what works, and how to get what is missing.
 
     Example: `nova-eval doctor --json`
+
+    Parameters
+    ----------
+    json
+        Print a JSON list instead of lines.
     """
     from nova_eval.cli import doctor as diagnosis
 
@@ -65,7 +70,7 @@ def crosscheck(
     /,
     *,
     asked: Crosscheck = Crosscheck(),
-    results: Path = Path("results"),
+    results: Results = Path("results"),
     json: bool = False,
 ) -> int:
     """Run the official vbench 0.1.5 on a run's videos and compare every score; exit 1 if any dimension disagrees.
@@ -76,6 +81,8 @@ def crosscheck(
 
     Parameters
     ----------
+    benchmark
+        The one whose official package is known.
     run
         A run folder, or a name from `runs list`.
     json

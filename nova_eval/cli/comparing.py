@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from nova_eval import errors
-from nova_eval.cli.apps import app, gates_app, reference_app
+from nova_eval.cli.apps import Results, app, gates_app, reference_app
 from nova_eval.cli.flags import print_json, put, put_page, talk
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def compare(
     votes: Annotated[tuple[Path, ...], Many] = (),
     changes: int = 5,
     format: Literal["terminal", "md", "csv", "tex", "html", "junit"] = "terminal",
-    results: Path = Path("results"),
+    results: Results = Path("results"),
     json: bool = False,
 ) -> int:
     """Say of every metric whether a run is better or worse than a reference, prompt by prompt.
@@ -91,7 +91,7 @@ def compare(
 
 
 @reference_app.command(name="save")
-def reference_save(run: str, file: Path, /, *, results: Path = Path("results")) -> int:
+def reference_save(run: str, file: Path, /, *, results: Results = Path("results")) -> int:
     """Write what comparing needs of a run, without its media, into one small file that can be committed.
 
     Example: `nova-eval reference save RUN reference.parquet`
@@ -110,7 +110,7 @@ def reference_save(run: str, file: Path, /, *, results: Path = Path("results")) 
 
 @reference_app.command(name="update")
 def reference_update(
-    run: str, file: Path, /, *, allow: Annotated[tuple[str, ...], Many] = (), results: Path = Path("results")
+    run: str, file: Path, /, *, allow: Annotated[tuple[str, ...], Many] = (), results: Results = Path("results")
 ) -> int:
     """Replace a reference by a run that has been accepted; the run must be like it.
 
@@ -147,7 +147,7 @@ def _saved(run: str, file: Path, results: Path) -> int:
 
 
 @gates_app.command
-def calibrate(*runs: str, results: Path = Path("results"), json: bool = False) -> int:
+def calibrate(*runs: str, results: Results = Path("results"), json: bool = False) -> int:
     """Measure the noise with runs of one checkpoint and several seeds, and propose gates with the power they have.
 
     Example: `nova-eval gates calibrate RUN RUN-2 RUN-3`
@@ -171,7 +171,7 @@ def calibrate(*runs: str, results: Path = Path("results"), json: bool = False) -
 
 
 @gates_app.command
-def power(run: str, /, *, results: Path = Path("results"), json: bool = False) -> int:
+def power(run: str, /, *, results: Results = Path("results"), json: bool = False) -> int:
     """Say what a run of this size can detect at all, from how much the samples of each prompt differ.
 
     Example: `nova-eval gates power RUN`

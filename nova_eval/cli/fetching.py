@@ -15,6 +15,15 @@ def prompts_fetch(benchmark: str, /, *, mirror: Path | None = None, offline: boo
     """Get a benchmark's official prompt files, over HTTPS or from --mirror, and verify their sha256.
 
     Example: `nova-eval prompts fetch vbench --mirror FILES`
+
+    Parameters
+    ----------
+    benchmark
+        A name from `list benchmarks`.
+    mirror
+        Folder that holds the files as owner/repository/commit/path.
+    offline
+        Open no network connection.
     """
     from nova_eval.adapters import load_benchmark, sources
 
@@ -33,6 +42,13 @@ def prompts_verify(benchmark: str, /, *, mirror: Path | None = None) -> int:
     """Check the official prompt files that are already here.
 
     Example: `nova-eval prompts verify vbench`
+
+    Parameters
+    ----------
+    benchmark
+        A name from `list benchmarks`.
+    mirror
+        Folder that holds the files as owner/repository/commit/path.
     """
     from nova_eval.adapters import load_benchmark, sources
 
@@ -55,6 +71,8 @@ def weights_fetch(*names: str, mirror: str = "", offline: bool = False) -> int:
         Files or judges from `weights list`, or benchmarks for all their judges need (default: all).
     mirror
         Folder or address that holds the files under their own names; tried first.
+    offline
+        Open no network connection.
     """
     from nova_eval import weights
     from nova_eval.adapters import judges_by_benchmark
@@ -77,6 +95,11 @@ def weights_verify(*names: str) -> int:
     """Read the weight files that are here and compare them with their pins.
 
     Example: `nova-eval weights verify dino_vitb16`
+
+    Parameters
+    ----------
+    names
+        Files, judges, or benchmarks (default: all).
     """
     from nova_eval import weights
     from nova_eval.adapters import judges_by_benchmark
@@ -97,6 +120,8 @@ def weights_list(*names: str, json: bool = False) -> int:
     ----------
     names
         Files, judges, or benchmarks (default: all).
+    json
+        Print a JSON list instead of lines.
     """
     from nova_eval import weights
     from nova_eval.adapters import judges_by_benchmark

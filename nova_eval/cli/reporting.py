@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from nova_eval import errors, files
-from nova_eval.cli.apps import app
+from nova_eval.cli.apps import Results, app
 from nova_eval.cli.flags import put, talk
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def report(
     blind: bool = False,
     seed: int = 0,
     allow: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
-    results: Path = Path("results"),
+    results: Results = Path("results"),
 ) -> int:
     """Make a page of one or more runs that opens in a browser, from disk and without a network.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nova_eval import errors
-from nova_eval.cli.apps import runs_app
+from nova_eval.cli.apps import Results, runs_app
 from nova_eval.cli.flags import print_json, put, talk
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ RESULTS = Path("results")
 
 
 @runs_app.command(name="list")
-def list_(benchmark: str = "", /, *, results: Path = RESULTS, json: bool = False) -> int:
+def list_(benchmark: str = "", /, *, results: Results = RESULTS, json: bool = False) -> int:
     """List runs: model, settings that are not the defaults, seed, variant, prompts × samples, progress, score.
 
     Example: `nova-eval runs list vbench`
@@ -43,7 +43,7 @@ def list_(benchmark: str = "", /, *, results: Path = RESULTS, json: bool = False
 
 
 @runs_app.command
-def show(run: str, /, *, results: Path = RESULTS, json: bool = False) -> int:
+def show(run: str, /, *, results: Results = RESULTS, json: bool = False) -> int:
     """Say what a run is of, how far it is, what came out, and how much disk it takes.
 
     Example: `nova-eval runs show vbench/mine-0123abcd`
@@ -84,7 +84,7 @@ def show(run: str, /, *, results: Path = RESULTS, json: bool = False) -> int:
 
 
 @runs_app.command
-def path(run: str, /, *, results: Path = RESULTS) -> int:
+def path(run: str, /, *, results: Results = RESULTS) -> int:
     """Print the folder of a run.
 
     Example: `nova-eval runs path vbench/mine-0123abcd`
@@ -101,7 +101,7 @@ def path(run: str, /, *, results: Path = RESULTS) -> int:
 
 
 @runs_app.command
-def rename(run: str, name: str, /, *, results: Path = RESULTS) -> int:
+def rename(run: str, name: str, /, *, results: Results = RESULTS) -> int:
     """Give a run another name: the same options go on with it, and every verb knows it by that.
 
     Example: `nova-eval runs rename vbench/mine-0123abcd final`
@@ -120,7 +120,7 @@ def rename(run: str, name: str, /, *, results: Path = RESULTS) -> int:
 
 
 @runs_app.command
-def rm(*runs: str, yes: bool = False, results: Path = RESULTS) -> int:
+def rm(*runs: str, yes: bool = False, results: Results = RESULTS) -> int:
     """Remove runs with all their samples and scores. Asks first; a run that is at work stays.
 
     Example: `nova-eval runs rm vbench/mine-0123abcd --yes`

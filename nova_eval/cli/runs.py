@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from nova_eval import errors
 from nova_eval.cli import run_folders
-from nova_eval.cli.apps import app
+from nova_eval.cli.apps import Results, app
 from nova_eval.cli.flags import (
     PLAIN,
     STOP,
@@ -128,6 +128,11 @@ def sample(benchmark: str, /, *, flags: Flags = UNSET) -> int:
     """Only make the samples.
 
     Example: `nova-eval sample geneval --sampler nova:CHECKPOINT --shard 1/4`
+
+    Parameters
+    ----------
+    benchmark
+        A name from `list benchmarks`.
     """
     from nova_eval.runs import forecast, pipeline
 
@@ -180,6 +185,8 @@ def import_(
 
     Parameters
     ----------
+    benchmark
+        A name from `list benchmarks`.
     folder
         The folder that holds them; sub-folders are looked into.
     model
@@ -220,7 +227,9 @@ def import_(
 
 
 @app.command
-def export(run: str, folder: Path, /, *, names: str = "", link: Link = False, results: Path = Path("results")) -> int:
+def export(
+    run: str, folder: Path, /, *, names: str = "", link: Link = False, results: Results = Path("results")
+) -> int:
     """Write a run's media under the names that the benchmark's own scripts read, and its scores as they write them.
 
     Example: `nova-eval export vbench/mine-0123abcd FOLDER --names official`
@@ -247,7 +256,7 @@ def export(run: str, folder: Path, /, *, names: str = "", link: Link = False, re
 
 
 @app.command
-def verify(run: str, /, *, fix: bool = False, results: Path = Path("results"), json: bool = False) -> int:
+def verify(run: str, /, *, fix: bool = False, results: Results = Path("results"), json: bool = False) -> int:
     """Read everything that a run holds, and say what is not as it was written: exit code 0 when nothing is left.
 
     Media are read in full and compared with the digests of their rows.
@@ -287,6 +296,8 @@ def plan(
 
     Parameters
     ----------
+    benchmark
+        A name from `list benchmarks`.
     seconds_per_sample
         Measured seconds of one device for one sample, in place of the estimate.
     json
@@ -309,7 +320,7 @@ def table(
     preset: Literal["paper-t2i", "paper-t2v"] | None = None,
     view: LookAt = WHOLE,
     options: Written = PLAIN,
-    results: Path = Path("results"),
+    results: Results = Path("results"),
     json: bool = False,
 ) -> int:
     """Print finished or unfinished runs as a table.
@@ -344,7 +355,7 @@ def list_(
     of: str = "",
     /,
     *,
-    results: Path = Path("results"),
+    results: Results = Path("results"),
     json: bool = False,
 ) -> int:
     """List what is known by name; of a sampler, what it can be told.
@@ -353,6 +364,8 @@ def list_(
 
     Parameters
     ----------
+    what
+        What is listed.
     of
         A sampler (with `samplers`): its settings with type, default and meaning. Else a benchmark, or one of the list.
     json

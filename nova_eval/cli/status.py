@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nova_eval import errors
-from nova_eval.cli.apps import app
+from nova_eval.cli.apps import Results, app
 from nova_eval.cli.flags import print_json, put
 from nova_eval.progress import clock_text
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @app.command
-def status(run: str, /, *, results: Path = Path("results"), json: bool = False) -> int:
+def status(run: str, /, *, results: Results = Path("results"), json: bool = False) -> int:
     """Say how far a run is: progress, rate, time left, workers, failures.
 
     It reads the run's folder, from any machine that sees it, and disturbs nobody who is at work.

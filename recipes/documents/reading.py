@@ -34,7 +34,7 @@ def picture_line(benchmark: str, dimension: str, value: float, lowered: float) -
     """The picture, and what it is of."""
     example = EXAMPLES[benchmark][dimension]
     told = f"“{example.prompt}” as asked, {value:.2f}, and {example.words}, {lowered:.2f}"
-    return f"![{told}](pictures/{benchmark}-{dimension}.jpg)\n*{told}*"
+    return f"![{told}](pictures/{benchmark}-{dimension}.jpg)\n\n*{told}*"
 
 
 def section(page: str, config: BenchmarkConfig, dimension: str) -> str:
@@ -45,6 +45,6 @@ def section(page: str, config: BenchmarkConfig, dimension: str) -> str:
 def refreshed(page: str, config: BenchmarkConfig, dimension: str, picture: str) -> str:
     """The page with the facts and the picture of a dimension as they are now, first under its heading."""
     heading = re.escape(f"\n## {config.label(dimension)}\n")
-    made = rf"({heading}\n)(?:`{dimension}` · [^\n]*\n\n)?(?:!\[[^\n]*\n\*[^\n]*\n\n)?"
+    made = rf"({heading}\n)(?:`{dimension}` · [^\n]*\n\n)?(?:!\[[^\n]*\n\n?\*[^\n]*\n\n)?"
     facts = f"{fact_line(config, dimension)}\n\n{picture}\n\n"
     return re.sub(made, lambda found: found[1] + facts, page, count=1)

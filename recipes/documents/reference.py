@@ -21,11 +21,20 @@ def pages() -> Mapping[str, str]:
 
 def commands() -> str:
     """Every verb: what it does, an example, its arguments and options."""
-    from nova_eval.cli import app
+    from nova_eval.cli import GROUPS, app
 
     page = app.generate_docs(output_format="markdown", recursive=True, heading_level=1, usage_name="nova-eval")
-    page = re.sub(r"## Table of Contents\n.*?\n(?=\*\*Commands)", "", page, flags=re.DOTALL)
-    return page.replace("# nova-eval\n", "# Commands\n", 1)
+    page = page[page.index("\n## nova-eval") + 1 :]
+    page = re.sub(r"^(nova-eval[\w -]*?) -m [\w.]+ ", r"\1 ", page, flags=re.MULTILINE)  # who builds the site
+    page = re.sub(r", --no-[\w-]+(?=[`, ])", "", page)
+    parts = [
+        "# Commands\n",
+        "`nova-eval VERB`, or `python -m nova_eval VERB`; `--help` says the same on the terminal.\n",
+    ]
+    for title, verbs in GROUPS.items():
+        lines = [f"- [`{verb}`](#nova-eval-{verb}): {(app[verb].help or '').partition(chr(10))[0]}" for verb in verbs]
+        parts.append("\n".join([f"**{title}**\n", *lines, ""]))
+    return "\n".join([*parts, page])
 
 
 def python() -> str:

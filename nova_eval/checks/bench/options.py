@@ -67,7 +67,9 @@ class GenEvalBench:
     objects: int = 1
     "Objects of each image that are asked for their color."
     height: int = 512
+    "Pixels."
     width: int = 512
+    "Pixels."
     repeats: int = 1
     "How often either way takes its turn; the median counts."
     device: str = "cpu"
@@ -84,7 +86,9 @@ class CompareBench:
     prompts: Annotated[tuple[int, ...], _MANY] = (10, 20, 50, 100)
     "Prompts of a dimension, each measured with every kind of metric."
     repetitions: int = 2000
+    "Simulated pairs of runs a point of the grid."
     seed: int = 0
+    "Of the simulation: equal ones give equal files."
     output: Path | None = None
     "Write coverage.csv, alarms.csv and compare.md to this folder."
     runs: Annotated[tuple[str, ...], _MANY] = ()
@@ -122,10 +126,15 @@ class JudgesBench:
     dimensions: Annotated[tuple[str, ...], _MANY] = ()
     "Only these of the eight that are measured."
     clips: int = 2
+    "Clips that are rendered and looked at."
     frames: int = 33
+    "Frames of a clip."
     height: int = 480
+    "Pixels."
     width: int = 768
+    "Pixels."
     fps: float = 12.0
+    "Frames a second."
     repeats: int = 1
     "How often each clip is looked at."
     package: Package = field(default_factory=Package)
@@ -164,6 +173,7 @@ class FuzzBench:
     cases: int = 20_000
     "In all, shared out among the readers; slow ones get fewer."
     seed: int = 0
+    "Chooses the changes."
     readers: Annotated[tuple[str, ...], _MANY] = ()
     "Only these of those in the table."
     workers: int = 1
@@ -182,6 +192,7 @@ class IntervalsBench:
     distributions: Annotated[tuple[str, ...], _MANY] = ()
     "Only these of those in the table."
     prompts: Annotated[tuple[int, ...], _MANY] = (10, 13, 20, 50, 100)
+    "Prompts of a dimension."
     samples: Annotated[tuple[int, ...], _MANY] = (1, 5)
     "Samples a prompt."
     truths: Annotated[tuple[float, ...], _MANY] = (0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.98)
@@ -189,6 +200,7 @@ class IntervalsBench:
     repetitions: int = 2000
     "Simulated runs a point of the grid."
     seed: int = 0
+    "Of the simulation: equal ones give equal files."
     output: Path | None = None
     "Folder for coverage.csv, with every point of the grid, and coverage.md, the table."
 

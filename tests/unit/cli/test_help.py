@@ -26,6 +26,16 @@ def verbs(of: App, *before: str) -> Iterator[tuple[str, ...]]:
             yield from inner or [(*before, name)]
 
 
+def test_every_option_and_argument_has_a_meaning() -> None:
+    """As the reference shows them; those of cyclopts are its own."""
+    from recipes.documents.reference import commands
+
+    shown = re.findall(r"^\* `([^`]+)`:(.*)$", commands(), flags=re.MULTILINE)
+    bare = [name for name, told in shown if not re.sub(r"\*?\*\[[^\]]*\]\*?\*?", "", told).strip()]
+    assert len(shown) > 200
+    assert bare == []
+
+
 def test_every_verb_has_a_place_in_the_help() -> None:
     placed = [verb for group in GROUPS.values() for verb in group]
     assert sorted(placed) == sorted({verb[0] for verb in verbs(app)})
