@@ -122,7 +122,9 @@ class OpenRun:
             raise UsageError(f"{self.where} keeps no media", remedy="open the run that it was saved from")
         if key not in self._samples:
             raise UsageError(f"{prompt_id} has no sample {index}: {self._absent.get(key, 'not sampled yet')}")
-        clip = media.read(self._source.store.whole_media(self._samples[key]))
+        sample = self._samples[key]
+        clip = media.read(self._source.store.whole_media(sample))
+        clip = clip if sample.part is None else clip.cut(sample.part)
         [prompt] = [one for one in self._prompts if one.id == prompt_id]
         rows = [row for row in self._counted if row.key == key]
         return shown(f"{prompt_id} [{index}]", prompt.text, clip, rows, self.config)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from nova_eval import media
@@ -170,7 +169,7 @@ class Worker:
                     shared[sample.path] = shared.get(sample.path) or media.read(
                         self._desk.media(sample), as_stored=True
                     )
-                    clip = _part_of(shared[sample.path], sample)
+                    clip = shared[sample.path].cut(sample.part)
                 else:
                     clip = media.read(
                         self._desk.media(sample), sizes=sizes, folder=self._job.folder, as_stored=self._as_stored
@@ -257,11 +256,3 @@ def _free() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _part_of(clip: media.Clip, sample: Sample) -> media.Clip:
-    """The part of a shared picture that a sample is. MediaError where the picture ends before it."""
-    left, top, width, height = sample.part or (0, 0, clip.width, clip.height)
-    if left + width > clip.width or top + height > clip.height:
-        raise MediaError(f"{Path(sample.path).name}: {clip.width}×{clip.height} pixels, too few to hold {sample.part}")
-    return media.Clip(clip.frames[:, top : top + height, left : left + width], clip.fps)

@@ -17,6 +17,7 @@ from nova_eval.media import pictures, videos
 from nova_eval.media.videos import MediaFacts, Size
 from nova_eval.media.whole import check_file
 from nova_eval.protocols import Frames
+from nova_eval.records import Part
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".gif", ".mov", ".mkv", ".webm", ".avi"})
@@ -72,6 +73,14 @@ class Clip:
 
     def take(self, indices: Sequence[int]) -> Frames:
         return _taken(self.held, indices)
+
+    def cut(self, part: Part) -> Clip:
+        """One of several pictures in a file. MediaError where the file ends before it does."""
+        left, top, width, height = part
+        if left + width > self.width or top + height > self.height:
+            name = self.path.name if self.path else "the picture"
+            raise MediaError(f"{name}: {self.width}×{self.height} pixels, too few to hold {part}")
+        return Clip(self.frames[:, top : top + height, left : left + width], self.fps)
 
     def runs(self) -> Iterator[Frames]:
         """Of a clip in a file, runs of a multiple of 32 frames: judges meet the batches they would in a short one."""

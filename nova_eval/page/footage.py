@@ -112,12 +112,10 @@ def _cut(one: Wanted, folder: Path, there: frozenset[str]) -> Shown:
     """One of several pictures in a file."""
     name = f"{one.stem}.png"
     if name not in there or f"{one.stem}.jpg" not in there:
-        left, top, width, height = one.sample.part or (0, 0, 0, 0)
-        picture = media.read(one.path).frames[0][top : top + height, left : left + width]
-        if not picture.size:
-            raise MediaError(f"{one.path.name}: has no such part")
+        assert one.sample.part is not None
+        picture = media.read(one.path).cut(one.sample.part).frames[0]
         _write(folder / name, media.encode_image(np.ascontiguousarray(picture)))
-        _write(folder / f"{one.stem}.jpg", _jpeg(_to_height(picture, STRIP_HEIGHT * 2)))
+        _write(folder / f"{one.stem}.jpg", still(picture))
     return Shown(f"{one.stem}.jpg", name, 1)
 
 
@@ -129,7 +127,12 @@ def _poster(one: Wanted, folder: Path, there: frozenset[str], make: Callable[[Pa
 
 
 def _still(path: Path) -> bytes:
-    return _jpeg(_to_height(media.read(path).frames[0], STRIP_HEIGHT * 2))
+    return still(media.read(path).frames[0])
+
+
+def still(frame: Frames) -> bytes:
+    """A JPEG of an image, twice as high as a strip."""
+    return _jpeg(_to_height(frame, STRIP_HEIGHT * 2))
 
 
 def _placed(one: Wanted, folder: Path, there: frozenset[str], suffix: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import nova_eval
 from nova_eval.cli import app
@@ -288,8 +290,9 @@ class TestShow:
         row = clips.scores().query("metric == 'color'").iloc[0]
         seen = clips.show(row.prompt_id)
         page = seen._repr_html_()
-        assert seen.strip.shape == (160, 8 * 160, 3)
-        assert page.count("data:image/png;base64,") == 1
+        picture = Image.open(io.BytesIO(seen.picture))
+        assert picture.width > 4 * picture.height  # frames side by side
+        assert page.count("data:image/jpeg;base64,") == 1
         assert "<td>Color</td><td>1</td>" in page
         assert "http" not in page
         assert str(seen) == f"{row.prompt_id} [0]: {row.prompt}\nColor 1"

@@ -231,3 +231,11 @@ class TestUnits:
     def test_judges_that_share_no_video_are_not_held_together(self) -> None:
         work = [(0, ("a",)), (1, ("b",)), (2, ("a",)), (3, ("c",)), (4, ("f",))]
         assert [sorted(keep) for _, keep in by_judges(work, self.JUDGES, 8)] == [[], ["dino"], ["clip"]]
+
+
+def test_one_of_several_pictures_is_cut_out_and_never_beyond_the_file() -> None:
+    grid = media.Clip(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(1, 4, 6, 3), 0.0)
+    cut = grid.cut((3, 2, 3, 2))
+    assert cut.frames.tobytes() == grid.frames[:, 2:, 3:].tobytes()
+    with pytest.raises(MediaError, match="6×4 pixels, too few to hold"):
+        grid.cut((3, 2, 4, 2))
