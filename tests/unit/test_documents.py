@@ -5,17 +5,23 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nova_eval import errors, media
+from nova_eval.adapters.rule import Rule
 from nova_eval.cli import app
+from nova_eval.config import Facts, read_benchmark
+from nova_eval.engines.questions import scores_of
 from nova_eval.judges import JUDGES
-from nova_eval.records import Prompt
+from nova_eval.protocols import Item
+from nova_eval.records import Prompt, Sample, SampleKey
 from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.settings import meanings
 
@@ -136,6 +142,28 @@ def test_the_sampler_of_the_documents_samples(tmp_path: Path) -> None:
     assert (clip.shape, clip.dtype) == ((3, 64, 64, 3), np.uint8)
     assert sampler.info.settings == {"frames": 3}
     assert meanings(SAMPLERS.get(f"{tmp_path / 'mine.py'}:Mine"))["frames"] == "Frames of a clip."
+
+
+def test_the_benchmark_of_the_documents_is_one(tmp_path: Path) -> None:
+    """Its facts are read as any benchmark's, its entry point is a TOML table, and its rule scores."""
+    facts, entry = text("docs/adding/benchmark.md").split("```toml\n")[1:]
+    (tmp_path / "benchmark.toml").write_text(textwrap.dedent(facts.partition("```")[0]), encoding="utf-8")
+    config = read_benchmark(Facts("example", tmp_path, tmp_path))
+    assert config.judges_of("official") == {"image_quality": "sprites"}
+    points = tomllib.loads(textwrap.dedent(entry.partition("```")[0]))["project"]["entry-points"]
+    assert points["nova_eval.benchmarks"] == {"example": "example_benchmark:Example"}
+    space: dict[str, Any] = {}
+    [code] = blocks("docs/adding/benchmark.md")
+    exec(compile(code, "benchmark.md", "exec"), space)
+    key = SampleKey("example/0", 0)
+    item = Item(
+        Prompt("example/0", "a red circle"),
+        Sample(key, 0, "", "", 0, 8, 8, 1, 0.0, 0.0),
+        media.Clip(np.zeros((1, 8, 8, 3), np.uint8), 0.0),
+    )
+    [score] = scores_of(Rule("sharpness", "image_quality", space["sharpness"]), [item], JUDGES.make("sprites"))
+    assert (score.key, score.metric) == (key, "sharpness")
+    assert score.value is not None
 
 
 def test_the_smallest_judge_answers_the_question_of_imaging_quality(tmp_path: Path) -> None:

@@ -29,7 +29,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clips(results: Path) -> nova_eval.OpenRun:
     """A prompt for each dimension of VBench, drawn as it says; the media are lossless."""
     return nova_eval.run(
-        "vbench", sampler="oracle", limit=16, samples_per_prompt=1, workers=1, results=results, say=lambda text: None
+        "vbench",
+        sampler="oracle",
+        settings={"frames": 9},
+        limit=16,
+        samples_per_prompt=1,
+        workers=1,
+        results=results,
+        say=lambda text: None,
     )
 
 
@@ -199,7 +206,7 @@ class TestScore:
         prompts = {one.id: one for one in nova_eval.prompts("vbench", "sprites")}
         wanted = clips.samples()
         some = [prompts[one] for one in wanted.prompt_id]
-        frames = nova_eval.sampler("oracle").sample(some, [int(seed) for seed in wanted.seed])
+        frames = nova_eval.sampler("oracle", frames=9).sample(some, [int(seed) for seed in wanted.seed])
         found = nova_eval.score(frames, some, benchmark="vbench", fps=8, judges="sprites")
         ours, theirs = (_by_pair(one) for one in (found, clips.scores()))
         assert len(theirs) > 16
