@@ -159,7 +159,7 @@ def playable(clip: media.Clip) -> bytes:
     height, width = _shown_size(clip.height, clip.width)
     buffer = io.BytesIO()
     fps = Fraction(clip.fps or 1).limit_denominator(1001)
-    options = {"crf": "20", "preset": "veryfast", "g": str(max(1, round(float(fps) / 2)))}
+    options = {"crf": "20", "preset": "ultrafast", "g": str(max(1, round(float(fps) / 2)))}
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream: Any = container.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt, stream.thread_count = width, height, "yuv420p", 1
