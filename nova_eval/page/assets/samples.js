@@ -171,7 +171,7 @@ nova.samples = (() => {
     const size = core().runs[0].size.find(Boolean) ?? [1, 1];
     const shots = two() ? 2 : 1;
     const picture = Math.round(Math.min(240, ((cell - 22 - 6 * (shots - 1)) / shots) * (size[1] / size[0])));
-    height = picture + 92;
+    height = picture + 88;
     list.style.setProperty("--picture", `${picture}px`);
     list.style.height = `${Math.ceil(found.length / columns) * (height + 14)}px`;
     const top = list.getBoundingClientRect().top;

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nova_eval.records import Interval
 from nova_eval.report.figures import svg
 
-_LABEL, _PLOT, _VALUE, _ROW, _TOP = 190.0, 380.0, 150.0, 26.0, 10.0
+_LABEL, _PLOT, _LETTER, _ROW, _TOP = 190.0, 280.0, 7.4, 26.0, 10.0
 _BESIDE = 15.0  # between the marks of a row
 _MARGIN = 0.06  # of the axis
 
@@ -40,7 +40,8 @@ def forest(title: str, lines: Sequence[Line], *, zero: bool, unit: str) -> str:
     def at(value: float) -> float:
         return _LABEL + _PLOT * (value - low) / (high - low)
 
-    width = _LABEL + _PLOT + _VALUE
+    longest = max((len(mark.said) for one in lines for mark in one.marks), default=0)
+    width = _LABEL + _PLOT + 14 + _LETTER * longest
     parts, y = [], _TOP
     for one in lines:
         height = max(_ROW, _BESIDE * len(one.marks) + 8)
@@ -59,7 +60,7 @@ def forest(title: str, lines: Sequence[Line], *, zero: bool, unit: str) -> str:
     axis += [svg.line(at(0), _TOP, at(0), y, "zero")] if zero else []
     axis.append(svg.text(_LABEL + _PLOT / 2, y + 34, unit, class_="tick", text_anchor="middle"))
     told = "; ".join(f"{one.label}: {', '.join(mark.said for mark in one.marks)}" for one in lines)
-    return svg.drawing("forest", (width, y + 42), title, [*axis, *parts], told)
+    return svg.drawing(f"forest{' differences' if zero else ''}", (width, y + 42), title, [*axis, *parts], told)
 
 
 def _range(lines: Sequence[Line], *, zero: bool) -> tuple[float, float]:
@@ -73,7 +74,7 @@ def _range(lines: Sequence[Line], *, zero: bool) -> tuple[float, float]:
 
 
 def _mark(mark: Mark, at: Callable[[float], float], y: float, ends: tuple[float, float], thickness: float) -> list[str]:
-    said = svg.text(_LABEL + _PLOT + _VALUE, y, mark.said, class_=f"value {mark.kind}", text_anchor="end")
+    said = svg.text(_LABEL + _PLOT + 14, y, mark.said, class_=f"value {mark.kind}")
     if mark.value is None:
         return [said]
     parts = []

@@ -10,7 +10,7 @@ from nova_eval.report.figures import svg
 
 FEWEST = 3
 """Axes below which there is no area to see."""
-_RADIUS, _WIDTH, _HEIGHT = 150.0, 620.0, 430.0
+_RADIUS, _WIDTH, _HEIGHT = 150.0, 620.0, 396.0
 _RINGS = (0.25, 0.5, 0.75, 1.0)
 
 
@@ -36,6 +36,7 @@ def radar(title: str, axes: Sequence[str], rings: Sequence[Ring]) -> str:
     for place, axis in enumerate(axes):
         parts.append(svg.line(x, y, *at(place, 1.0), "grid"))
         to_x, to_y = at(place, 1.1)
+        to_x, to_y = at(place, 1.17) if abs(to_x - x) < 8 else (to_x, to_y)
         side = "middle" if abs(to_x - x) < 8 else "start" if to_x > x else "end"
         parts.append(svg.text(to_x, to_y, axis, class_="label", text_anchor=side))
     for number, ring in enumerate(rings):
