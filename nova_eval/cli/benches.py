@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
 
 from nova_eval import environment, errors
@@ -174,30 +173,25 @@ def bench_intervals(*, asked: IntervalsBench = IntervalsBench(), json: bool = Fa
 
 @bench_app.command(name="compare")
 def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -> int:
-    """What `compare` promises, on simulated pairs of runs: coverage, false alarms, power, gates.
+    """What `compare` and `--until-decided` promise, on pairs of runs of known truth, and how long large runs take.
 
     Example: `nova-eval bench compare --prompts 20 50`
 
     Parameters
     ----------
     json
-        Print a JSON object {coverage: […], alarms: […]}; with --runs a list.
+        Print a JSON object of a list a part.
     """
-    from nova_eval.checks.bench import compare, measured
-    from nova_eval.compare import pairing, reference
+    from nova_eval.checks.bench import study
 
-    if asked.runs:
-        sides = [reference.open_side(name, Path("results")) for name in asked.runs]
-        rows = measured.resampled(pairing.paired(*sides), asked.repetitions, asked.seed)
-        return _print(rows, measured.lines, json=json)
-    found = compare.measure(asked, talk)
+    found = study.measure(asked, talk)
     if asked.output is not None:
-        for path in compare.write(asked.output, found):
+        for path in study.write(asked.output, found):
             talk(f"wrote {path}")
     if json:
-        print_json({"coverage": [asdict(row) for row in found[0]], "alarms": [asdict(row) for row in found[1]]})
+        print_json({part: [asdict(row) for row in rows] for part, rows in found.parts.items()})
     else:
-        put(compare.lines(found))
+        put(study.lines(found))
     return errors.OK
 
 

@@ -118,8 +118,10 @@ def evidence_of(
         )
         return replace(found, freedom=freedom)
 
-    low, high = (float(end) for end in limits(value, spread(LEVEL / 2)))
-    least = float(limits(value, spread(min(level, LEVEL / 2)), level)[0]) if level > _NO_LIMIT else -math.inf
+    usual = spread(LEVEL / 2)
+    low, high = (float(end) for end in limits(value, usual))
+    wide = spread(level) if _NO_LIMIT < level < LEVEL / 2 else usual
+    least = float(limits(value, wide, level)[0]) if level > _NO_LIMIT else -math.inf
     centred = pulls - math.fsum(pulls) / count
     parts = centred * (1.0 if composite else math.sqrt((count - 1) / count)) + value / count
     low_tail, high_tail = sign_flip(parts, random)

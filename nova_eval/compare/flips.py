@@ -51,16 +51,17 @@ def sign_flip(parts: Reals, random: np.random.Generator) -> Tails:
         return Tails(1.0, 1.0)
     total, slack = math.fsum(parts), _TIE * math.fsum(np.abs(parts))
     if len(parts) <= EXACT:
-        sums = _signs(np.arange(2 ** len(parts)), len(parts)) @ parts
+        sums = _all_signs(parts)
         return Tails(float(np.mean(sums <= total + slack)), float(np.mean(sums >= total - slack)))
     if len(parts) >= MANY:
         return _written(parts, total)
-    width = -(-len(parts) // 8)
+    tables = _turned(parts)
+    width, places = len(tables), np.arange(len(tables))
     low = high = done = 1  # the observed signs are one of the draws
     while done <= DRAWS and min(low, high) <= ENOUGH:
         rows = min(1_000, DRAWS + 1 - done)
-        turned = np.unpackbits(np.frombuffer(random.bytes(rows * width), np.uint8).reshape(rows, width), axis=1)
-        sums = total - 2 * (turned[:, : len(parts)] @ parts)
+        drawn = np.frombuffer(random.bytes(rows * width), np.uint8).reshape(rows, width)
+        sums = total - 2 * tables[places, drawn].sum(axis=1)
         low += int(np.count_nonzero(sums <= total + slack))
         high += int(np.count_nonzero(sums >= total - slack))
         done += rows
@@ -75,12 +76,25 @@ def _written(parts: Reals, total: float) -> Tails:
     return Tails(1 - beyond, beyond) if total > 0 else Tails(beyond, 1 - beyond)
 
 
-def _signs(numbers: NDArray[np.int64], width: int) -> Reals:
-    """Row by row the binary digits of ``numbers`` as −1 and 1."""
+def _all_signs(parts: Reals) -> Reals:
+    """The sums with every choice of signs, (2 ** prompts,)."""
     import numpy as np
 
-    signs: Reals = ((numbers[:, None] >> np.arange(width)) & 1).astype(np.float64) * 2 - 1
-    return signs
+    sums = np.zeros(1)
+    for part in parts:
+        sums = np.concatenate((sums - part, sums + part))
+    return sums
+
+
+def _turned(parts: Reals) -> Reals:
+    """(bytes, 256): of each eight prompts the sum of those whose bit is set, by the byte's value."""
+    import numpy as np
+
+    padded = np.zeros(-(-len(parts) // 8) * 8)
+    padded[: len(parts)] = parts
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64)
+    tables: Reals = padded.reshape(-1, 8) @ bits.T
+    return tables
 
 
 def _saddlepoint(sizes: Reals, total: float) -> float:

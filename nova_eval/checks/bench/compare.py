@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from nova_eval import files
 from nova_eval.adapters.compose import formula
-from nova_eval.checks.bench.distributions import DISTRIBUTIONS
-from nova_eval.checks.bench.intervals import frame_weights, moments
+from nova_eval.checks.bench.intervals import moments
+from nova_eval.checks.bench.kinds import BINARY, FEW_WRONG, PLAIN, SKEWED, WEIGHTED, Kind, drawn, kinds_of_vbench
 from nova_eval.checks.bench.options import CompareBench
+from nova_eval.checks.bench.written import percent, to_markdown
 from nova_eval.compare.evidence import Evidence, evidence_of
 from nova_eval.compare.flips import sign_flip
 from nova_eval.compare.power import LEVEL, detectable, holm
@@ -27,43 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Reals = NDArray[np.float64]
-
-SAMPLES = 5
-
-
-class Kind(NamedTuple):
-    """Scores of one dimension: prompts that both runs share, drawn from ``distribution`` around ``true``.
-
-    The run is worse by ``drop``: right answers become wrong ones by chance, other scores move.
-    """
-
-    distribution: str
-    true: float
-    drop: float = 0.0
-    framed: bool = False
-
-    @property
-    def right_or_wrong(self) -> bool:
-        return "binary" in self.distribution or "binomial" in self.distribution
-
-
-PLAIN = Kind("normal", 0.7)
-SKEWED = Kind("skewed: log-normal", 0.9)
-WEIGHTED = Kind("skewed: frames", 0.7, framed=True)
-BINARY = Kind("beta-binomial", 0.7)
-FEW_WRONG = Kind("beta-binomial", 0.9)
-
-_OF_VBENCH = {"frames": WEIGHTED, "right": BINARY, "plain": PLAIN}
-_KINDS_OF_VBENCH = {
-    "dynamic_degree": "right",
-    "object_class": "frames",
-    "multiple_objects": "frames",
-    "human_action": "right",
-    "color": "frames",
-    "spatial_relationship": "frames",
-    "scene": "frames",
-}
-"""The dimensions of VBench that are no plain means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,27 +91,14 @@ class Pulls(NamedTuple):
 
 
 def _pulls(kind: Kind, random: np.random.Generator, repetitions: int, prompts: int, drop: float) -> Pulls:
-    import numpy as np
-
-    distribution = DISTRIBUTIONS[kind.distribution]
-    both = distribution.draw(random, kind.true, (repetitions, prompts, 2 * SAMPLES))
-    before, after = both[:, :, :SAMPLES], both[:, :, SAMPLES:]
-    if kind.right_or_wrong:
-        mean = distribution.mean(kind.true)
-        after = after * (random.random(after.shape) >= drop / mean)
-    else:
-        after = after - drop
-    weights = [frame_weights(random, before.shape) if kind.framed else np.ones(before.shape) for _ in range(2)]
     (one, _, pulls), (other, _, other_pulls) = (
-        moments(scores, weight) for scores, weight in zip((before, after), weights, strict=True)
+        moments(scores, weights) for scores, weights in drawn(kind, random, repetitions, prompts, drop)
     )
     return Pulls(other - one, pulls, other_pulls, -drop)
 
 
 def _dimensions(random: np.random.Generator, repetitions: int, prompts: int, drop: float) -> dict[str, Pulls]:
-    names = read_benchmark(facts_of("vbench")).dimensions
-    kinds = {name: _OF_VBENCH[_KINDS_OF_VBENCH.get(name, "plain")] for name in names}
-    return {name: _pulls(kind, random, repetitions, prompts, drop) for name, kind in kinds.items()}
+    return {name: _pulls(kind, random, repetitions, prompts, drop) for name, kind in kinds_of_vbench().items()}
 
 
 def _composite(parts: dict[str, Pulls], name: str) -> Pulls:
@@ -261,54 +208,32 @@ def _share(found: Sequence[bool]) -> float:
 def lines(measured: tuple[Sequence[Outcome], Sequence[Alarms]]) -> str:
     """Two Markdown tables."""
     outcomes, alarms = measured
+    head = [
+        "metric",
+        "prompts",
+        "interval covers",
+        "width",
+        "BCa covers",
+        "width",
+        "detected",
+        "passes a drop of a gate",
+    ]
     first = [
-        ["metric", "prompts", "interval covers", "width", "BCa covers", "width", "detected", "passes a drop of a gate"],
-        ["---", *["---:"] * 7],
-        *(
-            [
-                one.metric,
-                str(one.prompts),
-                _percent(one.coverage),
-                f"{one.width:.4f}",
-                _percent(one.bca_coverage),
-                f"{one.bca_width:.4f}",
-                _percent(one.detected),
-                _percent(one.passed),
-            ]
-            for one in outcomes
-        ),
+        [
+            one.metric,
+            str(one.prompts),
+            percent(one.coverage),
+            f"{one.width:.4f}",
+            percent(one.bca_coverage),
+            f"{one.bca_width:.4f}",
+            percent(one.detected),
+            percent(one.passed),
+        ]
+        for one in outcomes
     ]
     second = [
-        ["prompts a dimension", "false alarms", "without correction", "two down by 4 standard errors: both found"],
-        ["---:"] * 4,
-        *(
-            [str(one.prompts), _percent(one.false_alarms), _percent(one.without_correction), _percent(one.found)]
-            for one in alarms
-        ),
+        [str(one.prompts), percent(one.false_alarms), percent(one.without_correction), percent(one.found)]
+        for one in alarms
     ]
-    return "\n\n".join("\n".join(f"| {' | '.join(row)} |" for row in rows) for rows in (first, second))
-
-
-def write(folder: Path, measured: tuple[Sequence[Outcome], Sequence[Alarms]]) -> list[Path]:
-    """``coverage.csv``, ``alarms.csv`` and ``compare.md``; the paths written."""
-    outcomes, alarms = measured
-    folder.mkdir(parents=True, exist_ok=True)
-    return [
-        files.write(folder / "coverage.csv", _csv(Outcome, outcomes)),
-        files.write(folder / "alarms.csv", _csv(Alarms, alarms)),
-        files.write(folder / "compare.md", lines(measured) + "\n"),
-    ]
-
-
-def _csv(kind: type, rows: Sequence[Outcome | Alarms]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(kind)])
-    writer.writerows(
-        [f"{value:.6g}" if isinstance(value, float) else value for value in asdict(row).values()] for row in rows
-    )
-    return text.getvalue()
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    columns = ["prompts a dimension", "false alarms", "without correction", "two down by 4 standard errors: both found"]
+    return f"{to_markdown(head, first)}\n\n{to_markdown(columns, second, words=0)}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +14,7 @@ from nova_eval import files
 from nova_eval.adapters.intervals import FRACTION, Spread, combined, limits, spread_from, student
 from nova_eval.checks.bench.distributions import COMPOSITES, DISTRIBUTIONS, NOTHING, Promise, promise_of
 from nova_eval.checks.bench.options import IntervalsBench
+from nova_eval.checks.bench.written import percent, to_csv, to_markdown
 from nova_eval.errors import unknown
 
 if TYPE_CHECKING:
@@ -176,37 +175,26 @@ def lines(cells: Sequence[Outcome]) -> str:
                 name,
                 weights,
                 str(prompts),
-                _percent(least.coverage),
+                percent(least.coverage),
                 f"{least.samples}, {least.true:g}",
-                _percent(max(cell.coverage for cell in group)),
+                percent(max(cell.coverage for cell in group)),
                 f"{_mean(cell.width for cell in group):.4f}",
-                _percent(min(cell.student_coverage for cell in group)),
+                percent(min(cell.student_coverage for cell in group)),
                 f"{_mean(cell.student_width for cell in group):.4f}",
                 "nothing" if promise is NOTHING else f"{100 * promise.lowest:g} to {100 * promise.highest:g} %",
                 "" if promise is NOTHING else "yes" if all(cell.keeps(promise) for cell in group) else "no",
             ]
         )
-    rule = ["---", "---", *["---:"] * (len(head) - 2)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
+    return to_markdown(head, rows, words=2)
 
 
 def write(folder: Path, cells: Sequence[Outcome]) -> list[Path]:
     """``coverage.csv`` with every cell and ``coverage.md`` with the table; the paths written."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Outcome)])
-    writer.writerows(
-        [f"{value:.6g}" if isinstance(value, float) else value for value in asdict(cell).values()] for cell in cells
-    )
     folder.mkdir(parents=True, exist_ok=True)
     return [
-        files.write(folder / "coverage.csv", text.getvalue()),
+        files.write(folder / "coverage.csv", to_csv(cells)),
         files.write(folder / "coverage.md", lines(cells) + "\n"),
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _mean(numbers: Iterable[float]) -> float:

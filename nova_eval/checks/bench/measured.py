@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nova_eval.adapters.compose import formula
+from nova_eval.checks.bench.written import percent, to_markdown
 from nova_eval.compare.evidence import evidence_of
 from nova_eval.compare.pairing import Pairing
 from nova_eval.compare.power import LEVEL, holm
@@ -40,7 +42,7 @@ def resampled(pairing: Pairing, repetitions: int, seed: int) -> list[Resampled]:
     random = np.random.default_rng(seed)
     config = pairing.reference.benchmark.config
     parts = {
-        run.name: _contributions(reference, run)
+        run.name: contributions(reference, run)
         for reference, run in pairing.metrics
         if run.name in config.dimensions and len(reference.influence.keys() | run.influence.keys()) > 1
     }
@@ -78,8 +80,8 @@ def resampled(pairing: Pairing, repetitions: int, seed: int) -> list[Resampled]:
     ]
 
 
-def _contributions(reference: Metric, run: Metric) -> Reals:
-    """What each prompt adds to the difference."""
+def contributions(reference: Metric, run: Metric) -> Reals:
+    """What each prompt adds to the difference, (prompts,)."""
     import numpy as np
 
     names = sorted(reference.influence.keys() | run.influence.keys())
@@ -98,10 +100,7 @@ def _drawn(part: Reals, random: np.random.Generator) -> tuple[float, Reals]:
     return float(draws.sum()), np.asarray((draws - draws.mean()) * math.sqrt(count / (count - 1)))
 
 
-def lines(rows: list[Resampled]) -> str:
+def lines(rows: Sequence[Resampled]) -> str:
     """A Markdown table."""
-    table = [["metric", "prompts", "interval covers", "false alarms"], ["---", *["---:"] * 3]]
-    for row in rows:
-        covers = "" if row.coverage is None else f"{100 * row.coverage:.1f} %"
-        table.append([row.metric, str(row.prompts), covers, f"{100 * row.false_alarms:.1f} %"])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+    table = [[row.metric, str(row.prompts), percent(row.coverage), percent(row.false_alarms)] for row in rows]
+    return to_markdown(["metric", "prompts", "interval covers", "false alarms"], table)

@@ -81,8 +81,10 @@ class GenEvalBench:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class CompareBench:
-    """The grid of the study of ``compare``."""
+    """Which parts of the study of ``compare``, and its grid."""
 
+    parts: Annotated[tuple[Literal["coverage", "stopping", "speed"], ...], _MANY] = ("coverage", "stopping")
+    "coverage (intervals, false alarms, power), stopping (--until-decided), speed (of comparing large runs)."
     prompts: Annotated[tuple[int, ...], _MANY] = (10, 20, 50, 100)
     "Prompts of a dimension, each measured with every kind of metric."
     repetitions: int = 2000
@@ -90,9 +92,9 @@ class CompareBench:
     seed: int = 0
     "Of the simulation: equal ones give equal files."
     output: Path | None = None
-    "Write coverage.csv, alarms.csv and compare.md to this folder."
+    "Folder for a table (.csv, .md) a part, and figures."
     runs: Annotated[tuple[str, ...], _MANY] = ()
-    "Two runs: their spreads are measured, and prompts drawn again with either sign, in place of the simulation."
+    "Two runs or references: prompts are drawn again from their differences, with either sign, in place of simulation."
 
     def __post_init__(self) -> None:
         if min(self.prompts, default=0) < 2 or self.repetitions < 1:

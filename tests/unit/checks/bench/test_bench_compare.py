@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from nova_eval.checks.bench import compare
+from nova_eval.checks.bench import stopping, study
 from nova_eval.checks.bench.options import CompareBench
 
-ASKED = CompareBench(prompts=(12,), repetitions=20)
+ASKED = CompareBench(parts=("coverage",), prompts=(12,), repetitions=20)
 
 
 def test_every_kind_is_measured_and_written(tmp_path: Path) -> None:
-    outcomes, alarms = measured = compare.measure(ASKED, lambda text: None)
+    found = study.measure(ASKED, lambda text: None)
+    outcomes, alarms = found.parts["coverage"], found.parts["alarms"]
     assert {one.metric for one in outcomes} == {
         "plain",
         "plain, skewed",
@@ -23,9 +24,25 @@ def test_every_kind_is_measured_and_written(tmp_path: Path) -> None:
     }
     assert all(0.7 <= one.coverage <= 1 and one.width > 0 for one in outcomes)
     assert all(one.without_correction > one.false_alarms for one in alarms)
-    written = {path.name: path.read_text() for path in compare.write(tmp_path, measured)}
+    written = {path.name: path.read_text() for path in study.write(tmp_path, found)}
     assert sorted(written) == ["alarms.csv", "compare.md", "coverage.csv"]
     assert len(written["coverage.csv"].splitlines()) == 1 + len(outcomes)
     small = dataclasses.replace(ASKED, repetitions=2)
-    again = [compare.lines(compare.measure(small, lambda text: None)) for _ in range(2)]
+    again = [study.lines(study.measure(small, lambda text: None)) for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_early_stopping_is_measured_and_drawn(tmp_path: Path) -> None:
+    world = stopping.Simulated(("subject_consistency", "dynamic_degree", "color"))
+    assert world.shared == (("subject_consistency", "dynamic_degree"), ("color",))
+    rows = stopping.measure(world, 1, 0, lambda text: None)
+    assert rows == stopping.measure(world, 1, 0, lambda text: None)
+    assert [(row.rule, row.down) for row in rows][:2] == [("five looks", 0), ("five looks", 2)]
+    assert all(0 < row.used <= row.used_every <= 1 for row in rows)
+    assert all(row.found == row.whole_found == 1 for row in rows if row.down)
+    found = study.Found({"stopping": rows})
+    first, again = (
+        {path.name: path.read_bytes() for path in study.write(tmp_path / name, found)} for name in ("a", "b")
+    )
+    assert sorted(first) == ["stopping.csv", "stopping.md", "stopping.svg"]
+    assert first == again
