@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from nova_eval.compare.power import LEVEL
@@ -55,14 +56,19 @@ class Boundaries:
 def boundaries(fractions: Sequence[float] = LOOKS, level: float = LEVEL, spending: Spending = pocock) -> Boundaries:
     """Boundaries of looks at these shares of information, which rise; the last may stay below 1."""
     _rising(fractions)
-    values: list[float] = []
-    spent = [spending(fraction, level) for fraction in fractions]
-    state, before = None, 0.0
-    for place, fraction in enumerate(fractions):
-        values.append(_boundary(state, fraction, spent[place] - before))
-        state = _below(state, fraction, values[-1])
-        before = spent[place]
-    return Boundaries(tuple(fractions), tuple(values), tuple(spent))
+    found = tuple(fractions)
+    values = [_taken(found[:end], level, spending)[0] for end in range(1, len(found) + 1)]
+    return Boundaries(found, tuple(values), tuple(spending(fraction, level) for fraction in found))
+
+
+@lru_cache(maxsize=8192)
+def _taken(fractions: tuple[float, ...], level: float, spending: Spending) -> tuple[float, _State]:
+    """The boundary of the last of these looks, and what is left after it."""
+    *before, fraction = fractions
+    state = _taken(tuple(before), level, spending)[1] if before else None
+    spent = spending(before[-1], level) if before else 0.0
+    value = _boundary(state, fraction, spending(fraction, level) - spent)
+    return value, _below(state, fraction, value)
 
 
 def crossing(found: Boundaries, drift: float) -> tuple[float, ...]:

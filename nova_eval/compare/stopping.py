@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from nova_eval.compare.evidence import Evidence
@@ -40,16 +39,12 @@ class Rule(NamedTuple):
 
 def _spent(spending: Spending) -> Level:
     def level(counts: tuple[int, ...], planned: int, of_all: float) -> float:
-        return _of_last_look(tuple(count / planned for count in counts), of_all, spending)
+        from scipy.special import ndtr
+
+        fractions = [count / planned for count in counts]
+        return float(ndtr(-boundaries(fractions, of_all, spending).values[-1]))
 
     return level
-
-
-@lru_cache(maxsize=4096)
-def _of_last_look(fractions: tuple[float, ...], of_all: float, spending: Spending) -> float:
-    from scipy.special import ndtr
-
-    return float(ndtr(-boundaries(fractions, of_all, spending).values[-1]))
 
 
 def _at_any_time(counts: tuple[int, ...], planned: int, of_all: float) -> float:
