@@ -8,7 +8,6 @@ from typing import Any
 
 from nova_eval.compare.deciding import Settled, worse
 from nova_eval.compare.early import Decided, Saving, exit_code
-from nova_eval.compare.power import detectable
 from nova_eval.compare.tables import STRONG, number, text
 from nova_eval.compare.verdicts import Verdict
 from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK
@@ -141,9 +140,7 @@ def _difference(one: Settled) -> float | None:
 
 def _open(found: Decided, one: Settled) -> str:
     config, facts = found.run.config, one.evidence
-    smallest = None
-    if facts is not None:
-        smallest = detectable(facts.error, facts.freedom, facts.prompts, len(found.state.settled))
+    smallest = None if facts is None else facts.detectable(len(found.state.settled))
     label = config.label(one.metric)
     if smallest is None:
         return f"{label}: cannot tell; no drop can be established by so few prompts that differ."

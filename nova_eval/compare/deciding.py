@@ -230,7 +230,14 @@ def _seen(plan: Plan, pairing: Pairing, due: Mapping[str, float | None], place: 
         if run.name in due:
             counts, all_ = _counts(plan, run.name, place, rule), plan.counts[run.name][-1]
             level = least_level(rule, counts, all_)
-            facts = evidence(reference, run, pairing.run.benchmark.config, level=level, resampling=False)
+            facts = evidence(
+                reference,
+                run,
+                pairing.run.benchmark.config,
+                level,
+                resampling=False,
+                right_or_wrong=run.name in pairing.right_or_wrong,
+            )
             if facts is not None:
                 seen[run.name] = Seen(counts, all_, facts, due[run.name])
     return seen

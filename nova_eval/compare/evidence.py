@@ -11,7 +11,7 @@ from nova_eval.adapters.compose import formula
 from nova_eval.adapters.intervals import UNBOUNDED, Spread, limits, spread_from
 from nova_eval.compare.bootstrap import bca
 from nova_eval.compare.flips import sign_flip
-from nova_eval.compare.power import LEVEL
+from nova_eval.compare.power import LEVEL, Thinning, detectable
 from nova_eval.records import Interval, Metric
 
 if TYPE_CHECKING:
@@ -47,14 +47,25 @@ class Evidence:
     correlation: float | None
     prompts: int
     one_sided: int
+    thinning: Thinning | None = None
+
+    def detectable(self, tests: float = 1) -> float | None:
+        """``power.detectable`` of these facts."""
+        return detectable(self.error, self.freedom, self.prompts, tests, self.thinning)
 
 
 def evidence(
-    reference: Metric, run: Metric, config: BenchmarkConfig, level: float = LEVEL, *, resampling: bool = True
+    reference: Metric,
+    run: Metric,
+    config: BenchmarkConfig,
+    level: float = LEVEL,
+    *,
+    resampling: bool = True,
+    right_or_wrong: bool = False,
 ) -> Evidence | None:
     """From the pulls of prompts on both sides; ``None`` where a value, or what its prompts pull, is not known.
 
-    ``level`` is that of the one-sided limit.
+    ``level`` is that of the one-sided limit. ``right_or_wrong`` says that every score is 0 or 1.
     """
     if reference.value is None or run.value is None or not (reference.influence and run.influence):
         return None
@@ -63,6 +74,7 @@ def evidence(
     sign = 1.0 if run.higher_is_better else -1.0
     names = sorted(reference.influence.keys() | run.influence.keys())
     before, after = (sign * np.array([side.influence.get(name, 0.0) for name in names]) for side in (reference, run))
+    thinning = thinning_of(run.value, run.samples, before, after) if right_or_wrong and run.value > 0 else None
     return evidence_of(
         sign * (run.value - reference.value),
         before,
@@ -73,6 +85,20 @@ def evidence(
         random=np.random.default_rng(zlib.crc32(run.name.encode())),
         level=level,
         resampling=resampling,
+        thinning=thinning,
+    )
+
+
+def thinning_of(share: float, samples: int, before: Reals, after: Reals) -> Thinning:
+    """Of a run of which a ``share`` of so many samples is right, from the pulls of prompts on both sides."""
+    import numpy as np
+
+    return Thinning(
+        value=share,
+        within=share / samples,
+        between=math.fsum(np.square(after)),
+        shared=math.fsum((after - before) * after),
+        step=1 / samples,
     )
 
 
@@ -87,6 +113,7 @@ def evidence_of(
     level: float = LEVEL,
     resampling: bool = True,
     one_sided: int = 0,
+    thinning: Thinning | None = None,
 ) -> Evidence:
     """From the pulls ``before`` and ``after`` of the same prompts; a difference is at most ``width`` either way.
 
@@ -138,6 +165,7 @@ def evidence_of(
         correlation=math.fsum(before * after) / size if size > 0 else None,
         prompts=count,
         one_sided=one_sided,
+        thinning=thinning,
     )
 
 

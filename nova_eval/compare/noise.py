@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, Decimal
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from nova_eval.compare.evidence import evidence
+from nova_eval.compare.evidence import Evidence, evidence
 from nova_eval.compare.likeness import differences
 from nova_eval.compare.pairing import Pairing, paired
 from nova_eval.compare.power import LEVEL, detectable
@@ -98,23 +98,25 @@ def _part(run: Side, half: Mapping[str, int], place: Callable[[SampleKey], int])
 
 def _noises(pairings: Sequence[Pairing], gates: Mapping[str, float], scale: float) -> list[Noise]:
     config = pairings[0].reference.benchmark.config
-    facts: dict[str, list[tuple[float, float, int]]] = {}
+    facts: dict[str, list[Evidence]] = {}
     for pairing in pairings:
         for reference, run in pairing.metrics:
-            if (found := evidence(reference, run, config)) is not None:
-                facts.setdefault(run.name, []).append((found.error, found.freedom, found.prompts))
+            counts = run.name in pairing.right_or_wrong
+            if (found := evidence(reference, run, config, resampling=False, right_or_wrong=counts)) is not None:
+                facts.setdefault(run.name, []).append(found)
     return [_noise(name, rows, gates.get(name), scale, len(facts)) for name, rows in facts.items()]
 
 
-def _noise(name: str, rows: Sequence[tuple[float, float, int]], gate: float | None, scale: float, tests: int) -> Noise:
-    error = scale * math.sqrt(math.fsum(error**2 for error, _, _ in rows) / len(rows))
-    freedom = math.fsum(freedom for _, freedom, _ in rows) / len(rows)
-    prompts = min(prompts for _, _, prompts in rows)
+def _noise(name: str, rows: Sequence[Evidence], gate: float | None, scale: float, tests: int) -> Noise:
+    error = scale * math.sqrt(math.fsum(row.error**2 for row in rows) / len(rows))
+    freedom = math.fsum(row.freedom for row in rows) / len(rows)
+    prompts = min(row.prompts for row in rows)
+    thinning = rows[0].thinning and rows[0].thinning.scaled(scale**2)
     return Noise(
         metric=name,
         error=error,
         prompts=prompts,
-        detectable=detectable(error, freedom, prompts, tests),
+        detectable=detectable(error, freedom, prompts, tests, thinning),
         gate=gate,
         clears=clearing(error, freedom, gate) if gate and error > 0 else None,
         proposed=_rounded_up(STANDARD_ERRORS * error) if error > 0 else None,

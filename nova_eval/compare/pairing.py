@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from nova_eval.adapters.compose import formula
 from nova_eval.adapters.reduce import reduced
 from nova_eval.compare.sides import Side
 from nova_eval.errors import UsageError
 from nova_eval.records import Metric, Prompt, SampleKey, Score
+
+if TYPE_CHECKING:
+    from nova_eval.config import BenchmarkConfig
 
 FEWEST = 2
 """Prompts below which nothing is known of how they vary."""
@@ -23,7 +28,8 @@ class Pairing:
 
     ``alone`` counts the prompts and samples that one side has and the other has not. ``identical`` are the samples
     whose bytes are the same, ``seeded`` counts those of the same seed. ``lacking`` says by scorer how many scores the
-    reference and the run lack: they are left out on both sides.
+    reference and the run lack: they are left out on both sides. ``right_or_wrong`` are the metrics that count samples,
+    each of which is right (1) or wrong (0).
     """
 
     reference: Side
@@ -36,6 +42,7 @@ class Pairing:
     identical: frozenset[SampleKey]
     seeded: int
     lacking: Mapping[str, tuple[int, int]]
+    right_or_wrong: frozenset[str]
 
     def same(self, metric: str) -> bool:
         """Whether every sample that the metric is made of is byte for byte the same on both sides."""
@@ -91,7 +98,27 @@ def paired(reference: Side, run: Side) -> Pairing:
         ),
         seeded=sum(key in run.seeds and reference.seeds.get(key) == run.seeds[key] for key in wanted),
         lacking=missing,
+        right_or_wrong=_right_or_wrong(reference.benchmark.config, sides[1]),
     )
+
+
+def _right_or_wrong(config: BenchmarkConfig, rows: Iterable[Score]) -> frozenset[str]:
+    """The dimensions of such scores, and the composites that are nothing but means of them."""
+    scored: set[str] = set()
+    between: set[str] = set()
+    for row in rows:
+        if row.value is not None and row.weight > 0:
+            scored.add(row.metric)
+            if row.weight != 1 or row.value not in (0.0, 1.0):
+                between.add(row.metric)
+    dimensions = scored & config.dimensions.keys() - between
+    composites = {
+        name
+        for name in config.composites
+        if (made := formula(config, name)).coefficients.keys() <= dimensions
+        and abs(math.fsum(made.coefficients.values()) - 1) < 1e-9
+    }
+    return frozenset(dimensions | composites)
 
 
 def shared(first: Iterable[Prompt], second: Iterable[Prompt]) -> tuple[Prompt, ...]:

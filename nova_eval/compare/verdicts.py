@@ -9,7 +9,7 @@ from enum import StrEnum
 from nova_eval.compare.evidence import Evidence, evidence
 from nova_eval.compare.likeness import Difference
 from nova_eval.compare.pairing import Pairing
-from nova_eval.compare.power import LEVEL, detectable, holm, needed
+from nova_eval.compare.power import LEVEL, holm, needed
 from nova_eval.records import Interval, Metric
 
 SAME = "the samples are byte for byte the same"
@@ -115,7 +115,13 @@ def judged(pairings: Sequence[Pairing], gates: Mapping[str, float], share: float
             found[place, run.name] = (
                 reference,
                 run,
-                evidence(reference, run, pairing.reference.benchmark.config, share * LEVEL),
+                evidence(
+                    reference,
+                    run,
+                    pairing.reference.benchmark.config,
+                    share * LEVEL,
+                    right_or_wrong=run.name in pairing.right_or_wrong,
+                ),
             )
     known = {
         (place, name): facts
@@ -165,7 +171,7 @@ def _finding(
         verdict, reason = Verdict.CANNOT_TELL, _why(reference, run)
     else:
         verdict, reason = _claim(p_worse, p_better, within=within), ""
-    smallest = None if facts is None or same else detectable(facts.error, facts.freedom, facts.prompts, tests)
+    smallest = None if facts is None or same else facts.detectable(tests)
     enough = None
     if facts is not None and verdict is Verdict.CANNOT_TELL:
         margin, many = (gate, 1) if gate else (abs(facts.value), tests)

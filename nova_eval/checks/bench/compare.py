@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nova_eval.adapters.compose import formula
 from nova_eval.checks.bench.intervals import moments
-from nova_eval.checks.bench.kinds import BINARY, FEW_WRONG, PLAIN, SKEWED, WEIGHTED, Kind, drawn, kinds_of_vbench
+from nova_eval.checks.bench.kinds import (
+    BINARY,
+    FEW_WRONG,
+    PLAIN,
+    SAMPLES,
+    SKEWED,
+    WEIGHTED,
+    Kind,
+    drawn,
+    kinds_of_vbench,
+)
 from nova_eval.checks.bench.options import CompareBench
 from nova_eval.checks.bench.written import percent, to_markdown
-from nova_eval.compare.evidence import Evidence, evidence_of
+from nova_eval.compare.evidence import Evidence, evidence_of, thinning_of
 from nova_eval.compare.flips import sign_flip
-from nova_eval.compare.power import LEVEL, detectable, holm
+from nova_eval.compare.power import LEVEL, holm
 from nova_eval.config import facts_of, read_benchmark
 
 if TYPE_CHECKING:
@@ -30,7 +41,8 @@ if TYPE_CHECKING:
 class Outcome:
     """What was found with one kind of metric and so many prompts; shares of the repetitions, of widths the mean.
 
-    ``detected``: of drops of the detectable size, how many an uncorrected test established (80 % are promised).
+    ``detected``: of drops of the size that runs without one say they would have found, the median of them, how many an
+    uncorrected test established (80 % are promised).
     ``passed``: how often a drop as large as the gate was said to keep to it (5 % at most).
     """
 
@@ -81,20 +93,24 @@ def measure(asked: CompareBench, say: Callable[[str], None]) -> tuple[list[Outco
 
 
 class Pulls(NamedTuple):
-    """Of each repetition the difference and the pulls of prompts on both sides; ``truth`` is the difference it has."""
+    """Of each repetition the difference and the pulls of prompts on both sides; ``truth`` is the difference it has.
+
+    ``right`` is the share of right answers of the run, where they are right or wrong.
+    """
 
     value: Reals
     before: Reals
     after: Reals
     truth: float
     composite: bool = False
+    right: Reals | None = None
 
 
 def _pulls(kind: Kind, random: np.random.Generator, repetitions: int, prompts: int, drop: float) -> Pulls:
     (one, _, pulls), (other, _, other_pulls) = (
         moments(scores, weights) for scores, weights in drawn(kind, random, repetitions, prompts, drop)
     )
-    return Pulls(other - one, pulls, other_pulls, -drop)
+    return Pulls(other - one, pulls, other_pulls, -drop, right=other if kind.right_or_wrong else None)
 
 
 def _dimensions(random: np.random.Generator, repetitions: int, prompts: int, drop: float) -> dict[str, Pulls]:
@@ -133,7 +149,8 @@ def _outcome(
     covered = [facts.interval is None or _holds(facts.interval, truth) for facts in known]
     bca = [facts.bca is not None and _holds(facts.bca, truth) for facts in known]
     unit = abs(truth) / error  # what a drop of one is for a composite
-    smallest = detectable(error, known[0].freedom, prompts) or 0.0
+    stated = [_evidence(pilot, place, random, resampling=False).detectable() for place in range(len(pilot.value))]
+    smallest = statistics.median(drop for drop in stated if drop is not None)
     fallen = draw(random, asked.repetitions, prompts, smallest / unit)
     after = [_evidence(fallen, place, random, resampling=False) for place in range(asked.repetitions)]
     gate = abs(fallen.truth)
@@ -151,10 +168,15 @@ def _outcome(
 
 
 def _evidence(found: Pulls, place: int, random: np.random.Generator, *, resampling: bool = True) -> Evidence:
+    before, after = found.before[place], found.after[place]
+    thinning = None
+    if found.right is not None:
+        thinning = thinning_of(float(found.right[place]), SAMPLES * len(after), before, after)
     return evidence_of(
         float(found.value[place]),
-        found.before[place],
-        found.after[place],
+        before,
+        after,
+        thinning=thinning,
         width=1.0,
         composite=found.composite,
         random=random,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,7 +12,7 @@ from nova_eval.compare import bootstrap, flips
 from nova_eval.compare.bootstrap import bca, best_of
 from nova_eval.compare.evidence import evidence_of
 from nova_eval.compare.flips import sign_flip
-from nova_eval.compare.power import detectable, holm, needed
+from nova_eval.compare.power import Thinning, detectable, holm, needed
 
 VALUES = np.array([0.3, -0.1, 0.25, 0.0, 0.4, -0.2, 0.1, 0.15, -0.05, 0.3, 0.02, 0.18])
 
@@ -134,3 +136,25 @@ def test_the_set_of_the_best_is_archs() -> None:
     runs = common + draws.normal(0.0, 0.08, (60, 5)) + np.array([0.0, 0.01, -0.02, -0.05, -0.1])
     # arch 8.0.0: MCS(-runs, 0.05, reps=20000, block_size=1, method="max", seed=1).pvalues
     assert best_of(runs / 60, random()) == pytest.approx([0.33415, 1.0, 0.01435, 0.0, 0.0], abs=0.03)
+
+
+def test_a_run_with_more_wrong_answers_is_noisier_and_its_drop_has_to_be_larger() -> None:
+    """Of 50 prompts that are right with the chance 0.9, one sample each, samples alike or not."""
+    thinning = Thinning(value=0.9, within=0.9 / 50, between=0.09 / 50, shared=0.0, step=1 / 50)
+    error = math.sqrt(2 * 0.09 / 50)
+    plain, honest = detectable(error, 49, 50), detectable(error, 49, 50, thinning=thinning)
+    assert plain is not None
+    assert honest is not None
+    share = honest / 0.9  # each right answer becomes wrong with it: the variance of those is that of a coin
+    variance = error**2 + (0.9 * share * (1 - share) + 0.09 * share**2) / 50
+    reach = plain / error
+    assert honest == pytest.approx(reach * math.sqrt(variance) + 1 / 50, abs=0.9 / 200)
+    assert honest > plain
+    assert detectable(error, 1, 50, 1e6, Thinning(0.1, 0.1 / 50, 0.0, 0.0, 1 / 50)) is None
+
+
+def test_identical_runs_of_right_answers_would_have_found_a_drop() -> None:
+    assert detectable(0.0, 19, 20) is None
+    found = detectable(0.0, 19, 20, thinning=Thinning(1.0, 1 / 20, 0.0, 0.0, 1 / 20))
+    assert found is not None
+    assert 0.2 < found < 0.4
