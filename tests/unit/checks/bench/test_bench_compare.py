@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from nova_eval.checks.bench import stopping, study
+from nova_eval.checks.bench import large, stopping, study
 from nova_eval.checks.bench.options import CompareBench
+from nova_eval.compare import comparing
+from nova_eval.compare.sides import of_run
 
 ASKED = CompareBench(parts=("coverage",), prompts=(12,), repetitions=20)
 
@@ -46,3 +48,11 @@ def test_early_stopping_is_measured_and_drawn(tmp_path: Path) -> None:
     )
     assert sorted(first) == ["stopping.csv", "stopping.md", "stopping.svg"]
     assert first == again
+
+
+def test_large_runs_are_whole_and_can_be_compared(tmp_path: Path) -> None:
+    (one, scores), (other, _) = (large.made(tmp_path / str(seed), 100, seed) for seed in range(2))
+    assert scores == 200
+    [comparison] = comparing.compare(of_run(one), [of_run(other)], {}).comparisons
+    assert comparison.complete
+    assert len(comparison.pairing.wanted) == 100
