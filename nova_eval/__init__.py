@@ -23,8 +23,9 @@ _PLACES = {
     "Prompt": "records",
     "SamplerInfo": "protocols",
     "NovaEvalError": "errors",
+    "errors": "",
 }
-"""Where each name comes from; ``__init__.pyi`` tells it to type checkers."""
+"""Where each name comes from, "" for a module of its own; ``__init__.pyi`` tells it to type checkers."""
 
 __all__ = list(_PLACES)
 
@@ -32,7 +33,12 @@ __all__ = list(_PLACES)
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'nova_eval' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"nova_eval.{_PLACES[name]}"), name)
+    place = _PLACES[name]
+    return (
+        getattr(importlib.import_module(f"nova_eval.{place}"), name)
+        if place
+        else importlib.import_module(f"nova_eval.{name}")
+    )
 
 
 def __dir__() -> list[str]:

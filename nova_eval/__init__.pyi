@@ -1,3 +1,4 @@
+from nova_eval import errors as errors
 from nova_eval.api.comparing import Comparison as Comparison
 from nova_eval.api.opened import OpenRun as OpenRun
 from nova_eval.api.opened import list_runs as list_runs

@@ -1,4 +1,4 @@
-"""Three first days, each with nothing but the README: from an empty folder to the number, the table and the gate.
+"""Three first days with nothing but the documents: from an empty folder to the number, the table and the gate.
 
 ``python tests/first_days.py student engineer laptop`` plays them in new folders with the installed ``nova-eval`` and
 prints the transcript with times; exit code 1 where a step does not end or say as it should.

@@ -15,6 +15,7 @@ from nova_eval.compare.sides import Side, of_opened, summary_of
 from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import UsageError, unknown
 from nova_eval.options import ALL, View
+from nova_eval.page.writing import write_report
 from nova_eval.records import Prompt, RunSummary, SampleKey, Score
 from nova_eval.report.dataframes import metrics_frame, records_frame, samples_frame, scores_frame, table_frame
 from nova_eval.report.html import tables_of
@@ -110,24 +111,41 @@ class OpenRun:
         before = other if isinstance(other, OpenRun) else open_run(other)
         return compared(before._side(), self._side(), gates or {}, allow)
 
-    def show(self, prompt_id: str, index: int = 0) -> Shown:
+    def show(self, key: str | tuple[str, int]) -> Shown:
         """A sample to look at in a notebook: a strip of its frames, the prompt, and what it scored.
 
-        UsageError for a sample that is none of the run's, MediaError where its file is not whole.
+        ``key`` is a prompt's id, for its first sample, or the id and the index. UsageError for a sample that is none of
+        the run's, MediaError where its file is not whole.
         """
-        key = SampleKey(prompt_id, index)
+        key = SampleKey(key, 0) if isinstance(key, str) else SampleKey(*key)
+        prompt_id, index = key
         if prompt_id not in {known.prompt_id for known in self._wanted}:
             raise unknown(f"prompt of {self.name}", prompt_id, {known.prompt_id for known in self._wanted})
-        if not isinstance(self._source, Run):
-            raise UsageError(f"{self.where} keeps no media", remedy="open the run that it was saved from")
+        store = self._run().store
         if key not in self._samples:
             raise UsageError(f"{prompt_id} has no sample {index}: {self._absent.get(key, 'not sampled yet')}")
         sample = self._samples[key]
-        clip = media.read(self._source.store.whole_media(sample))
+        clip = media.read(store.whole_media(sample))
         clip = clip if sample.part is None else clip.cut(sample.part)
         [prompt] = [one for one in self._prompts if one.id == prompt_id]
         rows = [row for row in self._counted if row.key == key]
         return shown(f"{prompt_id} [{index}]", prompt.text, clip, rows, self.config)
+
+    def report(self, *others: OpenRun, out: str | Path | None = None, allow: Sequence[str] = ()) -> Path:
+        """Makes the page of ``nova-eval report``, of this run or of it beside others, and says which file to open.
+
+        It lies in ``out``, by default in the run's own folder. ``allow`` as of ``compare``.
+        """
+        folders = [run._run().store.folder for run in (self, *others)]
+        if out is None and others:
+            raise UsageError("a page of several runs lies in neither", remedy="say where: out=FOLDER")
+        place = folders[0] / "report" if out is None else Path(out)
+        return write_report(folders, place, allow).index
+
+    def _run(self) -> Run:
+        if isinstance(self._source, Run):
+            return self._source
+        raise UsageError(f"{self.where} keeps no media", remedy="open the run that it was saved from")
 
     def _side(self) -> Side:
         """As comparisons take it. UsageError where nothing is scored."""

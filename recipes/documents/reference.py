@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import nova_eval
+from nova_eval.errors import NovaEvalError
 
 _WIDE = 90  # characters of a signature on one line
 _STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
@@ -47,7 +48,13 @@ def python() -> str:
 
 def _entry(thing: Any, name: str, level: str) -> Iterator[str]:
     yield f"{level} {name}\n"
-    if inspect.isclass(thing):
+    if inspect.ismodule(thing):
+        kinds = [kind for kind in vars(thing).values() if inspect.isclass(kind) and issubclass(kind, NovaEvalError)]
+        yield (
+            "\n".join(f"- `{name}.{kind.__name__}` (exit code {kind.exit_code}): {_told(kind)}" for kind in kinds)
+            + "\n"
+        )
+    elif inspect.isclass(thing):
         yield f"{_told(thing)}\n"
         if issubclass(thing, Exception):
             return

@@ -116,6 +116,7 @@ def test_the_page_on_python_runs_from_its_first_line_to_its_last(
     assert space["run"].complete
     assert space["good"].name == space["run"].name
     assert (tmp_path / "last_good.parquet").is_file()
+    assert (tmp_path / "page" / "index.html").is_file()
 
 
 def _result(cell: str, space: dict[str, Any]) -> Any:

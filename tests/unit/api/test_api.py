@@ -59,11 +59,12 @@ def test_each_name_is_told_to_type_checkers_and_no_network_is_imported() -> None
     stub = Path(str(nova_eval.__file__)).with_suffix(".pyi").read_text(encoding="utf-8")
     assert {line.split()[-1] for line in stub.splitlines() if line.startswith("from")} == set(nova_eval.__all__)
     told = {
-        f"from nova_eval.{place} import {name} as {name}" for name, place in nova_eval._PLACES.items()
+        f"from nova_eval{place and '.'}{place} import {name} as {name}" for name, place in nova_eval._PLACES.items()
     }  # a name comes from where the stub says
     assert told == {line for line in stub.splitlines() if line.startswith("from")}
     code = (
-        "import sys, nova_eval; assert not {'torch', 'pandas', 'cv2'} & set(sys.modules), 'at once'\n"
+        "import sys, nova_eval\n"
+        "nova_eval.errors.UsageError; assert not {'torch', 'pandas', 'cv2'} & set(sys.modules), 'at once'\n"
         "[getattr(nova_eval, name) for name in nova_eval.__all__]; nova_eval.benchmarks()\n"
         "assert not {'torch', 'transformers', 'matplotlib'} & set(sys.modules), 'by its names'"
     )
@@ -173,6 +174,8 @@ class TestReferences:
         assert kept.summary.coverage == clips.summary.coverage
         with pytest.raises(UsageError, match="keeps no media"):
             kept.show(clips.samples().prompt_id[0])
+        with pytest.raises(UsageError, match="keeps no media"):
+            kept.report()
         with pytest.raises(UsageError, match="exists already"):
             nova_eval.reference(clips, tmp_path / "kept.parquet")
         with pytest.raises(UsageError, match="seen whole"):
@@ -295,7 +298,8 @@ class TestParts:
 class TestShow:
     def test_a_clip_is_a_strip_with_its_scores(self, clips: nova_eval.OpenRun) -> None:
         row = clips.scores().query("metric == 'color'").iloc[0]
-        seen = clips.show(row.prompt_id)
+        seen = clips.show((row.prompt_id, 0))
+        assert str(seen) == str(clips.show(row.prompt_id))
         page = seen._repr_html_()
         picture = Image.open(io.BytesIO(seen.picture))
         assert picture.width > 4 * picture.height  # frames side by side
@@ -321,15 +325,17 @@ class TestShow:
     def test_what_is_not_there_is_one_line(self, images: nova_eval.OpenRun) -> None:
         lost = images.samples().loc[lambda rows: rows.path.isna()].iloc[0]
         with pytest.raises(UsageError, match="has no sample"):
-            images.show(lost.prompt_id, int(lost["index"]))
+            images.show((lost.prompt_id, int(lost["index"])))
         with pytest.raises(UsageError, match="did you mean"):
             images.show(lost.prompt_id + "x")
+        with pytest.raises(UsageError, match="say where"):
+            images.report(images)
         there = images.samples().dropna(subset=["path"]).iloc[0]
         path = images.where / there.path
         data = path.read_bytes()
         path.write_bytes(data[::-1])
         with pytest.raises(MediaError, match="not the bytes"):
-            images.show(there.prompt_id, int(there["index"]))
+            images.show((there.prompt_id, int(there["index"])))
         path.write_bytes(data)
 
 
