@@ -14,9 +14,7 @@ from nova_eval.cli.apps import app
 from nova_eval.cli.flags import UNSET, Flags, print_json, put_page, talk
 
 if TYPE_CHECKING:
-    from nova_eval.compare.trend.points import Point
     from nova_eval.compare.watching import Following
-    from nova_eval.trackers import Shown
 
 Many = Parameter(consume_multiple=True)
 _OF_WATCH = ("name", "label", "shard")
@@ -119,6 +117,7 @@ def watch(
     from nova_eval.compare.trend import outcome, tables, tracked
     from nova_eval.compare.trend.trend import Rules, Trend
     from nova_eval.compare.watching import Watch
+    from nova_eval.runs.shown import samples_of
     from nova_eval.trackers import Tracking
 
     for name in _OF_WATCH:
@@ -133,7 +132,7 @@ def watch(
     trend = Trend(asked.folder(training), config, rules, lambda name: open_side(name, results))
     watching = Watch(training, trend, following.how(), open=asked.open, say=talk)
     with trend.held(), Tracking(track, trend.folder.name, talk) as tracking:
-        show_there = partial(tracked.track, tracking, trend, partial(_samples, results))
+        show_there = partial(tracked.track, tracking, trend, lambda point: samples_of(point.run, results))
         show_there()
         for point in watching.follow():
             talk(f"{point.name}: {outcome.line(trend, point)}")
@@ -144,14 +143,3 @@ def watch(
         put_page(show.text_of([tables.trend_table(trend)], "terminal"))
     talk(f"trend: {trend.folder}")
     return outcome.exit_code(trend, strict=strict)
-
-
-def _samples(results: Path, point: Point) -> list[Shown]:
-    """A few of what was made of a checkpoint; none where its run is gone."""
-    from nova_eval.runs import finding, opening, summary
-    from nova_eval.runs.shown import shown
-
-    if (folder := finding.seek(point.run, results)) is None:
-        return []
-    opened = opening.reopen(folder)
-    return shown(opened, summary.rows_of(opened)[0])

@@ -8,9 +8,9 @@ from typing import Any
 
 from nova_eval import environment
 from nova_eval.compare.sides import Side
+from nova_eval.compare.trend.trend import series_folder
 from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.errors import UsageError
-from nova_eval.identity import digest
 from nova_eval.nova.parts import check_base
 from nova_eval.nova.series import Saved
 from nova_eval.options import RunOptions
@@ -21,8 +21,6 @@ from nova_eval.samplers import SAMPLERS
 from nova_eval.samplers.settings import settings_of
 
 _USUAL = "nova"
-_BESIDE = ("limit", "metrics", "samples_per_prompt", "scoring", "judges", "prompts")
-"""Options that make another series of one training."""
 
 
 class Checkpoints:
@@ -56,8 +54,7 @@ class Checkpoints:
         opening.suites(spec, chosen)
         if base:
             check_base(base, offline=chosen.offline)
-        self.results = chosen.results
-        self._series = digest([spec, {name: getattr(chosen, name) for name in _BESIDE}])
+        self.results, self._spec, self._options = chosen.results, spec, chosen
 
     def open(self, one: Saved) -> Run:
         """The run of a checkpoint whose weights load; nothing is written. NovaEvalError where they do not."""
@@ -73,9 +70,7 @@ class Checkpoints:
     def folder(self, training: Path) -> Path:
         """Where the trend of a training lies; another part of the benchmark, or other settings, make another."""
         place = training.expanduser().absolute()
-        name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in place.name)[:100]
-        series = f"{name.strip('-.') or 'training'}-{digest([place, self._series])[:8]}"
-        return self.results / "watch" / self._benchmark / series
+        return series_folder(self._options, self._benchmark, place.name, [place, self._spec])
 
     def _resolved(self, checkpoint: str, **further: str) -> tuple[RunSpec, RunOptions, BenchmarkConfig]:
         flags = {**self._flags, "sampler": self._name, f"sampler.{self._first}": checkpoint, **further}

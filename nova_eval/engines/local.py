@@ -20,6 +20,7 @@ from nova_eval.engines.pool import Later, Pool, described, told
 from nova_eval.engines.process import Process
 from nova_eval.engines.units import ANY, Event, Job, Role, Tell, Unit, UnitReport, untold
 from nova_eval.engines.worker import Worker
+from nova_eval.protocols import Sampler
 
 _GRACE_SECONDS = 30.0
 
@@ -59,7 +60,8 @@ class Processes:
 
 
 class LocalEngine:
-    """An ``Engine`` of at most ``len(devices)`` workers; ``here`` does the work in this process instead.
+    """An ``Engine`` of at most ``len(devices)`` workers; ``here`` does the work in this process instead, with the
+    sampler ``live`` where there is one.
 
     ``unit_timeout``: the seconds that a worker may be at one unit, loading included; 0 is for ever. ``roles`` are those
     of the devices, by default "any".
@@ -73,13 +75,14 @@ class LocalEngine:
         here: bool = False,
         unit_timeout: float = 0.0,
         roles: Sequence[Role] = (),
+        live: Sampler | None = None,
     ) -> None:
         job = replace(job, folder=job.folder.absolute())
         roles = roles or ANY * len(devices)
         crew = Processes(job, list(zip(devices, roles, strict=True)))
         self._pool = Pool(job, crew, len(devices), roles=dict.fromkeys(roles), unit_timeout=unit_timeout)
         self._tell: Tell = untold
-        self._here = Worker(replace(job, device=devices[0]), self._heard) if here else None
+        self._here = Worker(replace(job, device=devices[0]), self._heard, live=live) if here else None
 
     @property
     def workers(self) -> int:

@@ -33,13 +33,21 @@ class Worker:
     """Loads the sampler at its first sample unit and drops it at the first score unit: judges load into free memory.
 
     ``tell`` hears which model is being loaded, and which scorer is at work on how many samples. What is made goes to
-    ``desk``, by default the job's folder.
+    ``desk``, by default the job's folder. ``live`` is a sampler that is there already.
     """
 
-    def __init__(self, job: Job, tell: Tell = untold, name: str = "worker-1", desk: Desk | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        tell: Tell = untold,
+        name: str = "worker-1",
+        desk: Desk | None = None,
+        *,
+        live: Sampler | None = None,
+    ) -> None:
         self._job, self._tell, self._name = job, tell, name
         self._desk: Desk = desk or Disk(job.folder)
-        self._sampler: Sampler | None = None
+        self._sampler = live
         self._judges: dict[str, Any] = {}
         benchmark = load_benchmark(job.spec.benchmark)
         self._scorers: dict[str, Scorer] = {scorer.name: scorer for scorer in benchmark.scorers(job.scoring)}
@@ -62,6 +70,9 @@ class Worker:
                 self._judge(plan.judge)
 
     def close(self) -> None:
+        """Lets go of all that it holds."""
+        self._drop_sampler()
+        self._let_go(keep=frozenset())
         self._desk.close()
 
     # --- sampling ---------------------------------------------------------------------------------------------------

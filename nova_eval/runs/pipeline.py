@@ -22,7 +22,7 @@ from nova_eval.errors import CorruptStoreError, MediaError, brief, is_interrupt
 from nova_eval.judges import JUDGES
 from nova_eval.plan import even_units, share, units
 from nova_eval.progress import progress
-from nova_eval.protocols import Listing
+from nova_eval.protocols import Listing, Sampler
 from nova_eval.records import Failure, Sample, SampleKey
 from nova_eval.runs.beside import Finished
 from nova_eval.runs.external import ExternalMedia
@@ -41,8 +41,10 @@ FILES_A_ROW_BATCH = 32
 _REDUCED_AGAIN = 5  # at most, where others write rows meanwhile
 
 
-def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
+def run(opened: Run, *, sampling: bool = True, scoring: bool = True, live: Sampler | None = None) -> Outcome:
     """Samples what is missing, scores what is missing, and reduces everything there is.
+
+    A sampler that is ``live`` is one of this process, which then does all the work.
 
     PrerequisiteError where another process is at work on the same part of the run.
     """
@@ -53,7 +55,7 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True) -> Outcome:
         if scoring:
             for reason, names in _grouped(opened.judging.unavailable).items():
                 opened.say(f"stays unscored: {', '.join(names)} ({reason})")
-        with _logged(opened), engine_for(opened) as engine:
+        with _logged(opened), engine_for(opened, live) as engine:
             if sampling and scoring and opened.options.split and opened.external is None:
                 sample_and_score(opened, engine)
                 scoring = False
@@ -86,7 +88,7 @@ def driving(opened: Run) -> AbstractContextManager[None]:
     return held(opened.store, opened.name, *opened.options.part)
 
 
-def engine_for(opened: Run) -> Engine:
+def engine_for(opened: Run, live: Sampler | None = None) -> Engine:
     """The workers of a run, not started yet; a context manager."""
     options = opened.options
     job = Job(
@@ -105,6 +107,8 @@ def engine_for(opened: Run) -> Engine:
         places = Places(options.workers, options.device, opened.light, options.split)
         return on_ray(job, places, address=options.address, unit_timeout=options.unit_timeout, say=opened.say)
     workers = devices(opened)
+    if live is not None:
+        return LocalEngine(job, workers[:1], here=True, live=live)
     here = len(workers) == 1 and opened.light and _all_own(opened) and (can_wake() or not options.unit_timeout)
     roles = [role for role, number in options.split.items() for _ in range(number)]
     return LocalEngine(job, workers, here=here, unit_timeout=options.unit_timeout, roles=roles)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from nova_eval.errors import MediaError
 from nova_eval.records import Metric, Score
+from nova_eval.runs.finding import seek
+from nova_eval.runs.opening import reopen
 from nova_eval.runs.run import Run
-from nova_eval.runs.summary import Outcome
+from nova_eval.runs.summary import Outcome, rows_of
 from nova_eval.trackers import Shown, Tracking
 
 _MOST = 8
@@ -53,3 +56,11 @@ def shown(opened: Run, rows: Sequence[Score]) -> list[Shown]:
             continue
         found.append(Shown(prompt.text, key.index, path, scores.get(key, {})))
     return found
+
+
+def samples_of(run: str, results: Path) -> list[Shown]:
+    """The same of a run by its name; none where it is gone."""
+    if (folder := seek(run, results)) is None:
+        return []
+    opened = reopen(folder)
+    return shown(opened, rows_of(opened)[0])

@@ -1,4 +1,4 @@
-"""Samples that `import` has put into a run: the model's name is all that is left of their generator."""
+"""Samples that were put into a run: the model's name, maybe a digest of its weights, is all that is left of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shown_as_it_is(name: str) -> bool:
 
 
 class ImportedSampler:
-    """Names the run of a model whose samples were imported. It cannot make any.
+    """Names the run of a model whose samples were imported, or made while it was trained. It cannot make any.
 
     Parameters
     ----------
@@ -28,16 +28,20 @@ class ImportedSampler:
         What the model is called.
     modality
         image or video.
+    weights
+        A digest of the model's weights, where they are known.
+    fps
+        The rate at which clips are shown, where it is known.
     """
 
     light = True
 
-    def __init__(self, model: str, modality: str = "video") -> None:
+    def __init__(self, model: str, modality: str = "video", weights: str = "", fps: float = 0.0) -> None:
         if not any(letter.isalnum() for letter in model) or not shown_as_it_is(model):
             raise UsageError(
                 f"{model!r} cannot name a model", remedy="give a name of one line with a letter or a digit"
             )
-        self.info = SamplerInfo(name=model, modality=modality, settings={"imported": True})
+        self.info = SamplerInfo(model, modality, weights, fps if modality == "video" else 0.0, {"imported": True})
 
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Frames]:
         return [self._absent(prompt) for prompt in prompts]

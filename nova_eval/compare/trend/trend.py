@@ -19,9 +19,12 @@ from nova_eval.compare.verdicts import Comparison, Finding
 from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import NovaEvalError, UsageError
 from nova_eval.identity import digest
+from nova_eval.options import RunOptions
 from nova_eval.runs.finding import identity_of
 
 POINTS = "trend.jsonl"
+_PARTS = ("limit", "metrics", "samples_per_prompt", "scoring", "judges", "prompts")
+"""Options that make another series of one training."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ class Rules:
     gates: Mapping[str, float]
     allow: Collection[str] = ()
     planned: int = 0
+
+
+def series_folder(options: RunOptions, benchmark: str, name: str, facts: Sequence[object]) -> Path:
+    """Where the trend of ``name`` lies: another part of the benchmark, or other ``facts``, make another."""
+    plain = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)[:100].strip("-.")
+    made = digest([*facts, {key: getattr(options, key) for key in _PARTS}])[:8]
+    return options.results / "watch" / benchmark / f"{plain or 'training'}-{made}"
 
 
 class Trend:

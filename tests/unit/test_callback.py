@@ -1,0 +1,194 @@
+"""A training with a validation ends as one without it, whatever the validation does, and its rows are ordinary."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nova_eval.callback import Validation, weights_digest
+from nova_eval.compare.trend import tables
+from nova_eval.errors import UsageError
+from nova_eval.records import Prompt
+from nova_eval.runs import opening, options, pipeline
+from nova_eval.samplers.sprites import NoiseSampler, OracleSampler
+
+ASKED: dict[str, Any] = {"limit": 4, "samples_per_prompt": 1, "variant": "sprites", "metrics": ("colors", "counting")}
+
+
+@pytest.fixture(autouse=True)
+def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "draw", lambda path, *rest, **further: path.write_text("drawn"))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = tmp_path_factory.mktemp("reference")
+    asked = {**ASKED, "sampler": "oracle", "name": "oracle", "results": results, "workers": 1}
+    run = opening.open_run(*options.resolve("geneval", asked))
+    pipeline.run(run)
+    return run.store.folder
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.5), nn.BatchNorm1d(16), nn.Linear(16, 1))
+        self.frozen = nn.Dropout(0.5).eval()
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.frozen(self.body(given))
+        return found
+
+
+class Drawing:
+    """The oracle as a live model, which draws from every generator that there is, and looks at the model's mode."""
+
+    def __init__(self, model: nn.Module, sampler: Any = None) -> None:
+        self.model, self.sampler, self.calls = model, sampler or OracleSampler(frames=1), 0
+
+    def __call__(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Any]:
+        assert not any(module.training for module in self.model.modules())
+        assert not torch.is_grad_enabled()
+        self.model(torch.rand(3, 4))
+        random.seed(1)
+        np.random.seed(1)  # noqa: NPY002
+        torch.manual_seed(1)
+        self.calls += 1
+        found: Sequence[Any] = self.sampler.sample(prompts, seeds)
+        return found
+
+
+def trained(make: Any, steps: int = 4) -> tuple[dict[str, torch.Tensor], list[float]]:
+    """The weights after a loop that draws from all generators, and what they draw next."""
+    torch.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    model = Net().train()
+    model.frozen.eval()
+    validation = make(model)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    for step in range(1, steps + 1):
+        batch = torch.rand(8, 4) + random.random() + float(np.random.rand())  # noqa: NPY002
+        optimizer.zero_grad()
+        model(batch).square().mean().backward()
+        optimizer.step()
+        validation(step)
+    assert model.training
+    assert not model.frozen.training
+    return model.state_dict(), [random.random(), float(np.random.rand()), float(torch.rand(1))]  # noqa: NPY002
+
+
+def test_equal_weights_with_it_and_without_it(tmp_path: Path, reference: Path) -> None:
+    made: list[Validation] = []
+    drawing: list[Drawing] = []
+
+    def with_it(model: nn.Module) -> Validation:
+        drawing.append(Drawing(model))
+        made.append(
+            Validation(
+                "geneval", drawing[0], model=model, every=2, against=reference, results=tmp_path, name="net", **ASKED
+            )
+        )
+        return made[0]
+
+    with_weights, with_draws = trained(with_it)
+    plain_weights, plain_draws = trained(lambda model: lambda step: None)
+    assert drawing[0].calls >= 2
+    assert with_draws == plain_draws
+    assert with_weights.keys() == plain_weights.keys()
+    assert all(torch.equal(with_weights[name], plain_weights[name]) for name in plain_weights)
+    points = made[0]._trend.points
+    assert [(point.step, point.look, point.complete, point.problem) for point in points] == [
+        (2, 1, True, ""),
+        (4, 2, True, ""),
+    ]
+    assert {claim.verdict for point in points for claim in point.against.values()} == {"no worse than the gate"}
+    runs = sorted(path.name for path in tmp_path.glob("runs/geneval/*"))
+    assert [name.rpartition("-")[0] for name in runs] == ["net-2", "net-4"]
+    assert (tmp_path / "watch" / "geneval").is_dir()
+
+
+@pytest.mark.slow
+def test_a_training_that_goes_on_finds_what_was_tested_and_other_weights_are_another_run(
+    tmp_path: Path, reference: Path
+) -> None:
+    model = Net()
+    drawing = Drawing(model)
+
+    def validation() -> Validation:
+        return Validation("geneval", drawing, model=model, every=1, against=reference, results=tmp_path, **ASKED)
+
+    first = validation()(3)
+    calls = drawing.calls
+    assert validation()(3) == first
+    assert drawing.calls == calls
+    with torch.no_grad():
+        model.body[0].bias += 1  # type: ignore[operator]
+    validation()(3)
+    assert drawing.calls > calls
+    assert len(list(tmp_path.glob("runs/geneval/*"))) == 2
+
+
+def test_a_failure_is_a_row_and_ends_nothing_unless_strict(tmp_path: Path, reference: Path) -> None:
+    model = Net().train()
+
+    def broken(prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Any]:
+        raise RuntimeError("out of memory")
+
+    said: list[str] = []
+    kinds: dict[str, Any] = {"model": model, "every": 5, "against": reference, "results": tmp_path, **ASKED}
+    validation = Validation("geneval", broken, say=said.append, **kinds)
+    assert validation(4) is None
+    point = validation(5)
+    assert point is not None
+    assert "out of memory" in point.problem
+    assert any("passed over" in line for line in said)
+    assert model.training
+    with pytest.raises(Exception, match="out of memory"):
+        Validation("geneval", broken, strict=True, **kinds)(5)
+    worse = Validation("geneval", NoiseSampler(frames=1).sample, **kinds)(10)
+    assert worse is not None
+    assert worse.against["colors"].verdict in ("worse", "cannot tell")
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "given", "words"),
+    [
+        ("geneval", {"every": 0}, "every is 0"),
+        ("geneva", {"every": 1}, "did you mean 'geneval'"),
+        ("geneval", {"every": 1, "against": "nowhere"}, "unknown run 'nowhere'"),
+        ("geneval", {"every": 1, "limits": 3}, "did you mean 'limit'"),
+        ("geneval", {"every": 1, "metrics": ("colour",)}, "did you mean 'colors'"),
+    ],
+)
+def test_what_could_not_be_tested_at_any_step_is_said_at_once(
+    benchmark: str, given: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        Validation(benchmark, lambda prompts, seeds: [], results=tmp_path, **{"variant": "sprites", **given})
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_have_a_digest_wherever_they_lie() -> None:
+    one = {"b": torch.arange(3), "a": torch.ones(2, 2, dtype=torch.bfloat16), "c": torch.tensor(1.5), "d": "text"}
+    same = {name: one[name] for name in sorted(one)}
+    assert weights_digest(one) == weights_digest(same)
+    assert weights_digest({**one, "b": torch.arange(3) + 1}) != weights_digest(one)
+    assert weights_digest({**one, "b": torch.arange(3).float()}) != weights_digest(one)
+
+
+def test_a_trainer_s_callback_hears_of_everything() -> None:
+    from types import SimpleNamespace
+
+    steps: list[int] = []
+    hears = Validation.for_trainer(SimpleNamespace(__call__=steps.append, close=lambda: None))  # type: ignore[arg-type]
+    assert hears.on_log(None, None, None, logs={}) is None
+    with pytest.raises(AttributeError):
+        _ = hears.state
