@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nova_eval.compare import gates
@@ -33,6 +33,9 @@ from nova_eval.runs import opening, options, pipeline
 from nova_eval.runs.run import Run
 from nova_eval.runs.shown import samples_of
 from nova_eval.trackers import Tracking
+
+if TYPE_CHECKING:
+    from nova_eval.nova.training.config import TrainConfig
 
 Sample = Callable[[Sequence[Prompt], Sequence[int]], Sequence[Any]]
 """As ``Sampler.sample``: one uint8 (T, H, W, 3) array a prompt, made from ``prompt.sampling_text`` and its seed."""
@@ -180,6 +183,22 @@ class Validation:
         if self._accelerator is not None and hasattr(self._model, "modules"):
             return self._accelerator.unwrap_model(self._model)
         return self._model
+
+
+def of_training(config: TrainConfig, say: Callable[[str], None] = _talk) -> Callable[[Any], Validation]:
+    """The validation that a training's file asks for, once its model is there; for ``nova.training.run``."""
+    told = config.validation
+    if told is None:
+        raise UsageError("the training's file has no [validation]")
+    given = {"name": config.output.name, "say": say, **told.options}
+
+    def made(live: Any) -> Validation:
+        try:
+            return Validation(told.benchmark, live.sample, model=live, every=told.every, against=told.against, **given)
+        except TypeError as error:
+            raise UsageError(f"[validation.options]: {brief(error)}", remedy="name fields of Validation") from error
+
+    return made
 
 
 class _ForTrainer:

@@ -130,5 +130,10 @@ def train(config: Path | None = None, /, *, restart: bool = False, example: bool
     environment.known_device(told.device)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     start: Any = Registry("trainer", {"nova": "nova_eval.nova.training.loop:train"}).get("nova")
-    put(str(start(told, resume=not restart)))
+    validating = None
+    if told.validation is not None:
+        from nova_eval.callback import of_training
+
+        validating = of_training(told, talk)
+    put(str(start(told, resume=not restart, validating=validating)))
     return errors.OK

@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 
 from nova_eval.nova.embedded import EXAMPLE, MINI, PACKAGED
 
-QUICK = ("--limit", 6, "--samples-per-prompt", 1, "--set", "sampler.ar_steps=2", "--set", "sampler.diffusion_steps=2")
-MANY = 600.0  # seconds that nothing here takes
+QUICK = ("--limit", 2, "--samples-per-prompt", 1, "--set", "sampler.ar_steps=2", "--set", "sampler.diffusion_steps=2")
+HERE = ("--workers", 1)  # no processes are started
+MANY = 1200.0  # seconds that nothing here takes
 
 pytestmark = pytest.mark.slow
 
@@ -27,13 +28,13 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("watched") / "results"
-    done = nova_eval("run", "geneval", "--name", "last", "--results", folder, *QUICK)
+    done = nova_eval("run", "geneval", "--name", "last", "--results", folder, *QUICK, *HERE)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def watch(training: Path, results: Path, *words: object) -> list[str]:
-    told = ("watch", training, "--against", "last", "--results", results, "--settle", 1, "--poll", 0.2, *words)
+    told = ("watch", training, "--against", "last", "--results", results, "--settle", 1, "--poll", 0.2, *HERE, *words)
     return [sys.executable, "-m", "nova_eval", *map(str, told)]
 
 

@@ -184,11 +184,68 @@ def test_weights_have_a_digest_wherever_they_lie() -> None:
     assert weights_digest({**one, "b": torch.arange(3).float()}) != weights_digest(one)
 
 
-def test_a_trainer_s_callback_hears_of_everything() -> None:
-    from types import SimpleNamespace
-
-    steps: list[int] = []
-    hears = Validation.for_trainer(SimpleNamespace(__call__=steps.append, close=lambda: None))  # type: ignore[arg-type]
+def test_a_trainer_s_callback_hears_of_everything(tmp_path: Path) -> None:
+    hears = Validation("geneval", lambda prompts, seeds: [], every=9, results=tmp_path, **ASKED).for_trainer()
     assert hears.on_log(None, None, None, logs={}) is None
     with pytest.raises(AttributeError):
         _ = hears.state
+
+
+@pytest.mark.slow
+def test_the_trainer_of_transformers_calls_it(tmp_path: Path, reference: Path) -> None:
+    pytest.importorskip("accelerate")
+    from transformers import Trainer, TrainingArguments
+
+    class Loss(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Net()
+
+        def forward(self, x: torch.Tensor, labels: torch.Tensor | float = 0.0) -> dict[str, torch.Tensor]:
+            found = self.net(x)
+            return {"loss": (found - labels).square().mean(), "logits": found}
+
+    def trained(callbacks: Any) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        model = Loss()
+        rows = [{"x": torch.randn(4), "labels": torch.randn(1)} for _ in range(16)]
+        arguments = TrainingArguments(
+            str(tmp_path / "out"), max_steps=4, per_device_train_batch_size=4, save_strategy="no", report_to=[],
+            use_cpu=True, disable_tqdm=True, seed=3,
+        )  # fmt: skip
+        Trainer(model, arguments, train_dataset=rows, callbacks=callbacks(model)).train()
+        return model.state_dict()
+
+    kinds: dict[str, Any] = {"every": 2, "against": reference, "results": tmp_path, "strict": True, **ASKED}
+    with_it = trained(lambda model: [Validation("geneval", Drawing(model), model=model, **kinds).for_trainer()])
+    without = trained(lambda model: [])
+    assert all(torch.equal(with_it[name], without[name]) for name in without)
+    assert len(list(tmp_path.glob("runs/geneval/training-*"))) == 2
+
+
+@pytest.mark.slow
+def test_with_accelerate(tmp_path: Path, reference: Path) -> None:
+    accelerate = pytest.importorskip("accelerate")
+
+    def looped(make: Any) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        accelerator = accelerate.Accelerator(cpu=True)
+        model = Net()
+        model, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), 0.1))
+        validation = make(accelerator, model)
+        for step in range(1, 3):
+            optimizer.zero_grad()
+            accelerator.backward(model(torch.rand(8, 4)).square().mean())
+            optimizer.step()
+            validation(step)
+        found: dict[str, torch.Tensor] = accelerator.unwrap_model(model).state_dict()
+        return found
+
+    kinds: dict[str, Any] = {"every": 1, "against": reference, "results": tmp_path, "strict": True, **ASKED}
+
+    def with_it(accelerator: Any, model: Any) -> Validation:
+        return Validation("geneval", Drawing(model), model=model, accelerator=accelerator, **kinds)
+
+    found, plain = looped(with_it), looped(lambda accelerator, model: lambda step: None)
+    assert all(torch.equal(found[name], plain[name]) for name in plain)
+    assert len(list(tmp_path.glob("runs/geneval/training-*"))) == 2

@@ -71,6 +71,20 @@ class StageConfig(_Frozen):
     decay: Literal["constant", "cosine"] = "constant"
 
 
+class ValidationConfig(_Frozen):
+    """A benchmark that averaged weights are tested on every so many steps, counted over all stages.
+
+    ``against`` is a run or a reference file; ``sample`` are settings of ``sheets.sample_clips``, ``options`` further
+    ones of ``nova_eval.callback.Validation``: limit, metrics, samples_per_prompt, variant, results, track …
+    """
+
+    benchmark: str
+    every: int = Field(ge=1)
+    against: Path | None = None
+    sample: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class TrainConfig(_Frozen):
     """A whole run: parts that stay as they are, the transformer that is trained, data, stages, bookkeeping.
 
@@ -119,6 +133,7 @@ class TrainConfig(_Frozen):
     sample_prompts: tuple[str, ...] = ()
     sample: dict[str, Any] = Field(default_factory=dict)
     tensorboard: bool = False
+    validation: ValidationConfig | None = None
 
     @property
     def parts_folder(self) -> Path:

@@ -37,7 +37,7 @@ from nova_eval.nova.training.masking import MaskRatio, draw
 from nova_eval.nova.training.material import prepare
 from nova_eval.nova.training.muon import Muon
 from nova_eval.nova.training.objective import losses
-from nova_eval.nova.training.sheets import write_sheet
+from nova_eval.nova.training.sheets import Live, write_sheet
 from nova_eval.nova.training.state import Reached, load_state, save_state
 from nova_eval.nova.training.warmup import warmup_then_constant, warmup_then_cosine
 from nova_eval.nova.transformer import NovaTransformer
@@ -46,20 +46,41 @@ from nova_eval.nova.vae import VideoVAE, load_vae
 _log = logging.getLogger(__name__)
 
 
-def run(config_path: str | Path, *, resume: bool = True, **overrides: Any) -> Path:
+Validating = Callable[[Live], Callable[[int], object]]
+"""From the model in training to what is called after every step, with the steps done in all stages."""
+
+
+def run(
+    config_path: str | Path, *, resume: bool = True, validating: Validating | None = None, **overrides: Any
+) -> Path:
     """Trains as the TOML file says; ``overrides`` replace its top-level keys. The folder of the last checkpoint."""
-    return train(load_config(Path(config_path), **overrides), resume=resume)
+    return train(load_config(Path(config_path), **overrides), resume=resume, validating=validating)
 
 
-def train(config: TrainConfig, *, resume: bool = True, say: Callable[[str], None] = _log.info) -> Path:
+def train(
+    config: TrainConfig,
+    *,
+    resume: bool = True,
+    say: Callable[[str], None] = _log.info,
+    validating: Validating | None = None,
+) -> Path:
     """Runs what is left of the stages; the folder of the last checkpoint.
 
-    ``resume`` False starts from the beginning. UsageError when the output folder belongs to another configuration.
+    ``resume`` False starts from the beginning. UsageError when the output folder belongs to another configuration, and
+    where it asks for a validation and nobody is there who does it.
     """
+    if config.validation and validating is None:
+        raise UsageError(
+            "[validation] needs somebody who tests",
+            remedy="use `nova-eval train`, or pass validating=nova_eval.callback.of_training(config)",
+        )
     if config.threads:
         torch.set_num_threads(config.threads)
     devices = Devices(config)
-    return _Training(config, devices, resume=resume, say=say if devices.main else lambda _: None).run()
+    training = _Training(config, devices, resume=resume, say=say if devices.main else lambda _: None)
+    if validating is not None and devices.main:
+        training.validate = validating(training.live())
+    return training.run()
 
 
 class Objective(nn.Module):
@@ -106,6 +127,7 @@ class _Training:
             recompute_blocks(self.model)
         self.average = Average(self.model, config.ema)
         self.identity = digest(config.model_dump(mode="json", exclude=_NOT_IDENTITY))
+        self.validate: Callable[[int], object] = lambda step: None
         self.progress = Reached()
         self.optimizer_state: dict[str, Any] | None = None
         state = self.output / "state.pt"
@@ -160,6 +182,7 @@ class _Training:
             self.progress = Reached(number, step + 1)
             self._log_step(stage, step, {**values, "grad_norm": norm, "lr": optimizer.param_groups[-1]["lr"]}, began)
             self._keep(stage, step + 1, optimizer)
+            self._validate(step + 1 + sum(before.stop or before.steps for before in config.stages[:number]))
         self._checkpoint(stage.name)
         self.progress = Reached(number + 1, 0)
         self._save(None)
@@ -239,6 +262,20 @@ class _Training:
         copy.load_state_dict({name: tensor.cpu().clone() for name, tensor in self.average.weights.items()}, assign=True)
         return copy.requires_grad_(False).eval()
 
+    def _validate(self, done: int) -> None:
+        """Tests the model when its time has come; other processes wait."""
+        told = self.config.validation
+        if told and done % told.every == 0:
+            self.validate(done)
+            self.devices.wait()
+
+    def live(self) -> Live:
+        """The averaged weights at whatever step they are asked for."""
+        told = self.config.validation
+        parts = (self.schedule, self.vae, self.text)
+        device, sample = self.devices.device, told.sample if told else {}
+        return Live(lambda: self.averaged().to(device), lambda: self.average.weights, parts, sample)
+
     def _sheet(self, stage: StageConfig, done: int) -> None:
         path = self.output / "samples" / f"{stage.name}-{done:06d}.png"
         settings = {"latent_frames": stage.latent_frames, **self.config.sample}
@@ -255,7 +292,7 @@ class _Training:
 
 _NOT_IDENTITY = {  # may change between an interruption and its continuation
     "output", "threads", "device", "tensorboard", "save_every", "checkpoint_every", "sample_every", "cache",
-    "sample_prompts", "sample",
+    "sample_prompts", "sample", "validation",
 }  # fmt: skip
 
 

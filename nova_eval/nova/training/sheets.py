@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nova_eval.nova.text import TextEncoder, pad_with_table
 from nova_eval.nova.transformer import NovaTransformer
 from nova_eval.nova.vae import VideoVAE, to_uint8
 from nova_eval.protocols import Frames
+from nova_eval.records import Prompt
 
 
 def write_sheet(
@@ -66,3 +67,25 @@ def sample_clips(
     with torch.no_grad():
         clips: Frames = to_uint8(vae.decode(latents)).cpu().numpy()
     return clips
+
+
+class Live:
+    """A model in training as a sampler: ``averaged`` gives a copy of it on its device, ``weights`` its averages."""
+
+    def __init__(
+        self,
+        averaged: Callable[[], NovaTransformer],
+        weights: Callable[[], Mapping[str, torch.Tensor]],
+        parts: tuple[Schedule, VideoVAE, TextEncoder],
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._averaged, self._weights, self._parts, self._settings = averaged, weights, parts, dict(settings)
+
+    def state_dict(self) -> Mapping[str, torch.Tensor]:
+        return self._weights()
+
+    def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Frames]:
+        """As ``Sampler.sample``."""
+        schedule, vae, text = self._parts
+        texts = [prompt.sampling_text for prompt in prompts]
+        return list(sample_clips(self._averaged(), schedule, vae, text, prompts=texts, seeds=seeds, **self._settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from training_runs import settings
 
 from nova_eval.errors import UsageError
-from nova_eval.nova.checkpoint import load_transformer
+from nova_eval.nova.checkpoint import WEIGHTS, load_transformer
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.training import loop, run
 from nova_eval.nova.training.cache import Batch
@@ -22,6 +22,8 @@ from nova_eval.nova.training.config import TrainConfig, load_config
 from nova_eval.nova.training.devices import Devices
 from nova_eval.nova.training.loop import Objective, _Training, batch_ids, read_losses, train
 from nova_eval.nova.training.objective import Losses, losses
+from nova_eval.nova.training.sheets import Live
+from nova_eval.records import Prompt
 
 
 def make_config(root: Path, output: Path, **changes: Any) -> TrainConfig:
@@ -270,3 +272,32 @@ class TestOrder:
 
     def test_batches_larger_than_the_material(self) -> None:
         assert sorted(batch_ids(3, 7, 0, seed=0, stage=0))[:2] == [0, 0]
+
+
+class TestValidation:
+    def test_it_is_called_with_the_steps_of_all_stages_and_changes_nothing(self, root: Path, tmp_path: Path) -> None:
+        stages = [{**stage, "steps": 3} for stage in settings(root)["stages"]]
+        called: list[tuple[int, int]] = []
+
+        def validating(live: Live) -> Callable[[int], object]:
+            def validate(step: int) -> None:
+                [clip] = live.sample([Prompt("t/1", "a red circle")], [7])
+                called.append((step, len(clip)))
+                assert live.state_dict()
+
+            return validate
+
+        asked = {"benchmark": "geneval", "every": 2, "sample": {"ar_steps": 2, "diffusion_steps": 2}}
+        train(make_config(root, tmp_path / "plain", stages=stages))
+        train(make_config(root, tmp_path / "run", stages=stages, validation=asked), validating=validating)
+        assert called == [(2, 1), (4, 1), (6, 1)]
+        states = [
+            (tmp_path / name / "checkpoints" / "t2v" / "transformer" / WEIGHTS).read_bytes()
+            for name in ("run", "plain")
+        ]
+        assert states[0] == states[1]
+
+    def test_without_somebody_who_tests(self, root: Path, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="validation"):
+            train(make_config(root, tmp_path / "run", validation={"benchmark": "geneval", "every": 2}))
+        assert not (tmp_path / "run").exists()
