@@ -14,6 +14,7 @@ import io
 import json
 import math
 import os
+import sys
 import tomllib
 import zlib
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ _WORDS = {
 }
 """For kinds of pydantic's."""
 _LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 64) - 1, 20
+_HUGE = sys.float_info.max
 
 
 class How(TypedDict, total=False):
@@ -266,8 +268,11 @@ def unsound(value: object, most: int = 1 << 26, *, halves: bool = False) -> str:
             return f"{_place(_steps(place)[1:4])} … is nested deeper than {DEEPEST} levels"
         named = isinstance(found, dict)
         for key, inside in found.items() if named else enumerate(found):
-            if named and (wrong := _no_name(key, halves)):
+            if named and not (type(key) is str and (halves or key.isascii())) and (wrong := _no_name(key, halves)):
                 return f"{_place(_steps(place)[1:])}: {wrong}".removeprefix(": ")
+            kind = type(inside)
+            if (kind is float and -_HUGE <= inside <= _HUGE) or (kind is str and (halves or inside.isascii())):
+                continue  # the commonest: a call would cost as much as all else
             if isinstance(inside, dict | list | tuple):
                 left.append((inside, (place, key), depth + 1))
             elif wrong := _no_value(inside, halves):

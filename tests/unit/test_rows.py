@@ -77,12 +77,28 @@ def test_a_sample_of_another_type_is_no_row(name: str, value: object) -> None:
         ("detail", []),
         ("detail", {"a": math.nan}),
         ("detail", {"a": [1 << 70]}),
+        ("detail", {"a": 1 << 64}),
+        ("detail", {"a": -(1 << 63) - 1}),
+        ("detail", {"a": [[-math.inf]]}),
         ("of", 3),
     ],
 )
 def test_a_score_of_another_type_is_no_row(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         rows.score_of(rows.fields_of(_line(rows.fields_of(rows.score_line(SCORE, SAMPLE)) | {name: value})))
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1E+0400", "1" + "0" * 400 + ".5", "[" * 70 + "]" * 70])
+def test_what_no_json_of_ours_holds_is_no_row(text: str) -> None:
+    fields = rows.fields_of(rows.score_line(SCORE, SAMPLE)) | {"detail": "DEEP"}
+    with pytest.raises(ValueError, match="detail"):
+        rows.score_of(rows.fields_of(_line(fields, f'{{"a": {text}}}')))
+
+
+@pytest.mark.parametrize("value", [(1 << 64) - 1, -(1 << 63), 1e308, 5e-324, [[[]]] * 40, "NaN", "[" * 99])
+def test_what_only_looks_so_is_one(value: object) -> None:
+    score = replace(SCORE, detail={"a": value})
+    assert rows.score_of(rows.fields_of(rows.score_line(score, SAMPLE))) == (score, SAMPLE.digest)
 
 
 def test_depth_is_no_row() -> None:
