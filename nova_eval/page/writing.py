@@ -79,12 +79,14 @@ def _is_page(out: Path) -> bool:
 
 
 def pictures(run: Told, folder: Path) -> dict[SampleKey, Shown]:
-    """What there is to see of each sample; the reason where it cannot be read."""
+    """What there is to see of each sample; the reason where there is none, or it cannot be read."""
     named = dict(stems(run.outcome.samples))
+    absent = {row.key: row.reason for row in run.outcome.rows if row.value is None and row.reason}
     wanted, found = [], dict[SampleKey, Shown]()
     for key in run.opened.wanted:
         sample = run.outcome.samples.get(key)
         if sample is None:
+            found[key] = Shown(why=absent.get(key, "not sampled yet"))
             continue
         try:
             wanted.append(Wanted(sample, run.opened.store.media(sample), named[key]))
@@ -135,7 +137,7 @@ def _said(told: Gathered, seen: Sequence[Mapping[SampleKey, Shown]]) -> list[str
     for run, pictures_ in zip(told.runs, seen, strict=True):
         if run.other:
             lines.append(f"{run.label}: {len(run.other)} prompts say something else than the first run's, not shown")
-        unseen = sorted({one.why for one in pictures_.values() if one.why})
+        unseen = sorted({one.why for key, one in pictures_.items() if one.why and key in run.outcome.samples})
         lines += [f"{run.label}: cannot be shown: {why}" for why in unseen[:5]]
         lines += [f"{run.label}: and {len(unseen) - 5} more reasons"] if len(unseen) > 5 else []
     return lines

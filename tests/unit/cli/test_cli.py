@@ -31,7 +31,8 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["run", "--help"], ["list", "benchmarks"], ["list", "samplers"], ["--version"]]
+    "words",
+    [["--help"], ["run", "--help"], ["list", "benchmarks"], ["list", "samplers"], ["report", "--help"], ["--version"]],
 )
 def test_starts_without_torch(words: list[str]) -> None:
     probe = (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from calling import called
 
+from nova_eval.cli.reporting import of_whole_world
 from nova_eval.errors import UsageError
+from nova_eval.options import RunOptions
 from nova_eval.page.columns import script
 from nova_eval.page.writing import POLICY, write_report
 
@@ -66,7 +70,7 @@ def test_scores_are_those_of_the_runs_to_the_last_digit(page: Path, runs: list[P
 
 def test_verdicts_and_figures_are_drawn_beforehand(page: Path) -> None:
     text = (page / "index.html").read_text(encoding="utf-8")
-    assert text.count('class="figure forest"') == 2
+    assert text.count('class="figure forest') == 2
     assert text.count('class="figure radar"') == 1
     assert text.count('class="figure spread"') == 6
     assert 'class="chip worse">worse<' in text
@@ -116,3 +120,49 @@ def test_data_is_text_that_no_prompt_can_leave() -> None:
     assert json.loads(re.sub(r"\\(['\\])", r"\1", text[text.index("('") + 2 : text.rindex("')")]))["__proto__"] == {
         "polluted": hostile
     }
+
+
+def test_a_run_ends_with_its_page_where_that_is_asked_for(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--limit", 12, "--samples-per-prompt", 1, "--workers", 1, "--results", runs[0].parents[2])
+    again = ("run", "geneval", "--sampler", "noise", *words, "--name", "secret-noise")
+    shutil.rmtree(runs[1] / "report", ignore_errors=True)
+    assert called(*again) == 0
+    assert not (runs[1] / "report").exists()
+    assert called(*again, "--report") == 0
+    assert f"report: {runs[1] / 'report' / 'index.html'}" in capsys.readouterr().err
+    shutil.rmtree(runs[1] / "report")
+    (runs[1] / "report").write_text("mine")
+    assert called(*again, "--report") == 0
+    assert "no report: " in capsys.readouterr().err
+    (runs[1] / "report").unlink()
+
+
+@pytest.mark.parametrize(
+    ("asked", "variant", "ends"),
+    [
+        ({}, "sprites", True),
+        ({}, "official", False),
+        ({"limit": 3}, "sprites", False),
+        ({"shard": "1/2"}, "sprites", False),
+        ({"metrics": ("color",)}, "sprites", False),
+        ({"prompts": Path("mine.txt")}, "sprites", False),
+    ],
+)
+def test_which_runs_end_with_a_page_by_themselves(asked: dict[str, Any], variant: str, ends: bool) -> None:
+    opened: Any = SimpleNamespace(options=RunOptions(**asked), spec=SimpleNamespace(variant=variant))
+    assert of_whole_world(opened) is ends
+
+
+def test_what_is_lost_or_not_scored_says_why(runs: list[Path], tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "geneval" / "cut"
+    shutil.copytree(runs[0], run)
+    lost = sorted((run / "media").rglob("*.png"))[0]
+    lost.unlink()
+    shutil.rmtree(next(iter((run / "scores").glob("counting*"))))
+    written = write_report([run], tmp_path / "page")
+    _, core = data(tmp_path / "page" / "data.js")
+    (why,) = core["runs"][0]["why"].values()
+    assert lost.name in why
+    text = written.index.read_text(encoding="utf-8")
+    assert "not scored yet" in text
+    assert core["runs"][0]["poster"].count("") == 1
