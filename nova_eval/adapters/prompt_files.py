@@ -73,12 +73,14 @@ def sayable(text: object, where: str, *, empty: bool = False) -> str:
         raise UsageError(f"{where}: the prompt is a {type(text).__name__}, not a text")
     stripped = text.strip()
     if not stripped and not empty:
-        raise UsageError(f"{where}: the prompt is empty")
+        raise UsageError(f"{where}: the prompt is empty", remedy="give it a text, or leave it out")
     if len(stripped) > LONGEST_TEXT:
         raise UsageError(f"{where}: the prompt has {len(stripped):,} characters, at most {LONGEST_TEXT:,} are taken")
     for character in stripped:
         if unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t":
-            raise UsageError(f"{where}: the prompt holds the control character U+{ord(character):04X}")
+            raise UsageError(
+                f"{where}: the prompt holds the control character U+{ord(character):04X}", remedy="take it out"
+            )
     return stripped
 
 

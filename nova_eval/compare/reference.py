@@ -94,7 +94,7 @@ def _readable(path: Path) -> Iterator[None]:
     except NovaEvalError:
         raise
     except FileNotFoundError as error:
-        raise UsageError(f"no such file: {path}") from error
+        raise UsageError(f"no such file: {path}", remedy="name one that `nova-eval reference save` wrote") from error
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, RecursionError, zlib.error) as error:
         reason = " ".join(str(error).split())[:150]
         raise CorruptStoreError(f"{path} is no whole reference ({reason})", remedy=_REMEDY) from error

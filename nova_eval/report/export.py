@@ -47,5 +47,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
             with files.whole(folder / name) as stream:
                 stream.write(text.encode())
     except OSError as error:
-        raise PrerequisiteError(f"cannot write tables to {folder}: {error.strerror}") from error
+        raise PrerequisiteError(
+            f"cannot write tables to {folder}: {error.strerror}", remedy="free space, or mend its permissions"
+        ) from error
     return tuple(folder / name for name in texts)

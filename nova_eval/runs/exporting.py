@@ -83,7 +83,9 @@ def export_run(opened: Run, target: Path, *, names: str = "", link: bool = False
             files.place(opened.store.media(samples[key]), files.inside(target / _SEPARATE, name), link=link)
         results = _write_results(opened, {key: root / called[key] for key in written}, target)
     except OSError as error:
-        raise PrerequisiteError(f"cannot write {target}: {error.strerror or error}") from error
+        raise PrerequisiteError(
+            f"cannot write {target}: {error.strerror or error}", remedy="free space, or choose another folder"
+        ) from error
     unread = sorted({_ending(Path(samples[key].path)) for key in written} - set(choices[_OFFICIAL].read_officially))
     foreign = [f"the official scripts do not read {', '.join(unread)}"] if unread else []
     alike = case_collisions({called[key] for key in written})

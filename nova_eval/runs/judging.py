@@ -105,9 +105,11 @@ def judging(
         else:
             try:
                 if judge is None:
-                    raise UsageError(f"no judge is named for the role {scorer.role!r}")
+                    raise UsageError(
+                        f"no judge is named for the role {scorer.role!r}", remedy="name one in benchmark.toml"
+                    )
                 if judge not in JUDGES:
-                    raise UsageError(f"judge {judge!r} is not part of this version of nova_eval")
+                    raise UsageError(f"judge {judge!r} is not known here", remedy="see `nova-eval list judges`")
                 seen[judge] = seen.get(judge) or look(judge)
             except WeightsMissing:
                 without_weights[scorer.name] = str(judge)

@@ -91,6 +91,7 @@ def _signature(function: Callable[..., Any]) -> str:
             marked = True
         if one.name != "self":
             parts.append(_parameter(one))
+        marked = marked or one.kind is inspect.Parameter.VAR_POSITIONAL
         if one.kind is inspect.Parameter.POSITIONAL_ONLY:
             parts.append("/")
     line = f"({', '.join(parts)}) -> {told.return_annotation}"

@@ -44,9 +44,9 @@ def test_a_digest_names_the_folder_and_a_missing_judge_gives_its_reason() -> Non
         ("b", "b@3-01234567", "sprites"),
     ]
     assert found.unavailable == {
-        "c": "judge 'nowhere' is not part of this version of nova_eval",
+        "c": "judge 'nowhere' is not known here; see `nova-eval list judges`",
         "d": "weights are missing",
-        "e": "no judge is named for the role 'unheard'",
+        "e": "no judge is named for the role 'unheard'; name one in benchmark.toml",
     }
     assert found.light
 
