@@ -28,6 +28,7 @@ except ImportError:  # no such locks here: holders are believed
     fcntl = None  # type: ignore[assignment]
 
 _WAIT_SECONDS = 60.0
+_ANOTHER = "wait for it, end it, or take another --shard"
 _MOST = 4096  # bytes of what a holder says of itself
 
 
@@ -53,10 +54,10 @@ def waiting(path: Path, seconds: float = _WAIT_SECONDS) -> Iterator[bool]:
 
 
 @contextmanager
-def claimed(path: Path, what: str) -> Iterator[None]:
+def claimed(path: Path, what: str, remedy: str = _ANOTHER) -> Iterator[None]:
     """Holds ``path`` for the block. PrerequisiteError, which says who holds it and since when, where another does."""
     with _opened(path) as number:
-        _refuse_if_taken(path, number, what)
+        _refuse_if_taken(path, number, what, remedy)
         _write(number, {**_myself(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
         try:
             yield
@@ -80,13 +81,13 @@ def is_claimed(path: Path) -> bool:
     return bool(holder) and not _is_gone(holder)
 
 
-def _refuse_if_taken(path: Path, number: int, what: str) -> None:
+def _refuse_if_taken(path: Path, number: int, what: str, remedy: str = _ANOTHER) -> None:
     taken, holder = _taken(number), _holder(number)
     if taken is False or (taken is None and holder and not _is_gone(holder)):
         told = "process {pid} on {host}, since {since}".format(**_UNKNOWN | {**holder})
         raise PrerequisiteError(
             f"{what} is being worked on by {told}",
-            remedy=f"wait for it, end it, or take another --shard{'' if taken is False else f'; or remove {path}'}",
+            remedy=f"{remedy}{'' if taken is False else f'; or remove {path}'}",
         )
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from nova_eval.compare.watching import Following
 
 Many = Parameter(consume_multiple=True)
-_OF_WATCH = ("name", "label", "shard")
-"""Options of a run that a watch gives itself."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,6 @@ def watch(
     from nova_eval.runs.shown import samples_of
     from nova_eval.trackers import Tracking
 
-    for name in _OF_WATCH:
-        if name in flags.given:
-            raise errors.UsageError(
-                f"watch takes no --{name}", remedy="leave it out: runs are named by folder and step"
-            )
     reference = open_side(against, flags.given.get("results", Path("results")))
     asked = Checkpoints(reference, flags.asked(), following.base, talk)
     config, results = reference.benchmark.config, asked.results

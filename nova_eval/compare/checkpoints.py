@@ -50,6 +50,9 @@ class Checkpoints:
         self._usual = options.as_before(reference.manifest, self._name)
         self._base, self._say = base, say
         spec, chosen, _ = self._resolved("CHECKPOINT")
+        for name in ("name", "label", "shard"):
+            if getattr(chosen, name):
+                raise UsageError(f"a watch takes no {name}", remedy="leave it out: runs are named by folder and step")
         environment.known_device(chosen.device)
         opening.suites(spec, chosen)
         if base:

@@ -56,7 +56,10 @@ def scored(opened: Run) -> Side:
 
 
 class Watch:
-    """Tests the checkpoints below ``training``: each is opened, then run, which gives its side of a comparison."""
+    """Tests the checkpoints below ``training``: each is opened, then run, which gives its side of a comparison.
+
+    UsageError where that is no folder of a training.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Watch:
         self._how, self._say, self._clock = how, say, clock or Clock()
         self._settling = Settling(how.settle)
         self._told: set[str] = set()
+        saved_in(training)
 
     def follow(self) -> Iterator[Point]:
         """Each checkpoint once it is tested and on disk, until there is no more to wait for."""

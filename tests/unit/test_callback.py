@@ -136,6 +136,7 @@ def test_a_training_that_goes_on_finds_what_was_tested_and_other_weights_are_ano
     assert len(list(tmp_path.glob("runs/geneval/*"))) == 2
 
 
+@pytest.mark.slow
 def test_a_failure_is_a_row_and_ends_nothing_unless_strict(tmp_path: Path, reference: Path) -> None:
     model = Net().train()
 

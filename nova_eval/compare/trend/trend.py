@@ -57,7 +57,8 @@ class Trend:
 
     def held(self) -> AbstractContextManager[None]:
         """Held by whoever tests the series. PrerequisiteError where another process does."""
-        return locks.claimed(self.folder / "trend.lock", f"the series in {self.folder}")
+        what = f"the series in {self.folder}"
+        return locks.claimed(self.folder / "trend.lock", what, "wait for it, or end it")
 
     def knows(self, name: str, state: str) -> bool:
         """Whether a checkpoint was tested, or passed over, with its files as they are."""

@@ -69,6 +69,8 @@ def test_another_part_or_setting_is_another_series(reference: Side, tmp_path: Pa
         ({}, "nowhere", "no checkpoint folder 'nowhere'"),
         ({"device": "gpu"}, "", "gpu"),
         ({"limit": 0}, "", "limit"),
+        ({"name": "mine"}, "", "takes no name; leave it out"),
+        ({"shard": "1/2"}, "", "takes no shard"),
     ],
 )
 def test_what_no_checkpoint_could_be_run_with_is_said_at_once(

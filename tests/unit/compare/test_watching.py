@@ -267,7 +267,18 @@ def test_a_trend_that_was_cut_is_one_line(training: Path, reference: Side, tmp_p
         trend_of(tmp_path / "trend", reference)
 
 
+def test_what_is_no_training_is_said_before_anything_is_written(reference: Side, tmp_path: Path) -> None:
+    trend = trend_of(tmp_path / "trend", reference)
+    with pytest.raises(UsageError, match="no such folder"):
+        watched(tmp_path / "nowhere", trend, Asked())
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_watches_of_one_series(training: Path, reference: Side, tmp_path: Path) -> None:
     one, other = (trend_of(tmp_path / "trend", reference) for _ in range(2))
-    with one.held(), pytest.raises(PrerequisiteError, match="is being worked on by process"), other.held():
+    with (
+        one.held(),
+        pytest.raises(PrerequisiteError, match=r"is being worked on by process .*; wait for it, or end it$"),
+        other.held(),
+    ):
         pass

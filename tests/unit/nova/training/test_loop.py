@@ -275,6 +275,7 @@ class TestOrder:
 
 
 class TestValidation:
+    @pytest.mark.slow
     def test_it_is_called_with_the_steps_of_all_stages_and_changes_nothing(self, root: Path, tmp_path: Path) -> None:
         stages = [{**stage, "steps": 3} for stage in settings(root)["stages"]]
         called: list[tuple[int, int]] = []
