@@ -28,7 +28,8 @@ LONG_FILE = 8 << 20
 SHOWN_SIDE = 640
 """The longer side of such a copy, in pixels."""
 _SMALL_SIDE = 160  # below it pixels are doubled: colors of 4:2:0 are coarser than the pixels of so small a clip
-_PLAYS = {".mp4": {("h264", "yuv420p"), ("h264", "yuvj420p")}, ".webm": {("vp8", "yuv420p"), ("vp9", "yuv420p")}}
+_H264 = frozenset({"Constrained Baseline", "Baseline", "Main", "High", "Constrained High", "Progressive High"})
+_PLAYS = {(".mp4", "h264"): _H264, (".webm", "vp9"): frozenset({"Profile 0"})}  # 8 bits in 4:2:0, all of them
 _SHOWN = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
 _GIF = ".gif"
 _REMEDY = "choose another place with --out"
@@ -145,11 +146,9 @@ def _placed(one: Wanted, folder: Path, there: frozenset[str], suffix: str) -> st
 
 def plays(path: Path) -> bool:
     """Whether browsers play the file as it is. MediaError when it is no video."""
-    allowed = _PLAYS.get(path.suffix.lower())
-    if allowed is None:
-        return False
     with videos.opened(path, path.name) as (_, stream):
-        return (stream.codec_context.name, str(stream.codec_context.pix_fmt)) in allowed
+        codec = stream.codec_context
+        return codec.profile in _PLAYS.get((path.suffix.lower(), codec.name), ())
 
 
 def playable(clip: media.Clip) -> bytes:
