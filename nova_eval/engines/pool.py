@@ -214,9 +214,6 @@ class Pool:
         return time.monotonic() - post.since > self.seconds
 
     def _answered(self, post: _Post, answer: Any) -> Iterator[UnitReport]:
-        if isinstance(answer, Ended):
-            self._posts.remove(post)
-            self._crew.let_go(post.hand)
         if isinstance(answer, NovaEvalError):
             raise answer
         if answer == READY:
@@ -231,22 +228,17 @@ class Pool:
             yield from self._lost(post, answer)
 
     def _lost(self, post: _Post, how: Fault | Ended) -> Iterator[UnitReport]:
+        """Has the unit of a worker that did not do it done again, or given up; the worker may be gone."""
         unit, post.unit = post.unit, None
         gone = isinstance(how, Ended) or how.spent
         self._tell(Event(post.hand.name, f"failed: {how.reason}", "gone" if gone else "unit"))
-        if isinstance(how, Fault) and how.spent:
+        if gone:
             self._posts.remove(post)
             self._crew.let_go(post.hand)
-        blameless = isinstance(how, Ended) and how.blameless
         if unit is None:
             return
-        if blameless:
-            pieces, report = self.remains.of(unit)
-            if report.done:
-                yield report
-            self.again.extendleft((piece, post.lives) for piece in reversed(pieces))
-            return
-        if not post.ready:
+        blameless = isinstance(how, Ended) and how.blameless
+        if not post.ready and not blameless:
             self._stillborn += 1
             if self._stillborn >= LIVES:
                 raise PrerequisiteError(f"{how.reason} while it loaded what it needs", remedy="see what it said above")
@@ -255,7 +247,13 @@ class Pool:
         self._deaths += 1
         if self._deaths >= DEATHS:
             raise PrerequisiteError(f"{DEATHS} workers in a row failed, the last: {how.reason}")
-        yield from self.failed(unit, post.lives, how.reason)
+        if not blameless:
+            yield from self.failed(unit, post.lives, how.reason)
+            return
+        pieces, report = self.remains.of(unit)
+        if report.done:
+            yield report
+        self.again.extendleft((piece, post.lives) for piece in reversed(pieces))
 
 
 class _Source:
