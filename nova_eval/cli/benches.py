@@ -9,6 +9,7 @@ from typing import TypeVar
 from nova_eval import environment, errors
 from nova_eval.checks.bench.options import (
     CompareBench,
+    EngineBench,
     FaultsBench,
     FolderBench,
     FuzzBench,
@@ -16,6 +17,7 @@ from nova_eval.checks.bench.options import (
     IntervalsBench,
     JudgesBench,
     SamplerBench,
+    ScheduleBench,
     StoreBench,
     SweepBench,
     VqaBench,
@@ -41,6 +43,32 @@ def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
     from nova_eval.checks.bench import store
 
     return _print(store.measure(asked), store.lines, json=json)
+
+
+@bench_app.command(name="engine")
+def bench_engine(*, asked: EngineBench = EngineBench(), json: bool = False) -> int:
+    """What an engine costs a unit, and how long its workers take to start.
+
+    Example: `nova-eval bench engine --engines local ray --workers 1 2 4`
+    """
+    from nova_eval.checks.bench import engine
+
+    return _print(engine.measure(asked, talk), engine.lines, json=json)
+
+
+@bench_app.command(name="schedule")
+def bench_schedule(*, asked: ScheduleBench, json: bool = False) -> int:
+    """How well many workers would be used: a run simulated from the times of one that is there.
+
+    Example: `nova-eval bench schedule --run vbench/mine-0123abcd --workers 8 64 256 --seconds 30`
+    """
+    from nova_eval.checks.bench import schedule
+
+    found = schedule.measure(asked)
+    if asked.output is not None:
+        for path in schedule.write(asked.output, found):
+            talk(str(path))
+    return _print(found, schedule.lines, json=json)
 
 
 @bench_app.command(name="folder")

@@ -26,6 +26,7 @@ from nova_eval.errors import MediaError, PrerequisiteError, UsageError, brief
 
 _LONELY_SECONDS = 600.0  # that no worker comes up anywhere before going on is pointless
 _AHEAD = 8  # things said that wait for this process at most, a worker; then it waits
+_STARTS = 3  # tries to start Ray here: on a busy machine it gives itself up after 30 s
 _LOOK_EVERY_SECONDS = 1.0  # at which nodes there are
 
 
@@ -265,13 +266,19 @@ def _connected(address: str) -> bool:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     own: dict[str, Any] = {} if address else {"num_cpus": environment.cpu_count(), "include_dashboard": False}
+    tries = 1 if address else _STARTS
     try:
-        ray.init(address=address or "local", log_to_driver=True, logging_level="error", **own)
-    except (Exception, SystemExit) as error:
-        raise PrerequisiteError(
-            f"cannot connect to Ray at {address or 'this machine'}: {brief(error)}",
-            remedy="see `ray status`, or leave --address out",
-        ) from error
+        for left in reversed(range(tries)):
+            try:
+                ray.init(address=address or "local", log_to_driver=True, logging_level="error", **own)
+                break
+            except (Exception, SystemExit) as error:
+                ray.shutdown()
+                if not left:
+                    raise PrerequisiteError(
+                        f"cannot connect to Ray at {address or 'this machine'}: {brief(error)}",
+                        remedy="see `ray status`, or leave --address out" if address else "is the machine overloaded?",
+                    ) from error
     finally:
         for number, handler in handlers.items():
             with suppress(ValueError):  # not the main thread: nothing was changed

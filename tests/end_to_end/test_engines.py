@@ -1,4 +1,4 @@
-"""The same rows, bytes and tables whoever works: processes, split ones, actors, and a cluster whose nodes come and go."""
+"""The same rows, bytes and tables whoever works: processes, split ones, actors, nodes that come and go."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import subprocess
 import textwrap
 import tomllib
 from collections.abc import Iterator
@@ -69,6 +70,23 @@ def test_every_command_is_understood(document: str, command: str) -> None:
     words = re.sub(r" > .*| \[[A-Z]+ …\]", "", command)  # what is optional: a target, more of the same
     words = re.sub(r"\[(--[^\]]+)\]", r"\1", words).replace("--limit N", "--limit 3")
     words = words.removeprefix("python -m nova_eval ").removeprefix("nova-eval ")
+    function, bound, _ = app.parse_args(shlex.split(words), exit_on_error=False, print_error=False)
+    assert callable(function)
+    assert bound is not None
+
+
+CLUSTER = sorted((ROOT / "docs" / "cluster").glob("*.[sy]*"))
+STANDS_FOR = {"$BENCHMARK": "vbench", "$SHARD": "1/8", "$RESULTS": "results", "$address:$PORT": "head:6379"}
+
+
+@pytest.mark.parametrize("file", CLUSTER, ids=[file.name for file in CLUSTER])
+def test_an_example_for_clusters_runs_what_there_is(file: Path) -> None:
+    written = file.read_text(encoding="utf-8")
+    if file.suffix == ".sh":
+        subprocess.run(["bash", "-n", str(file)], check=True)
+    for name, value in STANDS_FOR.items():
+        written = written.replace(name, value)
+    [words] = re.findall(r"python -m nova_eval (run .*)", written)
     function, bound, _ = app.parse_args(shlex.split(words), exit_on_error=False, print_error=False)
     assert callable(function)
     assert bound is not None

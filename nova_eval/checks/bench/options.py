@@ -27,6 +27,58 @@ class StoreBench:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class EngineBench:
+    """Which engines are measured, with how many workers."""
+
+    engines: Annotated[tuple[Literal["local", "ray"], ...], _MANY] = ("local",)
+    workers: Annotated[tuple[int, ...], _MANY] = (1, 2, 4)
+    units: int = 200
+    "Units that are sampled and scored."
+    batch: int = 1
+    "Samples of a unit."
+    address: str = ""
+    "Of a Ray cluster; with it, only ray is measured (default: one of this machine)."
+
+    def __post_init__(self) -> None:
+        if min((self.units, self.batch, *self.workers)) < 1 or not (self.engines and self.workers):
+            raise UsageError("bench engine needs an engine, a worker and a unit at least")
+        if self.address and set(self.engines) != {"ray"}:
+            raise UsageError("address: is of a Ray cluster", remedy="say --engines ray")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ScheduleBench:
+    """Of which run the times are, and how large the one is that is simulated."""
+
+    run: str
+    "A run whose samples took time: its folder, or a name from `runs list`."
+    workers: Annotated[tuple[int, ...], _MANY] = (1, 8, 16, 32, 64, 128, 256, 512)
+    samples: int = 4730
+    "Samples in all; 4730 are five of each prompt of VBench."
+    batch: int = 8
+    "Samples that a worker is handed at once, at most."
+    seconds: float = 0.0
+    "Mean of a sample (default: as recorded)."
+    driver_ms: float = 15.0
+    "What the driver takes for a unit; `bench engine` measures it."
+    start: float = 0.0
+    "Seconds until the workers are up."
+    seed: int = 0
+    results: Path = Path("results")
+    "Folder that holds runs."
+    output: Path | None = None
+    "Folder for schedule.csv and schedule.md."
+
+    def __post_init__(self) -> None:
+        if min(self.workers, default=0) < 1 or min(self.samples, self.batch) < 1:
+            raise UsageError("bench schedule needs a worker, a sample and a batch of 1 at least")
+        if self.seconds < 0 or self.driver_ms < 0 or self.start < 0:
+            raise UsageError("bench schedule: times cannot be below 0")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class FolderBench:
     """How large the folder is that is looked at."""
 
@@ -213,12 +265,20 @@ class FaultsBench:
     """How many faults of which kinds are done to small runs."""
 
     faults: int = 60
-    "At least so many, of all kinds alike; about three seconds each."
+    "At least so many, of all kinds alike; about three seconds each, ten on Ray."
+    ray: bool = False
+    "Those of runs on a Ray cluster of this machine, and of its nodes, in place of the others."
     kinds: Annotated[tuple[str, ...], _MANY] = ()
     "Only these of those in the table."
     seed: int = 0
     "Chooses the moments and the places."
     workers: int = 1
-    "Processes that do so side by side, each to runs of its own."
+    "Processes that do so side by side, each to runs of its own; one with --ray."
     output: Path | None = None
     "Folder for faults.csv and faults.md, the table."
+
+    def __post_init__(self) -> None:
+        if self.ray and self.workers != 1:
+            raise UsageError("workers: faults on Ray come one after the other", remedy="leave --workers out")
+        if not self.ray and any(name.startswith("ray: ") for name in self.kinds):
+            raise UsageError("kinds: those of Ray need --ray", remedy="add --ray")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nova_eval.checks.bench import null
 from nova_eval.checks.bench.options import StoreBench
@@ -31,11 +32,11 @@ def measure(asked: StoreBench) -> dict[str, float | int]:
         small, large = Path(folder) / "small", Path(folder) / "large"
         sampling, scoring = _run(small, asked.samples)
         _run(large, asked.resume)
-        opened = _open(large, asked.resume)
-        looking = _seconds(lambda: outline(opened))
-        reducing = _seconds(lambda: summarise(opened))
+        opened = open_null(large, asked.resume)
+        looking = seconds_of(lambda: outline(opened))
+        reducing = seconds_of(lambda: summarise(opened))
         with engine_for(opened) as engine:
-            resuming = sum(_seconds(partial(step, opened, engine)) for step in (sample, score))
+            resuming = sum(seconds_of(partial(step, opened, engine)) for step in (sample, score))
     return {
         "samples": asked.samples,
         "sampling_ms_per_sample": round(1000 * sampling / asked.samples, 3),
@@ -54,16 +55,23 @@ def lines(figures: Mapping[str, float | int]) -> str:
 
 
 def _run(folder: Path, samples: int) -> tuple[float, float]:
-    opened = _open(folder, samples)
+    opened = open_null(folder, samples)
     begin(opened)
     with engine_for(opened) as engine:
-        return _seconds(lambda: sample(opened, engine)), _seconds(lambda: score(opened, engine))
+        return seconds_of(lambda: sample(opened, engine)), seconds_of(lambda: score(opened, engine))
 
 
-def _open(folder: Path, samples: int) -> Run:
+def open_null(folder: Path, samples: int, **asked: Any) -> Run:
+    """A run of samples that cost nothing; ``asked`` are options of it."""
     here = Path(null.__file__)
     prompts = tuple(Prompt(f"null/{index:05}", f"prompt {index}", ("null",)) for index in range(-(-samples // 5)))
-    options = RunOptions(profile="null", scoring="official", samples_per_prompt=_SAMPLES_A_PROMPT, workers=1)
+    usual: dict[str, Any] = {
+        "profile": "null",
+        "scoring": "official",
+        "samples_per_prompt": _SAMPLES_A_PROMPT,
+        "workers": 1,
+    }
+    options = RunOptions(**usual | asked)
     opened = assemble(
         RunSpec(benchmark=f"{here}:NullBenchmark", variant="null", sampler=SamplerSpec(name=f"{here}:NullSampler")),
         options,
@@ -77,5 +85,5 @@ def _open(folder: Path, samples: int) -> Run:
     return replace(opened, wanted=opened.wanted[:samples])
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds_of(work: Callable[[], object]) -> float:
     return timed(work)[1].wall

@@ -10,15 +10,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from itertools import repeat
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from random import Random
 
-from nova_eval import files
-from nova_eval.checks.bench.faults import behaviour, commands, company, crashes, damage, strangers
+from nova_eval import files, packages
+from nova_eval.checks.bench.faults import behaviour, commands, company, crashes, damage, on_ray, strangers
 from nova_eval.checks.bench.faults.case import WORLDS, Case, Count, World
+from nova_eval.checks.bench.faults.cluster import cluster
 from nova_eval.checks.bench.options import FaultsBench
 from nova_eval.engines.serving import die_with
 from nova_eval.errors import brief, is_interrupt, unknown
@@ -32,8 +34,10 @@ _IMAGES = 0.7  # share of faults that strike a run of images; others strike one 
 def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
     """At least ``asked.faults`` faults, of all kinds alike; equal seeds choose equal ones. What is wrong is said."""
     for name in asked.kinds:
-        if name not in KINDS:
-            raise unknown("kind of fault", name, KINDS)
+        if name not in KINDS and name not in on_ray.KINDS:
+            raise unknown("kind of fault", name, {**KINDS, **on_ray.KINDS})
+    if asked.ray:
+        packages.require("bench faults --ray", "ray")
     if asked.workers == 1:
         return _share(asked, 0, say)
     with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
@@ -48,10 +52,11 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
 
 def _share(asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[Count]:
     """What one of ``asked.workers`` processes does: every so-manieth round."""
-    names, faults = asked.kinds or tuple(KINDS), -(-asked.faults // asked.workers)
+    names = asked.kinds or tuple(on_ray.KINDS if asked.ray else KINDS)
+    faults = -(-asked.faults // asked.workers)
     counts = {name: Count(name) for name in names}
     commands.load()
-    with tempfile.TemporaryDirectory(prefix="faults-") as top:
+    with tempfile.TemporaryDirectory(prefix="faults-") as top, cluster() if asked.ray else nullcontext() as ray:
         worlds = {name: World(name, Path(top) / "worlds") for name in WORLDS}
         for round_, name in _order(names, asked.seed, range(place, sys.maxsize, asked.workers)):
             left = faults - sum(one.injected for one in counts.values())
@@ -60,6 +65,7 @@ def _share(asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[C
             say(f"{left} to go: {name}")
             with tempfile.TemporaryDirectory(dir=top, prefix="case-") as folder:
                 case = _case(name, worlds, Path(folder), Random(f"{asked.seed} {name} {round_}"), counts[name])
+                case.cluster = ray
                 _strike(name, case)
                 for note in case.notes:
                     say(f"{name} (seed {asked.seed}, round {round_}): {note}")
@@ -92,7 +98,7 @@ def _case(name: str, worlds: dict[str, World], folder: Path, random: Random, cou
 def _strike(name: str, case: Case) -> None:
     """A fault that leaves what the campaign itself cannot read is a finding too."""
     try:
-        KINDS[name](case)
+        (KINDS | on_ray.KINDS)[name](case)
     except Exception as error:
         if is_interrupt(error):
             raise

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from nova_eval.checks.bench.faults import holding, misbehaving
+from nova_eval.checks.bench.faults.cluster import Cluster
 from nova_eval.checks.bench.faults.commands import Command, Done, Preparation, forked_workers
 from nova_eval.checks.bench.faults.steps import Deed, Injection, nothing
 from nova_eval.errors import OK, PrerequisiteError
@@ -85,19 +86,19 @@ class World:
         """What `table` says of the undisturbed run."""
         return _answer(self._done(["table", str(self.run), "--baselines", "none", "--json"]))
 
-    def steps(self, who: str, where: str, workers: int) -> int:
-        """How many steps an undisturbed run takes there."""
-        key = (who, where, workers)
+    def steps(self, who: str, where: str, workers: int, more: tuple[str, ...] = ()) -> int:
+        """How many steps an undisturbed run takes there; ``more`` are words of it."""
+        key = (who, where, workers, more)
         if key not in self._steps:
             results = self._folder / "counted"
             count = Injection(results, nothing, -1, where, who)
-            self._made(results, count, workers=workers)
+            self._made(results, count, workers=workers, more=more)
             shutil.rmtree(results)
             self._steps[key] = count.steps
         return self._steps[key]
 
-    def _made(self, results: Path, *prepare: Preparation, workers: int = 1) -> None:
-        self._done(self.words(results, workers=workers), *prepare)
+    def _made(self, results: Path, *prepare: Preparation, workers: int = 1, more: tuple[str, ...] = ()) -> None:
+        self._done(self.words(results, *more, workers=workers), *prepare)
 
     def _done(self, words: Sequence[str], *prepare: Preparation) -> Done:
         done = Command(words, self._said, prepare=(forked_workers, *prepare)).wait()
@@ -114,6 +115,7 @@ class Case:
     random: Random
     folder: Path
     count: Count = field(default_factory=Count)
+    cluster: Cluster | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -136,10 +138,17 @@ class Case:
         return self.start(words, *prepare, output=output).wait()
 
     def injection(
-        self, deed: Deed, *, where: str = "", who: str = "all", workers: int = 1, lasting: bool = False
+        self,
+        deed: Deed,
+        *,
+        where: str = "",
+        who: str = "all",
+        workers: int = 1,
+        lasting: bool = False,
+        more: tuple[str, ...] = (),
     ) -> Injection:
         """The deed at one of the steps that an undisturbed run takes."""
-        if not (steps := self.world.steps(who, where, workers)):
+        if not (steps := self.world.steps(who, where, workers, more)):
             raise PrerequisiteError(f"a run takes no step of {who} on {where!r}")
         at = self.random.randrange(steps)
         return Injection(self.results, deed, at, where, who, lasting)

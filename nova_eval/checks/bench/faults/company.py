@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nova_eval.checks.bench.faults import holding, steps
-from nova_eval.checks.bench.faults.case import Case
-from nova_eval.checks.bench.faults.commands import Done
+from nova_eval.checks.bench.faults.case import Case, environment
+from nova_eval.checks.bench.faults.commands import Done, Preparation
 from nova_eval.checks.bench.faults.steps import Injection, Step
 from nova_eval.errors import INCOMPLETE, OK, PREREQUISITE
 
@@ -99,6 +99,31 @@ def shards(case: Case) -> None:
     case.finishes()
 
 
+def slurm_array(case: Case) -> None:
+    """The tasks of an array, some of which are killed and submitted again by their numbers."""
+    first = case.random.randint(0, 1)
+    number = case.random.randint(2, 4)
+    tasks = list(range(first, first + number))
+    for task in case.random.sample(tasks, number):
+        told = {"ID": task, "COUNT": number, "MIN": tasks[0], "MAX": tasks[-1]}
+        if case.random.random() < 0.5:
+            killed = case.injection(steps.kill)
+            case.command(*case.words("--shard", "slurm"), prepare=[*_array(told), killed])
+            case.count.injected += killed.struck
+            told |= {"COUNT": 1, "MIN": task, "MAX": task}
+            done = case.command(*case.words("--shard", f"slurm/{number}"), prepare=_array(told))
+        else:
+            done = case.command(*case.words("--shard", "slurm"), prepare=_array(told))
+        case.ended(done, OK, INCOMPLETE)
+    if case.run is not None:
+        case.told(case.command("table", case.run, "--baselines", "none", "--json"), OK)
+    case.finishes()
+
+
+def _array(told: dict[str, int]) -> list[Preparation]:
+    return [environment(f"SLURM_ARRAY_TASK_{name}", str(value)) for name, value in told.items()]
+
+
 def shards_at_once(case: Case) -> None:
     """All parts at once on one folder."""
     number = case.random.randint(2, 3)
@@ -168,6 +193,7 @@ KINDS: dict[str, Callable[[Case], None]] = {
     "whole and shard at once": whole_and_shard,
     "shards at once": shards_at_once,
     "shards, one missing": shards,
+    "Slurm array, tasks killed": slurm_array,
     "read while at work": readers,
     "a look at a part": look_at_a_part,
     "stale lock": stale_lock,
