@@ -75,14 +75,25 @@ def units(work: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
         yield unit
 
 
-def even_units(work: Sequence[T], size: int, workers: int) -> Iterator[tuple[T, ...]]:
-    """``units`` whose number is a multiple of ``workers`` and whose sizes differ by one at most.
+_MANY = 8  # workers of whom some would wait long for the last one's last unit
 
-    So all workers end at about the same time, and none has more units to do than with full ones.
+
+def cut(work: Sequence[T], size: int, workers: int) -> Iterator[tuple[T, ...]]:
+    """``units`` of at most ``size`` for so many workers, cut so that all end at about the same time.
+
+    For few workers their number is a multiple of ``workers`` and their sizes differ by one at most: none has more units
+    to do than with full ones. For many they are full until the work runs short, and then ever smaller.
     """
-    number = min(len(work), -(-len(work) // (size * workers)) * workers)
-    for place in range(number):
-        yield tuple(work[place * len(work) // number : (place + 1) * len(work) // number])
+    if workers < _MANY:
+        number = min(len(work), -(-len(work) // (size * workers)) * workers)
+        for place in range(number):
+            yield tuple(work[place * len(work) // number : (place + 1) * len(work) // number])
+        return
+    done = 0
+    while done < len(work):
+        length = min(size, -(-(len(work) - done) // (2 * workers)))
+        yield tuple(work[done : done + length])
+        done += length
 
 
 def by_judges(

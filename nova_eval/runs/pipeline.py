@@ -20,7 +20,7 @@ from nova_eval.engines.pool import Engine
 from nova_eval.engines.units import Job, SampleUnit, Work
 from nova_eval.errors import CorruptStoreError, MediaError, brief, is_interrupt
 from nova_eval.judges import JUDGES
-from nova_eval.plan import even_units, share, units
+from nova_eval.plan import cut, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing, Sampler
 from nova_eval.records import Failure, Sample, SampleKey
@@ -190,7 +190,7 @@ def _missing(opened: Run) -> list[SampleKey]:
 
 
 def _sample_units(opened: Run, engine: Engine, missing: Sequence[SampleKey]) -> Iterator[SampleUnit]:
-    return (SampleUnit(keys) for keys in even_units(missing, opened.options.batch, engine.workers))
+    return (SampleUnit(keys) for keys in cut(missing, opened.options.batch, engine.workers))
 
 
 def _finished(opened: Run, work: Sequence[Work]) -> Finished:

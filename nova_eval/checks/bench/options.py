@@ -61,7 +61,7 @@ class ScheduleBench:
     seconds: float = 0.0
     "Mean of a sample (default: as recorded)."
     driver_ms: float = 15.0
-    "What the driver takes for a unit; `bench engine` measures it."
+    "What the driver takes for a sample that comes back; `bench engine` measures it."
     start: float = 0.0
     "Seconds until the workers are up."
     seed: int = 0

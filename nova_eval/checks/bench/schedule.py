@@ -14,7 +14,7 @@ from statistics import fmean
 from nova_eval import files
 from nova_eval.checks.bench.options import ScheduleBench
 from nova_eval.errors import UsageError
-from nova_eval.plan import even_units
+from nova_eval.plan import cut
 from nova_eval.runs.finding import find
 from nova_eval.store import RunStore
 
@@ -54,26 +54,27 @@ def recorded_seconds(run: str, results: Path) -> list[float]:
 
 
 def _row(samples: Sequence[float], workers: int, asked: ScheduleBench) -> Row:
-    cut = [sum(unit) for unit in even_units(samples, asked.batch, workers)]
-    end, busy = simulate(cut, workers, asked.driver_ms / 1000)
-    return Row(workers, len(cut), (end + asked.start) / 3600, sum(samples) / (workers * end), busy / end)
+    units = list(cut(samples, asked.batch, workers))
+    end, busy = simulate(units, workers, asked.driver_ms / 1000)
+    return Row(workers, len(units), (end + asked.start) / 3600, sum(samples) / (workers * end), busy / end)
 
 
-def simulate(units: Iterable[float], workers: int, driver: float) -> tuple[float, float]:
+def simulate(units: Iterable[Sequence[float]], workers: int, driver: float) -> tuple[float, float]:
     """When the last unit is on disk, and for how long the driver was at work, in seconds.
 
-    Units of so many seconds are handed out in their order. The driver takes ``driver`` seconds for each that comes
-    back, one after the other, and gives its worker the next only then.
+    Units, the seconds of each of their samples, are handed out in their order. The driver takes ``driver`` seconds for
+    each sample that comes back, one unit after the other, and gives its worker the next only then.
     """
     left = iter(units)
-    at_work = [seconds for _, seconds in zip(range(workers), left, strict=False)]
+    at_work = [(sum(unit), len(unit)) for _, unit in zip(range(workers), left, strict=False)]
     heapq.heapify(at_work)
     free = busy = 0.0
     while at_work:
-        free = max(free, heapq.heappop(at_work)) + driver
-        busy += driver
-        if (seconds := next(left, None)) is not None:
-            heapq.heappush(at_work, free + seconds)
+        end, samples = heapq.heappop(at_work)
+        free = max(free, end) + driver * samples
+        busy += driver * samples
+        if (unit := next(left, None)) is not None:
+            heapq.heappush(at_work, (free + sum(unit), len(unit)))
     return free, busy
 
 

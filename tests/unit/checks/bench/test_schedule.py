@@ -14,12 +14,12 @@ from nova_eval.store import RunStore
 
 
 def test_units_in_turn_on_two_workers() -> None:
-    assert schedule.simulate([4.0, 1.0, 1.0, 1.0], 2, 0.0) == (4.0, 0.0)
-    assert schedule.simulate([1.0, 1.0, 1.0, 4.0], 2, 0.0) == (5.0, 0.0)
+    assert schedule.simulate([[3.0, 1.0], [1.0], [1.0], [1.0]], 2, 0.0) == (4.0, 0.0)
+    assert schedule.simulate([[1.0], [1.0], [1.0], [4.0]], 2, 0.0) == (5.0, 0.0)
 
 
 def test_a_driver_that_is_busy_makes_workers_wait() -> None:
-    end, busy = schedule.simulate([1.0] * 40, 4, 0.5)
+    end, busy = schedule.simulate([[1.0]] * 40, 4, 0.5)
     assert busy == pytest.approx(20.0)
     assert end == pytest.approx(21.0)  # one unit, and then one after the other
 
