@@ -50,6 +50,11 @@ def bench_engine(*, asked: EngineBench = EngineBench(), json: bool = False) -> i
     """What an engine costs a unit, and how long its workers take to start.
 
     Example: `nova-eval bench engine --engines local ray --workers 1 2 4`
+
+    Parameters
+    ----------
+    json
+        Print a JSON list of rows instead of a table.
     """
     from nova_eval.checks.bench import engine
 
@@ -61,6 +66,11 @@ def bench_schedule(*, asked: ScheduleBench, json: bool = False) -> int:
     """How well many workers would be used: a run simulated from the times of one that is there.
 
     Example: `nova-eval bench schedule --run vbench/mine-0123abcd --workers 8 64 256 --seconds 30`
+
+    Parameters
+    ----------
+    json
+        Print a JSON list of rows instead of a table.
     """
     from nova_eval.checks.bench import schedule
 

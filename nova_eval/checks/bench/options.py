@@ -31,7 +31,9 @@ class EngineBench:
     """Which engines are measured, with how many workers."""
 
     engines: Annotated[tuple[Literal["local", "ray"], ...], _MANY] = ("local",)
+    "local, ray or both."
     workers: Annotated[tuple[int, ...], _MANY] = (1, 2, 4)
+    "Numbers of workers, each measured with each engine."
     units: int = 200
     "Units that are sampled and scored."
     batch: int = 1
@@ -54,6 +56,7 @@ class ScheduleBench:
     run: str
     "A run whose samples took time: its folder, or a name from `runs list`."
     workers: Annotated[tuple[int, ...], _MANY] = (1, 8, 16, 32, 64, 128, 256, 512)
+    "Numbers of workers, each simulated."
     samples: int = 4730
     "Samples in all; 4730 are five of each prompt of VBench."
     batch: int = 8
@@ -65,6 +68,7 @@ class ScheduleBench:
     start: float = 0.0
     "Seconds until the workers are up."
     seed: int = 0
+    "Chooses which sample takes how long."
     results: Path = Path("results")
     "Folder that holds runs."
     output: Path | None = None
