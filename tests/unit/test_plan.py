@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.identity import canonical_json, digest, sample_seed
 from nova_eval.options import RunOptions
-from nova_eval.plan import share, units, wanted_keys
+from nova_eval.plan import cut, share, units, wanted_keys
 from nova_eval.records import Prompt, SampleKey
 
 CONFIG = load_benchmark("vbench").config
@@ -55,3 +56,21 @@ def test_a_seed_depends_on_run_prompt_and_index_alone() -> None:
 def test_canonical_json_does_not_depend_on_order_or_container() -> None:
     assert canonical_json({"b": (1, 2), "a": "ü"}) == '{"a":"ü","b":[1,2]}'
     assert digest({"x": 1, "y": 2}) == digest({"y": 2, "x": 1})
+
+
+@pytest.mark.parametrize(("number", "size", "workers"), [(0, 8, 2), (1, 8, 4), (20, 8, 2), (80, 8, 3), (5, 1, 7)])
+def test_few_workers_get_equally_many_units_of_equal_size(number: int, size: int, workers: int) -> None:
+    made = list(cut(range(number), size, workers))
+    assert [one for unit in made for one in unit] == list(range(number))
+    assert len(made) in (number, -(-number // (size * workers)) * workers)
+    lengths = {len(unit) for unit in made}
+    assert not lengths or max(lengths) <= size
+    assert not lengths or max(lengths) - min(lengths) <= 1
+
+
+def test_many_workers_get_full_units_and_ever_smaller_ones_at_the_end() -> None:
+    lengths = [len(unit) for unit in cut(range(4730), 8, 64)]
+    assert sum(lengths) == 4730
+    assert lengths == sorted(lengths, reverse=True)
+    assert (lengths[0], lengths[-64:]) == (8, [1] * 64)
+    assert lengths.count(8) > 400
