@@ -202,13 +202,17 @@ def reopen(folder: Path) -> Run:
     )
 
 
+_ELSEWHERE: Mapping[str, Any] = {"shard": None, "engine": "local", "address": "", "devices": ""}
+"""Who worked on a run says nothing of who scores it now."""
+
+
 def reopen_to_score(folder: Path, change: Callable[[RunOptions], RunOptions], say: Say = lambda text: None) -> Run:
     """A run as its manifest tells it, with the judges at hand now: needs neither its sampler nor official files.
 
     Of a changed limit, dimensions or samples a prompt, only what the run has is looked at: scoring makes no samples.
     """
     old = reopen(folder)
-    options = change(replace(old.options, shard=None))  # of all shards, unless one is asked for
+    options = change(replace(old.options, **_ELSEWHERE))  # of all shards, here, unless it is asked for
     _known_device(options)
     part = Part(old.prompts, old.wanted)
     if _choice(options) != _choice(old.options):

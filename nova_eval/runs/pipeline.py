@@ -346,7 +346,9 @@ def manifest_of(opened: Run, **state: Any) -> dict[str, Any]:
         "judges": {plan.name: plan.judge for plan in opened.judging.plans},
         "unavailable": dict(opened.judging.unavailable),
         "environment": environment.capture(),
-        "device": ", ".join(accelerators) or environment.cpu_name(),
+        "device": ", ".join(accelerators) or environment.cpu_name()
+        if opened.options.engine == "local"
+        else "a Ray cluster",
     }
 
 

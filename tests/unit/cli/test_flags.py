@@ -12,7 +12,7 @@ from nova_eval.cli import app
 from nova_eval.cli.flags import UNSET, RunFlags
 from nova_eval.errors import UsageError
 from nova_eval.options import RunOptions, of_slurm
-from nova_eval.runs.opening import open_run, reopen
+from nova_eval.runs.opening import open_run, reopen, reopen_to_score
 from nova_eval.runs.options import resolve
 from nova_eval.runs.pipeline import begin
 
@@ -82,6 +82,16 @@ def test_the_manifest_gives_the_options_back(tmp_path: Path) -> None:
     again = reopen(opened.store.folder).options
     assert again.part == opened.options.part == (0, 5)
     assert again.record() == opened.options.record()
+
+
+def test_a_run_that_was_made_on_a_cluster_is_scored_here_unless_it_is_said(tmp_path: Path) -> None:
+    flags = {"sampler": "oracle", "shard": "1/2", "results": tmp_path, "engine": "ray", "address": "auto"}
+    opened = open_run(*resolve("geneval", {**flags, "devices": "sample=2,score=1"}))
+    begin(opened)
+    there = reopen_to_score(opened.store.folder, lambda old: old).options
+    assert (there.shard, there.engine, there.address, there.devices) == (None, "local", "", "")
+    assert reopen(opened.store.folder).options.engine == "ray"
+    assert (opened.store.manifest() or {})["device"] == "a Ray cluster"
 
 
 @pytest.mark.parametrize(("shard", "part"), [(None, (0, 1)), ("1/4", (1, 4)), ("4/4", (0, 4)), ("0/4", (0, 4))])
