@@ -45,7 +45,7 @@ def score(
     """What a benchmark says of one clip or image, or with a list of prompts of as many: a row a (sample, metric).
 
     ``frames`` is uint8 (T, H, W, 3), for images (H, W, 3) or a picture of PIL, or the path of a file. Clips in memory
-    need ``fps``. Judged are the dimensions that each prompt brings enough for, or those of ``metrics``; ``judges`` is
+    need ``fps``, files have their own. Judged are the dimensions that each prompt brings enough for, or those of ``metrics``; ``judges`` is
     a set of ``benchmark.toml``: official (the default), or sprites for the embedded world. A score that is not there is
     missing and has its ``reason``. The row is the one that a run has of the same frames; a lossy codec changes them.
 
@@ -58,6 +58,8 @@ def score(
         if name not in config.dimensions:
             raise unknown(f"dimension of {benchmark}", name, config.dimensions)
     told, clips = ([prompt], [frames]) if isinstance(prompt, str | Prompt | Mapping) else (list(prompt), list(frames))
+    if fps is not None and all(isinstance(one, str | Path) for one in clips):
+        raise UsageError("a file has a frame rate of its own", remedy="leave fps out, or give the frames")
     if len(told) != len(clips):
         raise UsageError(f"{len(clips)} samples and {len(told)} prompts", remedy="give each sample its prompt")
     prompts = [_served(config, one, metrics, place) for place, one in enumerate(told)]
