@@ -45,9 +45,10 @@ def score(
     """What a benchmark says of one clip or image, or with a list of prompts of as many: a row a (sample, metric).
 
     ``frames`` is uint8 (T, H, W, 3), for images (H, W, 3) or a picture of PIL, or the path of a file. Clips in memory
-    need ``fps``, files have their own. Judged are the dimensions that each prompt brings enough for, or those of ``metrics``; ``judges`` is
-    a set of ``benchmark.toml``: official (the default), or sprites for the embedded world. A score that is not there is
-    missing and has its ``reason``. The row is the one that a run has of the same frames; a lossy codec changes them.
+    need ``fps``, files have their own. Judged are the dimensions that each prompt brings enough for, or those of
+    ``metrics``; ``judges`` is a set of ``benchmark.toml``: official (the default), or sprites for the embedded world. A
+    score that is not there is missing and has its ``reason``. The row is the one that a run has of the same frames; a
+    lossy codec changes them.
 
     Columns: prompt_id, index, prompt, metric, value, weight, reason, detail (JSON).
     """

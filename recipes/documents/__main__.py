@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nova_eval
 from nova_eval import files
 from recipes.documents.examples import EXAMPLES
-from recipes.documents.front import front
+from recipes.documents.front import caption, front
 from recipes.documents.pictures import picture, shown
 from recipes.documents.reading import picture_line, refreshed
 
@@ -18,6 +19,8 @@ READING = DOCS / "reading"
 def main() -> None:
     """The front page's picture, and every dimension of the four benchmarks."""
     files.write(DOCS / "pictures" / "nova-mini.jpg", front())
+    for path in (DOCS / "index.md", DOCS.parent / "README.md"):
+        files.write(path, re.sub(r"Total of VBench in the embedded world: [^\]]*", caption(), path.read_text("utf-8")))
     configs = nova_eval.benchmarks()
     for benchmark, examples in EXAMPLES.items():
         path = READING / f"{benchmark}.md"

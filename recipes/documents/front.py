@@ -20,6 +20,7 @@ PROMPTS = (
 )
 SEED = 3
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
+COLUMNS = ("quality", "semantic", "total")
 LADDER = {"the renderer": "oracle", "nova-mini": "nova-mini", "early nova-mini": "nova-mini-early", "noise": "noise"}
 _FRAMES, _SIDE, _GAP, _TEXT = 6, 88, 4, 34
 _WIDTH, _TABLE = _FRAMES * (_SIDE + _GAP), 400
@@ -52,24 +53,36 @@ def front() -> bytes:
     return stream.getvalue()
 
 
+def ladder() -> dict[str, dict[str, float]]:
+    """Quality, Semantic and Total in percent of the runs in ``results/reference``, by what the picture calls them."""
+    found = {}
+    for label, folder in LADDER.items():
+        path = REFERENCE / folder / "vbench" / "table.csv"
+        lines = [line for _, line in reading.csv_table(reading.text(path), path.name)]
+        values = {line["metric"]: round(float(line["value"]), 1) + 0 for line in lines if line["value"]}
+        found[label] = {name: values[name] for name in COLUMNS}
+    return found
+
+
+def caption() -> str:
+    """What the picture's table says of Total, for those who cannot see it."""
+    told = ", ".join(f"{label} {values['total']:.1f}" for label, values in ladder().items())
+    return f"Total of VBench in the embedded world: {told}"
+
+
 def _table(pen: ImageDraw.ImageDraw) -> None:
     """Quality, Semantic and Total of the ladder's runs, as ``results/reference`` has them."""
-    columns = ("quality", "semantic", "total")
     places = (_WIDTH + 190, _WIDTH + 275, _WIDTH + 350)
     pen.text((_WIDTH + 24, 20), "VBench, the embedded world", _INK, ImageFont.load_default(18))
-    for place, name in zip(places, columns, strict=True):
+    for place, name in zip(places, COLUMNS, strict=True):
         pen.text((place, 66), name.capitalize(), _FAINT, ImageFont.load_default(15), anchor="ma")
     pen.text((_WIDTH + 24, 290), "These numbers compare with each other only.", _FAINT, ImageFont.load_default(14))
-    for row, (label, folder) in enumerate(LADDER.items()):
-        path = REFERENCE / folder / "vbench" / "table.csv"
-        values = {line["metric"]: line["value"] for _, line in reading.csv_table(reading.text(path), path.name)}
+    for row, (label, values) in enumerate(ladder().items()):
         top = 100 + 44 * row
         pen.line([(_WIDTH + 24, top - 8), (_WIDTH + _TABLE - 12, top - 8)], (210, 210, 216))
         pen.text((_WIDTH + 24, top), label, _INK, ImageFont.load_default(16))
-        for place, name in zip(places, columns, strict=True):
-            pen.text(
-                (place, top), f"{round(float(values[name]), 1) + 0:.1f}", _INK, ImageFont.load_default(16), anchor="ma"
-            )
+        for place, name in zip(places, COLUMNS, strict=True):
+            pen.text((place, top), f"{values[name]:.1f}", _INK, ImageFont.load_default(16), anchor="ma")
 
 
 def _strip(clip: Frames) -> Frames:

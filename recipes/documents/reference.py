@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,8 @@ from typing import Any
 import nova_eval
 from nova_eval.errors import NovaEvalError
 
+FURTHER = ("callback.Validation",)
+"""What has a module of its own."""
 _WIDE = 90  # characters of a signature on one line
 _STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
 
@@ -43,6 +46,9 @@ def python() -> str:
     parts = ["# Python\n", "Names of `nova_eval`; none is imported, and no network loaded, before it is used.\n"]
     for name in nova_eval.__all__:
         parts += _entry(getattr(nova_eval, name), name, "##")
+    for name in FURTHER:
+        module, _, thing = name.rpartition(".")
+        parts += _entry(getattr(importlib.import_module(f"nova_eval.{module}"), thing), name, "##")
     return "\n".join(parts)
 
 

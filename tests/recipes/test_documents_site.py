@@ -13,6 +13,7 @@ from PIL import Image
 
 import nova_eval
 from recipes.documents.examples import EXAMPLES
+from recipes.documents.front import caption
 from recipes.documents.pictures import shown
 from recipes.documents.reading import fact_line, picture_line, section
 from recipes.documents.reference import pages
@@ -37,6 +38,12 @@ def test_every_dimension_has_its_facts_its_words_and_a_picture() -> None:
         assert len(" ".join(words)) > 15, dimension
         with Image.open(DOCS / "reading" / "pictures" / f"{benchmark}-{dimension}.jpg") as picture:
             assert picture.width >= 300
+
+
+def test_the_picture_of_the_front_page_has_the_numbers_of_the_reference_tables() -> None:
+    """``python -m recipes.documents`` draws it again, and says in words what it shows."""
+    for path in (DOCS / "index.md", ROOT / "README.md"):
+        assert f"{caption()}](" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
