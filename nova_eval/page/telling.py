@@ -39,7 +39,8 @@ def context(
 ) -> dict[str, Any]:
     """All that the template asks for."""
     config = gathered.config
-    names = " and ".join(run.label for run in gathered.runs[:2]) + (" and others" if len(gathered.runs) > 2 else "")
+    few = [run.label for run in gathered.runs[:2]]
+    names = f"{', '.join(few)} and others" if len(gathered.runs) > 2 else " and ".join(few)
     return {
         "title": f"{config.name}: {names}",
         "benchmark": config.name,

@@ -25,7 +25,7 @@ nova.Panes = class {
     this.stage.replaceChildren();
     this.panes = shown.map((one, n) => {
       const box = nova.el("div", { class: `pane pane${n}` });
-      const frame = nova.el("figure", { class: "side" }, one.label ? nova.el("figcaption", { text: one.label }) : null, box);
+      const frame = nova.el("figure", { class: "side" }, one.label ? nova.el("figcaption", { text: one.label, class: one.kind }) : null, box);
       this.stage.append(frame);
       let video = null;
       if (!one.file) box.append(nova.el("p", { class: "absent", text: one.why || "no sample" }));

@@ -86,7 +86,7 @@ nova.viewer = (() => {
       const file = data.file[place];
       return {
         file: file ? `media/${file}` : "", size: data.size[place], frames: data.frames[place], fps: data.fps[place] || 8,
-        label: core.runs.length > 1 ? data.label : "", why: data.why[place], said: `${data.label}: ${text}`,
+        label: core.runs.length > 1 ? data.label : "", kind: `run${run % 6}`, why: data.why[place], said: `${data.label}: ${text}`,
       };
     });
     panes.show(shown).then(() => { if (now.place === place && !nova.still()) panes.play(); });
