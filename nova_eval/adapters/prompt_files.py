@@ -72,7 +72,7 @@ def sayable(text: object, where: str, *, empty: bool = False) -> str:
     if not isinstance(text, str):
         raise UsageError(f"{where}: the prompt is a {type(text).__name__}, not a text")
     stripped = text.strip()
-    if not stripped and not empty:
+    if not (stripped or empty) or (stripped and all(unicodedata.category(one) == "Cf" for one in stripped)):
         raise UsageError(f"{where}: the prompt is empty", remedy="give it a text, or leave it out")
     if len(stripped) > LONGEST_TEXT:
         raise UsageError(f"{where}: the prompt has {len(stripped):,} characters, at most {LONGEST_TEXT:,} are taken")
@@ -178,7 +178,7 @@ def entry_of(row: Any, where: str) -> Entry:
     return Entry(
         where,
         sayable("" if known["text"] is None else known["text"], where, empty=bool(named)),
-        None if own_id is None else str(own_id) if isinstance(own_id, str | int) else _refuse(where, "id"),
+        None if own_id is None else str(own_id) if type(own_id) in (str, int) else _refuse(where, "id"),
         None if known["tags"] is None else _tags(known["tags"], where),
         {**{key: value for key, value in row.items() if key not in further}, **reference},
         None if rewritten is None else sayable(rewritten, f"{where}, 'rewritten'"),

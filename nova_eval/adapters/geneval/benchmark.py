@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from nova_eval.adapters.compose import metrics_of
+from nova_eval.adapters.geneval.clauses import check_clauses
 from nova_eval.adapters.geneval.decision import image_score
 from nova_eval.adapters.geneval.names import GenEvalNames
 from nova_eval.adapters.geneval.prompts import IMAGES, PROMPTS, TASKS
@@ -23,7 +24,7 @@ from nova_eval.adapters.reduce import (
 from nova_eval.adapters.results import OfficialResults
 from nova_eval.adapters.rule import Rule, under
 from nova_eval.adapters.suite import Suite, read_suite
-from nova_eval.config import facts_of, read_benchmark
+from nova_eval.config import CUSTOM, facts_of, read_benchmark
 from nova_eval.media import IMAGE_SUFFIXES
 from nova_eval.protocols import Scorer
 from nova_eval.records import Metric, Prompt, SampleKey, Score
@@ -51,7 +52,13 @@ class GenEval:
         return [rule for rule in under(scoring, OFFICIAL) if rule.name in self.tasks]
 
     def pairs(self, prompts: Sequence[Prompt], wanted: Sequence[SampleKey]) -> Iterator[tuple[SampleKey, str]]:
-        """Every (sample, task) pair; a prompt serves one task."""
+        """Every (sample, task) pair; a prompt serves one task.
+
+        UsageError for a prompt of one's own that asks for what cannot be judged.
+        """
+        for prompt in prompts:
+            if prompt.id.startswith(f"{CUSTOM}/") and not set(self.tasks).isdisjoint(prompt.tags):
+                check_clauses(prompt)
         return pairs_of(prompts, wanted, lambda prompt: [task for task in self.tasks if task in prompt.tags])
 
     def reduce(self, rows: Sequence[Score], scoring: str = "official") -> list[Metric]:

@@ -86,7 +86,7 @@ class TestOverall:
         rows = [Score(key, key.prompt_id[2:-2], 1.0) for key in wanted[1:]]
         metrics = named(reduced(GENEVAL, made, wanted, rows))
         assert metrics["overall"].value is None
-        assert "single_object" in metrics["overall"].reason
+        assert "Single object" in metrics["overall"].reason
         assert (metrics["single_object"].value, metrics["single_object"].unscored) == (1.0, 1)
         assert coverage_of(GENEVAL.rows(made, wanted, rows)).unscored == 1
 
