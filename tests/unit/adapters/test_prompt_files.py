@@ -65,6 +65,8 @@ def test_every_format_says_the_same(tmp_path: Path, name: str, content: object) 
         ("p.json", [7], "entry 0: a int where a text"),
         ("p.json", [{"prompt": 7}], "entry 0: the prompt is a int"),
         ("p.json", [{"prompt": " "}], "entry 0: the prompt is empty"),
+        ("p.json", [{"prompt": "\u200b\u2060"}], "entry 0: the prompt is empty"),
+        ("p.json", [{"prompt": "a cat", "id": True}], "entry 0: 'id' must be a text"),
         ("p.json", [{"caption_": "a"}], "entry 0: no 'prompt'; its keys are caption_"),
         ("p.json", '["a \\ud800 b"]', "holds half of a character"),
         ("p.json", ["a \x07 bell"], "control character U\\+0007"),
