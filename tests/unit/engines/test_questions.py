@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nova_eval.adapters.rule import Rule, ask, ask_each_frame, first_frame, scored
-from nova_eval.engines.questions import outcomes_of, scores_of, wanted_size
+from nova_eval.engines.questions import OutOfMemory, outcomes_of, rows_of, scores_of, wanted_size
 from nova_eval.media import Clip
 from nova_eval.protocols import (
     AestheticModel,
@@ -210,6 +210,16 @@ class TestErrors:
     def test_scores_of_raises_the_first_error(self) -> None:
         with pytest.raises(RuntimeError, match="too bright"):
             scores_of(Rule("rated", "r", rated), [item(10), item(250)], Judge())
+
+    def test_no_room_for_one_beside_others_is_said_at_once_and_alone_it_is_a_reason(self) -> None:
+        def full(item: Item) -> Score:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+        rule = Rule("full", None, full)
+        with pytest.raises(OutOfMemory, match="full of 2 samples: RuntimeError: CUDA out of memory"):
+            rows_of(rule, [item(1)], None, company=2)
+        [row] = rows_of(rule, [item(1)], None)
+        assert row.reason.startswith("RuntimeError: CUDA out of memory")
 
     def test_an_interrupt_is_no_error_of_an_item(self) -> None:
         class Interrupted(Judge):

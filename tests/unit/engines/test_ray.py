@@ -1,0 +1,43 @@
+"""The engine on Ray: which clusters it takes, and which nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nova_eval import environment
+from nova_eval.engines.ray import Places, _connected, on_ray
+from nova_eval.engines.units import SampleUnit
+from nova_eval.errors import PrerequisiteError, UsageError
+
+
+def test_a_client_s_address_is_refused_before_anybody_is_asked() -> None:
+    with pytest.raises(UsageError, match="--address auto"):
+        _connected("ray://somewhere:10001")
+
+
+def test_the_package_that_is_missing_is_named(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nova_eval.packages.find_spec", lambda name: None)
+    with pytest.raises(PrerequisiteError, match=r"--engine ray needs the package 'ray'.*nova_eval\[ray\]"):
+        on_ray(world("fine").job, Places())
+
+
+def test_what_is_compared_between_nodes_is_the_same_at_every_look() -> None:
+    found = environment.fingerprint()
+    assert found == environment.fingerprint()
+    assert {"nova_eval", "its code", "python", "torch", "numpy", "av"} <= found.keys()
+
+
+@pytest.mark.slow
+def test_a_node_where_something_differs_does_no_work_and_both_are_named(
+    world: Any, ray_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = environment.fingerprint()
+    monkeypatch.setattr(environment, "fingerprint", lambda: own | {"numpy": "0.1"})
+    here, said = world("fine"), []
+    differs = pytest.raises(PrerequisiteError, match=rf"numpy is {own['numpy']}, here 0\.1; install the same")
+    with on_ray(here.job, Places(1), say=said.append) as engine, differs:
+        list(engine.run(iter([SampleUnit(here.keys)])))
+    assert len(said) == 1
+    assert here.sampled() == {}
