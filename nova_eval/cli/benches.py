@@ -14,6 +14,7 @@ from nova_eval.checks.bench.options import (
     FolderBench,
     FuzzBench,
     GenEvalBench,
+    GpuBench,
     IntervalsBench,
     JudgesBench,
     SamplerBench,
@@ -187,6 +188,29 @@ def bench_judges(*, asked: JudgesBench = JudgesBench(), json: bool = False) -> i
         from nova_eval.checks.bench import judges
 
         return _print(judges.measure(asked, talk), judges.lines, json=json)
+
+
+@bench_app.command(name="gpu")
+def bench_gpu(*, asked: GpuBench = GpuBench(), json: bool = False) -> int:
+    """All that only a GPU can show, in six minutes: rates, parity, seconds a video, judges, memory, overlap.
+
+    Every part has its time; one that fails is a line with its reason. Exit code 3 if a part was not measured whole.
+
+    Example: `nova-eval bench gpu --output FOLDER`
+
+    Parameters
+    ----------
+    json
+        Print one JSON object, as in gpu.json.
+    """
+    environment.known_device(asked.device)
+    with needed_by("bench gpu"):
+        from nova_eval.checks.bench.gpu import course, figures
+
+        found = course.measure(asked, talk)
+    talk(f"wrote {asked.output / 'gpu.json'} and gpu.md")
+    code = _print(found, figures.lines, json=json)
+    return code if all(part["state"] == "measured" for part in found["parts"]) else errors.INCOMPLETE
 
 
 @bench_app.command(name="intervals")

@@ -200,6 +200,27 @@ class JudgesBench:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class GpuBench:
+    """What is measured on a GPU, in which time, and where it is written down."""
+
+    output: Path = Path("gpu")
+    "Folder for gpu.json and gpu.md, written again after every figure."
+    device: str = "cuda"
+    "cuda, cuda:1 …, or cpu."
+    parts: Annotated[tuple[str, ...], _MANY] = ()
+    "Only these: machine, parity, generator, judges, memory, overlap (default: all that the time allows)."
+    limit: float = 360.0
+    "Seconds for everything."
+    checkpoint: str = ""
+    "A NOVA checkpoint on this machine (default: drawn weights of the released text-to-video model)."
+    recordings: Path | None = None
+    "Folder of recorded reference outputs, replayed on the device as well."
+    tiny: bool = False
+    "Small networks and clips: the same code in a minute on a CPU."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class SweepBench:
     """Which setting gets which values, and what is shown of it."""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from nova_eval.adapters import load_benchmark
 from nova_eval.checks import plain_sampler as plain
 from nova_eval.checks.bench.options import SamplerBench
-from nova_eval.checks.bench.timing import Beside, in_turns, table, timed
+from nova_eval.checks.bench.timing import Beside, in_turns, matrix_rate, table
 from nova_eval.nova import checkpoint
 from nova_eval.nova.config import RELEASED, TransformerConfig
 from nova_eval.nova.draws import SeededDraws
@@ -81,7 +81,7 @@ def measure(
     subject = subject or _subject(asked.model)
     kind = checkpoint.dtype_named(asked.dtype, asked.device)
     model = checkpoint.build(subject.config, seed=0).requires_grad_(False).to(asked.device, kind)
-    peak = _matrix_peak(asked.device, kind)
+    peak = matrix_rate(asked.device, kind, 8192 if asked.device.startswith("cuda") else 1024)
     rows = []
     for steps in asked.diffusion_steps:
         for batch in asked.batches:
@@ -169,10 +169,3 @@ def _row(model: NovaTransformer, plan: Plan, batch: int, *, asked: SamplerBench,
         difference=float((fast - slow).abs().max() / slow.std()),
         seconds_per_sample=best["fast"] / batch,
     )
-
-
-def _matrix_peak(device: str, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a large square matrix product, the best of several."""
-    side = 8192 if device.startswith("cuda") else 1024
-    a = torch.ones(side, side, device=device, dtype=dtype)
-    return 2 * side**3 / min(timed(lambda: torch.mm(a, a), device)[1].wall for _ in range(5))

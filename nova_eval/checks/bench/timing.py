@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -75,6 +78,14 @@ def in_turns(
             answers[name], taken = timed(partial(way, repeat), device)
             seconds[name].append(taken)
     return {name: Turns(answers[name], seconds[name]) for name in ways}
+
+
+def matrix_rate(device: str, dtype: torch.dtype, side: int) -> float:
+    """Floating-point operations a second of a square matrix product, the best of several."""
+    import torch
+
+    a = torch.ones(side, side, device=device, dtype=dtype)
+    return 2.0 * side**3 / min(timed(lambda: torch.mm(a, a), device)[1].wall for _ in range(5))
 
 
 def table(heads: tuple[str, str], rows: Sequence[Beside]) -> list[str]:

@@ -1,0 +1,184 @@
+"""A GPU that is not there: tensors claim to be on it, nothing is computed, and what a real one would refuse raises.
+
+Under ``fake_cuda`` every tensor is of torch's ``FakeTensorMode``: a shape, a format and a device. Mixing devices raises
+there already; added here are the mixtures that it lets pass: formats in matrix products, convolutions and norms, and
+indices on a GPU into what is on the CPU.
+
+No tensor has values, so what depends on them is stepped around: a number read out is 0 (true, when a condition), an
+array is zeros, and places that are looked for (``nonzero``, masks as indices, ``unique``, ``nms``) are two or fewer,
+all of them the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision  # noqa: F401 (its operators)
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+from nova_eval.nova import sampling
+from nova_eval.nova.stages import Stages
+
+MIXED = "Expected all tensors to be on the same device"
+FOUND = 2
+_aten, _vision = torch.ops.aten, torch.ops.torchvision
+
+
+@contextmanager
+def fake_cuda() -> Iterator[None]:
+    """``"cuda"`` can be used while the body runs, and whatever enters a network is a claim."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeTensor, "numpy", _numpy)
+        patch.setattr(FakeTensor, "tolist", lambda tensor: np.zeros(tensor.shape, _kind(tensor)).tolist())
+        patch.setattr(torch.backends.cudnn, "enabled", False)  # torch's own kernels are chosen; those ask no driver
+        patch.setattr(nn.Module, "_apply", _apply)
+        for name in ("uniform_", "normal_", "kaiming_uniform_", "xavier_uniform_", "constant_", "zeros_", "ones_"):
+            patch.setattr(nn.init, name, lambda tensor, *settings, **more: tensor)
+        patch.setattr(Stages, "time", lambda stages, stage: nullcontext())  # events need a driver
+        patch.setattr(sampling, "one_ahead", lambda items, work: map(work, items))  # modes are a thread's own
+        with _Claims(allow_non_fake_inputs=True):
+            yield
+
+
+class _Claims(FakeTensorMode):
+    """FakeTensorMode with the operators below done otherwise."""
+
+    def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr((kwargs or {}).get("device"), "type", "") == "meta":
+            return func(*args, **kwargs)  # networks before they are filled
+        if func in _OF_ONE_FORMAT:
+            _check_format(func, args)
+        if func in _INDEXING:
+            _check_indices(args[0], args[1])
+        other = _STEPPED_AROUND.get(func)
+        if other is not None:
+            with self:
+                found = other(*args, **(kwargs or {}))
+            if found is not NotImplemented:
+                return found
+        return super().dispatch(func, types, args, kwargs)
+
+
+def _numpy(tensor: Tensor) -> Any:
+    if tensor.device.type != "cpu":
+        raise TypeError(f"can't convert {tensor.device} device type tensor to numpy")
+    return np.zeros(tensor.shape, _kind(tensor))
+
+
+def _kind(tensor: Tensor) -> Any:
+    if tensor.dtype is torch.bfloat16:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+    return _NUMPY[tensor.dtype]
+
+
+_NUMPY = {
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+    torch.float16: np.float16,
+    torch.int64: np.int64,
+    torch.int32: np.int32,
+    torch.uint8: np.uint8,
+    torch.bool: np.bool_,
+}
+
+
+def _apply(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+    """What ``to``, ``half`` and the like do, by putting new parameters in place: claims cannot be exchanged."""
+    for child in module.children():
+        child._apply(fn)
+    for name, parameter in module._parameters.items():
+        if parameter is not None:
+            module._parameters[name] = nn.Parameter(fn(parameter.data), requires_grad=False)
+    for name, buffer in module._buffers.items():
+        if buffer is not None:
+            module._buffers[name] = fn(buffer)
+    return module
+
+
+# --- what FakeTensorMode lets pass ----------------------------------------------------------------------------------
+
+
+def _check_format(func: Any, args: Sequence[Any]) -> None:
+    formats = {tensor.dtype for tensor in args if isinstance(tensor, Tensor) and tensor.is_floating_point()}
+    if len(formats) > 1:
+        raise RuntimeError(f"{func}: expected one format, found {', '.join(sorted(map(str, formats)))}")
+
+
+def _check_indices(tensor: Tensor, indices: Sequence[Tensor | None]) -> None:
+    for index in indices:
+        if index is not None and index.device.type != "cpu" and index.device != tensor.device:
+            raise RuntimeError(f"{MIXED}: indices on {index.device} into a tensor on {tensor.device}")
+
+
+_OF_ONE_FORMAT = {
+    _aten.mm.default,
+    _aten.addmm.default,
+    _aten.bmm.default,
+    _aten.baddbmm.default,
+    _aten.mv.default,
+    _aten.dot.default,
+    _aten.convolution.default,
+    _aten.native_layer_norm.default,
+    _aten.native_group_norm.default,
+    _aten.grid_sampler_2d.default,
+    _vision.roi_align.default,
+    _vision.nms.default,
+}
+_INDEXING = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default, _aten._index_put_impl_.default}
+
+
+# --- what depends on values -----------------------------------------------------------------------------------------
+
+
+def _number(tensor: Tensor) -> Any:
+    if getattr(tensor, "constant", None) is not None:
+        return NotImplemented
+    return True if tensor.dtype is torch.bool else 0.0 if tensor.is_floating_point() else 0
+
+
+def _moved(tensor: Tensor, device: torch.device, *settings: Any) -> Any:
+    if tensor.device == device or getattr(tensor, "constant", None) is None:
+        return NotImplemented
+    return _aten._to_copy.default(tensor, device=device, dtype=settings[0] if settings else None)
+
+
+def _nonzero(tensor: Tensor) -> Tensor:
+    return tensor.new_zeros((min(FOUND, tensor.numel()), tensor.ndim), dtype=torch.long)
+
+
+def _index(tensor: Tensor, indices: Sequence[Tensor | None]) -> Any:
+    if not any(index is not None and index.dtype is torch.bool for index in indices):
+        return NotImplemented
+    places: list[Tensor | None] = []
+    for index in indices:
+        masked = index is not None and index.dtype is torch.bool
+        places += _nonzero(index).unbind(1) if masked else [index]
+    return _aten.index.Tensor(tensor, places)
+
+
+def _unique(tensor: Tensor, *settings: bool) -> tuple[Tensor, Tensor, Tensor]:
+    found = tensor.new_zeros(min(FOUND, tensor.numel()))
+    return found, torch.zeros_like(tensor, dtype=torch.long), torch.zeros_like(found, dtype=torch.long)
+
+
+def _nms(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
+    if boxes.device != scores.device:
+        raise RuntimeError(f"{MIXED}: boxes on {boxes.device}, scores on {scores.device}")
+    return boxes.new_zeros(min(FOUND, len(boxes)), dtype=torch.long)
+
+
+_STEPPED_AROUND: dict[Any, Callable[..., Any]] = {
+    _aten._local_scalar_dense.default: _number,
+    _aten.to.device: _moved,
+    _aten._shape_as_tensor.default: lambda tensor: torch.tensor(tensor.shape),
+    _aten.nonzero.default: _nonzero,
+    _aten.index.Tensor: _index,
+    _aten._unique2.default: _unique,
+    _vision.nms.default: _nms,
+}
