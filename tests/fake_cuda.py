@@ -4,9 +4,9 @@ Under ``fake_cuda`` every tensor is of torch's ``FakeTensorMode``: a shape, a fo
 there already; added here are the mixtures that it lets pass: formats in matrix products, convolutions and norms, and
 indices on a GPU into what is on the CPU.
 
-No tensor has values, so what depends on them is stepped around: a number read out is 0 (true, when a condition), an
-array is zeros, and places that are looked for (``nonzero``, masks as indices, ``unique``, ``nms``) are two or fewer,
-all of them the first.
+No tensor has values, so what depends on them is stepped around: numbers that are read out are 0, conditions hold unless
+they are about ``any``, and places that are looked for (``nonzero``, masks as indices, ``unique``, ``nms``) are two or
+fewer, all of them the first. Diffusion steps and files are read as always. Threads, events and cuDNN are left out.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import torchvision  # noqa: F401 (its operators)
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 from nova_eval.nova import sampling
+from nova_eval.nova.plan import Plan
+from nova_eval.nova.schedule import Schedule, Step, planned_steps
 from nova_eval.nova.stages import Stages
 
 MIXED = "Expected all tensors to be on the same device"
@@ -35,15 +39,30 @@ def fake_cuda() -> Iterator[None]:
     """``"cuda"`` can be used while the body runs, and whatever enters a network is a claim."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FakeTensor, "numpy", _numpy)
-        patch.setattr(FakeTensor, "tolist", lambda tensor: np.zeros(tensor.shape, _kind(tensor)).tolist())
+        patch.setattr(FakeTensor, "tolist", lambda tensor: _values(tensor).tolist())
+        patch.setattr(safetensors.torch, "load_file", _load_file)
         patch.setattr(torch.backends.cudnn, "enabled", False)  # torch's own kernels are chosen; those ask no driver
         patch.setattr(nn.Module, "_apply", _apply)
         for name in ("uniform_", "normal_", "kaiming_uniform_", "xavier_uniform_", "constant_", "zeros_", "ones_"):
             patch.setattr(nn.init, name, lambda tensor, *settings, **more: tensor)
         patch.setattr(Stages, "time", lambda stages, stage: nullcontext())  # events need a driver
+        patch.setattr(sampling, "planned_steps", _planned_steps)
         patch.setattr(sampling, "one_ahead", lambda items, work: map(work, items))  # modes are a thread's own
         with _Claims(allow_non_fake_inputs=True):
             yield
+
+
+_own_load_file = safetensors.torch.load_file
+
+
+def _load_file(path: Any) -> Any:
+    with _disable_current_modes():
+        return _own_load_file(path)
+
+
+def _planned_steps(schedule: Schedule, plan: Plan) -> list[Step]:
+    with _disable_current_modes():
+        return planned_steps(schedule, plan)
 
 
 class _Claims(FakeTensorMode):
@@ -52,6 +71,8 @@ class _Claims(FakeTensorMode):
     def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr((kwargs or {}).get("device"), "type", "") == "meta":
             return func(*args, **kwargs)  # networks before they are filled
+        if func._schema.name.endswith("_") and args[0].is_meta and not isinstance(args[0], FakeTensor):
+            return args[0]  # and the drawing of values that weights replace
         if func in _OF_ONE_FORMAT:
             _check_format(func, args)
         if func in _INDEXING:
@@ -68,16 +89,17 @@ class _Claims(FakeTensorMode):
 def _numpy(tensor: Tensor) -> Any:
     if tensor.device.type != "cpu":
         raise TypeError(f"can't convert {tensor.device} device type tensor to numpy")
-    return np.zeros(tensor.shape, _kind(tensor))
-
-
-def _kind(tensor: Tensor) -> Any:
     if tensor.dtype is torch.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
-    return _NUMPY[tensor.dtype]
+    return _values(tensor)
+
+
+def _values(tensor: Tensor) -> Any:
+    return np.full(tensor.shape, tensor.dtype is torch.bool, _NUMPY[tensor.dtype])
 
 
 _NUMPY = {
+    torch.bfloat16: np.float32,
     torch.float32: np.float32,
     torch.float64: np.float64,
     torch.float16: np.float16,
@@ -139,13 +161,22 @@ _INDEXING = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.defau
 def _number(tensor: Tensor) -> Any:
     if getattr(tensor, "constant", None) is not None:
         return NotImplemented
-    return True if tensor.dtype is torch.bool else 0.0 if tensor.is_floating_point() else 0
+    if tensor.dtype is torch.bool:
+        return getattr(tensor, "decided", True)
+    return 0.0 if tensor.is_floating_point() else 0
 
 
-def _moved(tensor: Tensor, device: torch.device, *settings: Any) -> Any:
-    if tensor.device == device or getattr(tensor, "constant", None) is None:
+def _any(tensor: Tensor) -> Tensor:
+    found: Any = tensor.new_zeros((), dtype=torch.bool)
+    found.decided = False
+    return found
+
+
+def _moved(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None, *settings: Any, **more: Any) -> Any:
+    """Constants, which torch knows the values of and would move indeed."""
+    if getattr(tensor, "constant", None) is None or device is None or device == tensor.device:
         return NotImplemented
-    return _aten._to_copy.default(tensor, device=device, dtype=settings[0] if settings else None)
+    return _aten._to_copy.default(tensor, device=device, dtype=dtype)
 
 
 def _nonzero(tensor: Tensor) -> Tensor:
@@ -175,7 +206,9 @@ def _nms(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
 
 _STEPPED_AROUND: dict[Any, Callable[..., Any]] = {
     _aten._local_scalar_dense.default: _number,
+    _aten.any.default: _any,
     _aten.to.device: _moved,
+    _aten.to.dtype_layout: lambda tensor, device=None, **how: _moved(tensor, device, **how),
     _aten._shape_as_tensor.default: lambda tensor: torch.tensor(tensor.shape),
     _aten.nonzero.default: _nonzero,
     _aten.index.Tensor: _index,

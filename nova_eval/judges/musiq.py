@@ -232,13 +232,12 @@ class MUSIQ(nn.Module):
         cut = [patches_of(version) for version in scaled((images - 0.5) * 2)]
         patches = torch.cat([part for part, _ in cut], dim=1)
         places = torch.cat([hashed_positions(*grid) for _, grid in cut]).to(images.device)
-        counts = torch.tensor([rows * columns for _, (rows, columns) in cut])
-        scales = torch.arange(len(cut)).repeat_interleave(counts).to(images.device)
+        scales = torch.cat([torch.full((part.shape[1],), number) for number, (part, _) in enumerate(cut)])
         at_once = STEM_PATCHES_CPU if images.device.type == "cpu" else STEM_PATCHES
         # (N, patches, 3, 32, 32) → (N · patches, 384) → (N, patches, 384)
         tokens = torch.cat([self.stem(part) for part in torch.split(patches.flatten(0, 1), at_once)])
         tokens = tokens.reshape(len(images), -1, WIDTH)
-        return self.transformer_encoder(tokens, places, scales)  # type: ignore[no-any-return]
+        return self.transformer_encoder(tokens, places, scales.to(images.device))  # type: ignore[no-any-return]
 
     def stem(self, patches: Tensor) -> Tensor:
         """(P, 3, 32, 32) → (P, 384)."""

@@ -29,12 +29,12 @@ class Part:
 
 
 PARTS = (
-    Part("machine", 45, 10),
-    Part("parity", 75, 15),
-    Part("generator", 130, 20),
-    Part("judges", 130, 20),
-    Part("memory", 60, 15),
-    Part("overlap", 45, 15),
+    Part("machine", 30, 10),
+    Part("parity", 60, 15),
+    Part("generator", 100, 20),
+    Part("judges", 100, 20),
+    Part("memory", 40, 15),
+    Part("overlap", 30, 15),
 )
 """In the order of their worth: with less time, the last ones are left out."""
 

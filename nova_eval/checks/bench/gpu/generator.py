@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from nova_eval.checks.bench.gpu.figures import Figure, Left
-from nova_eval.checks.bench.gpu.scale import Scale, half, model_and_vae, prompts, scale_of
+from nova_eval.checks.bench.gpu.scale import Scale, half, model_and_vae, noise, prompts, scale_of
 from nova_eval.checks.bench.options import GpuBench
 from nova_eval.checks.bench.timing import matrix_rate, timed
 from nova_eval.nova.batching import batch_size
@@ -35,10 +35,10 @@ def measure(asked: GpuBench, left: Left) -> Iterator[Figure]:
     rate = matrix_rate(asked.device, dtype, scale.side)
     sampled(model, replace(scale.plan, latent_frames=1, ar_steps=1, diffusion_steps=1), 1)
     one = replace(scale.plan, latent_frames=1)
-    latents, alone, _ = sampled(model, one, 1)
+    _, alone, _ = sampled(model, one, 1)
     yield Figure("image, alone", alone, "s", _floor(model, one, 1, rate), _FLOOR)
-    seconds, _ = _decoded(vae, latents.expand(-1, -1, scale.plan.latent_frames, -1, -1), asked.device)
-    yield Figure("video, decoded", seconds, "s", remark=f"{scale.plan.latent_frames} latent frames, {dtype}")
+    seconds = _decoded(vae, noise(scale, vae, asked.device), asked.device)
+    yield Figure("video, decoded", seconds, "s", remark=f"{scale.plan.latent_frames} latent frames, float32")
 
     frames = max(1, min(scale.plan.latent_frames, int(0.5 * left() / alone)))
     _, taken, times = sampled(model, replace(scale.plan, latent_frames=frames), 1)
@@ -71,13 +71,13 @@ def sampled(
     return latents, taken.wall, stages.times()
 
 
-def _decoded(vae: VideoVAE, latents: torch.Tensor, device: str) -> tuple[float, int]:
-    def decode() -> int:
-        return sum(to_uint8(piece).cpu().shape[1] for piece in vae.decode_tiles(latents.float().mul(0.1)))
+def _decoded(vae: VideoVAE, latents: torch.Tensor, device: str) -> float:
+    def decode() -> None:
+        for piece in vae.decode_tiles(latents):
+            to_uint8(piece).cpu()
 
     decode()
-    frames, taken = timed(decode, device)
-    return taken.wall, frames
+    return timed(decode, device)[1].wall
 
 
 def _video(

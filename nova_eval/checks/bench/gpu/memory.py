@@ -15,9 +15,12 @@ from nova_eval.checks.bench.gpu.figures import Figure, Left
 from nova_eval.checks.bench.gpu.generator import sampled
 from nova_eval.checks.bench.gpu.judging import made, measured
 from nova_eval.checks.bench.gpu.questions import QUESTIONS
-from nova_eval.checks.bench.gpu.scale import half, model_and_vae, scale_of
+from nova_eval.checks.bench.gpu.scale import half, model_and_vae, noise, scale_of
 from nova_eval.checks.bench.options import GpuBench
 from nova_eval.checks.parity.items import moving_shapes
+from nova_eval.nova.batching import batch_size
+from nova_eval.nova.plan import Plan
+from nova_eval.nova.transformer import NovaTransformer
 
 _TURNS = ("dino_vitb16", "umt_l16", "grit_dense_cap", "raft_things", "amt_s", "viclip_l14")
 
@@ -35,18 +38,16 @@ def measure(asked: GpuBench, left: Left) -> Iterator[Figure]:
         model.to(device)
         vae.to(device=device)
         _fresh(device)
-        latents, _, _ = sampled(model, plan, 1)
-        yield Figure(f"generator, {turn}", _peak(device), "GiB", remark="one sample of all frames, one step each")
+        yield _generator(model, plan, 1, turn)
         _fresh(device)
-        for _ in vae.decode_tiles(latents.float().mul(0.1)):
+        for _ in vae.decode_tiles(noise(scale, vae, device)):
             pass
         yield Figure(f"decoder, {turn}", _peak(device), "GiB")
-        del latents
         model.to("cpu")
         vae.to(device="cpu")
         yield Figure(f"left behind by the generator, {turn}", _held(device), "GiB")
         if turn == "second turn":
-            return
+            break
         with drawn_weights():
             for name in _TURNS:
                 if not measured(scale, name):
@@ -59,6 +60,16 @@ def measure(asked: GpuBench, left: Left) -> Iterator[Figure]:
                 peak = _peak(device)
                 del judge
                 yield Figure(f"judge {name}", peak, "GiB", remark=f"{_held(device):.3f} GiB left behind")
+
+    if left() > 8:
+        model.to(device)
+        yield _generator(model, plan, batch_size("auto", torch.device(device), model, scale.plan), "full batch")
+
+
+def _generator(model: NovaTransformer, plan: Plan, batch: int, when: str) -> Figure:
+    _, _, times = sampled(model, plan, batch)
+    peak = max(times.peak_bytes.values()) / 2**30
+    return Figure(f"generator, {when}", peak, "GiB", remark=f"batch {batch}, all frames, one step each")
 
 
 def _fresh(device: str) -> None:

@@ -51,12 +51,12 @@ def scale_of(asked: GpuBench) -> Scale:
 
 
 def model_and_vae(asked: GpuBench, scale: Scale, dtype: torch.dtype) -> tuple[NovaTransformer, VideoVAE]:
-    """On the device: those of the checkpoint, or drawn ones."""
+    """On the device: those of the checkpoint, or drawn ones, with the autoencoder in float32 as it is by default."""
     if asked.checkpoint:
         pipe = NovaPipeline.from_pretrained(asked.checkpoint, device=asked.device, dtype=dtype, offline=True)
         return pipe.transformer, pipe.vae
     model = checkpoint.build(scale.config, seed=0).requires_grad_(False).to(asked.device, dtype)
-    return model, build_vae(scale.vae, seed=1).to(device=asked.device, dtype=dtype)
+    return model, build_vae(scale.vae, seed=1).to(device=asked.device)
 
 
 def prompts(model: NovaTransformer, batch: int) -> Tensor:
@@ -64,6 +64,13 @@ def prompts(model: NovaTransformer, batch: int) -> Tensor:
     shape = (2 * batch, model.config.text_token_len, model.config.text_token_dim)
     drawn = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     return drawn.to(model.device, model.dtype)
+
+
+def noise(scale: Scale, vae: VideoVAE, device: str) -> Tensor:
+    """Latents of one clip of all frames, as the autoencoder takes them."""
+    height, width = (side // vae.spatial_stride for side in (scale.plan.height, scale.plan.width))
+    shape = (1, vae.latent_channels, scale.plan.latent_frames, height, width)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).mul_(0.1).to(device)
 
 
 def half(device: str) -> torch.dtype:

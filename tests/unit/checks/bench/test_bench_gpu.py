@@ -49,7 +49,7 @@ def test_every_part_has_its_outcome(tmp_path: Path) -> None:
     parts = written(tmp_path)
     assert [name for name, _ in seen] == list(parts) == [part.name for part in course.PARTS]
     assert all(seconds <= part.limit for (_, seconds), part in zip(seen, course.PARTS, strict=True))
-    assert (parts["parity"]["state"], parts["parity"]["reason"]) == ("stopped", "its 75 s were over")
+    assert (parts["parity"]["state"], parts["parity"]["reason"]) == ("stopped", "its 60 s were over")
     assert parts["generator"]["state"] == "failed"
     assert "illegal memory access" in str(parts["generator"]["reason"])
     assert {parts[name]["state"] for name in ("machine", "judges", "memory", "overlap")} == {"measured"}
