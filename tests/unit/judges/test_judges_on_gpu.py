@@ -28,7 +28,7 @@ FRAMES = np.zeros((2, 128, 160, 3), np.uint8)
 FRAMES[1] = 1
 HALF = sorted(QUESTIONS.keys() - IN_FLOAT32_ONLY)
 ASKED = [*((name, "float32") for name in sorted(QUESTIONS)), *((name, "float16") for name in HALF)]
-QUICK = {("dino_vitb16", "float16"), ("raft_things", "float32")}
+QUICK = {("dino_vitb16", "float16")}
 
 
 @pytest.mark.parametrize(

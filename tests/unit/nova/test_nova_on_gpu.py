@@ -56,10 +56,9 @@ def test_rotary_positions_lie_on_the_device(tmp_path: Path) -> None:
         generate(pipe, latent_frames=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize(
-    "config", [IMAGE_VAE, pytest.param(VIDEO_VAE, marks=pytest.mark.slow)], ids=["frames", "video"]
-)
+@pytest.mark.parametrize("config", [IMAGE_VAE, VIDEO_VAE], ids=["frames", "video"])
 def test_an_autoencoder_computes_on_its_device(config: dict[str, Any], dtype: torch.dtype) -> None:
     vae = build_vae(config, seed=0)
     with fake_cuda():
