@@ -149,6 +149,9 @@ _OF_ONE_FORMAT = {
     _aten.native_layer_norm.default,
     _aten.native_group_norm.default,
     _aten.grid_sampler_2d.default,
+    _aten._scaled_dot_product_efficient_attention.default,
+    _aten._scaled_dot_product_flash_attention.default,
+    _aten._scaled_dot_product_cudnn_attention.default,
     _vision.roi_align.default,
     _vision.nms.default,
 }

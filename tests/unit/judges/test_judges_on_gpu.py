@@ -62,6 +62,6 @@ def test_pixels_in_another_format_are_noticed(monkeypatch: pytest.MonkeyPatch) -
     with (
         drawn_weights(lambda name, tensor: None),
         fake_cuda(),
-        pytest.raises(RuntimeError, match="expected one format"),
+        pytest.raises(RuntimeError, match="should be the same"),
     ):
         DinoViTB16(dtype="float16").to("cuda").encode_images(FRAMES)
