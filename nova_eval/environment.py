@@ -116,6 +116,13 @@ def known_device(name: str) -> None:
         raise UsageError(f"device {name!r} is not on this machine", remedy=f"here are auto, {', '.join(here)}")
 
 
+def device_for(asked: str, *, light: bool) -> str:
+    """Where ``auto`` puts a network: the first accelerator, the processor where there is none or a light one asks."""
+    if asked != "auto":
+        return asked
+    return next(iter([] if light else device_names()), "cpu")
+
+
 def cpu_name() -> str:
     """The processor's model name as the system gives it."""
     try:

@@ -18,6 +18,7 @@ EXTRAS = {
     "judges": ("torchvision", "timm", "open_clip", "regex", "mmdet", "mmengine", "mmcv"),
     "train": ("accelerate", "matplotlib", "tensorboard"),
     "ray": ("ray",),
+    "serve": ("starlette", "uvicorn"),
     "track": ("tensorboard",),
 }
 """What each extra adds."""

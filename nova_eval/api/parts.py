@@ -57,11 +57,4 @@ def judge(name: str, *, device: str = "auto") -> Judge:
     environment.known_device(device)
     check_weights(name)
     made: Judge = JUDGES.make(name)
-    return made.to(device_for(device, light=is_light(made)))
-
-
-def device_for(asked: str, *, light: bool) -> str:
-    """Where ``auto`` puts a network: the first accelerator, the processor where there is none or a light one asks."""
-    if asked != "auto":
-        return asked
-    return next(iter([] if light else environment.device_names()), "cpu")
+    return made.to(environment.device_for(device, light=is_light(made)))

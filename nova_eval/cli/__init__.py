@@ -2,7 +2,7 @@
 
 from cyclopts import Group
 
-from nova_eval.cli import benches, checks, comparing, fetching, reporting, run_folders, runs, status, watching
+from nova_eval.cli import benches, checks, comparing, fetching, reporting, run_folders, runs, serving, status, watching
 from nova_eval.cli.apps import app
 
 __all__ = [
@@ -14,12 +14,13 @@ __all__ = [
     "reporting",
     "run_folders",
     "runs",
+    "serving",
     "status",
     "watching",
 ]
 
 GROUPS = {
-    "Make samples and score them": ("run", "sample", "score", "plan", "status", "train"),
+    "Make samples and score them": ("run", "sample", "score", "plan", "serve", "status", "train"),
     "Look at results": ("table", "report", "runs", "list"),
     "Say what is better": ("compare", "watch", "reference", "gates"),
     "Take over what others made, and give it back": ("import", "export", "verify"),

@@ -1,0 +1,1 @@
+"""Judges over HTTP: what a request says, who may ask, what is at work, what is counted."""
