@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -93,11 +93,6 @@ def answer(asked: Call, attempts: int = 1, sleep: Callable[[float], None] = time
         sleep(wait if said is None else said)
         wait = min(2 * wait, LONGEST_WAIT_SECONDS)
     raise AssertionError("attempts is at least 1")
-
-
-def within(asked: Call, seconds: float) -> Call:
-    """The same, to be answered sooner."""
-    return replace(asked, seconds=max(0.001, min(asked.seconds, seconds)))
 
 
 def _answer(asked: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""Asks a server for scores: ``Client("http://127.0.0.1:8765").score(frames, "a cat", benchmark="vbench", fps=8)``."""
+"""Asks a server for scores: ``Client("http://127.0.0.1:8765").score(frames, prompt, benchmark=…, fps=8)``."""
 
 from __future__ import annotations
 

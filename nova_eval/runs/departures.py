@@ -16,6 +16,15 @@ _NOT_SAMPLED = frozenset({"device", "offline", "batch_size", "dtype", "vae_dtype
     "base",
     "revision",
     "variant",
+    "address",
+    "attempts",
+    "encoding",
+    "parallel",
+    "poll",
+    "response_format",
+    "seed_bits",
+    "seed_name",
+    "timeout",
 }
 """Settings that say which weights, where and how fast, not what is sampled of them."""
 

@@ -31,7 +31,9 @@ T = TypeVar("T")
 _EMBEDDED = ("oracle", "noise")  # samplers of the embedded world, whose judges look at what they make
 _FINISHED = ("folder", "imported")  # samplers of media that exist already
 _AS_BEFORE = ("profile", "scoring", "samples_per_prompt", "limit", "prompts", "judges", "metrics")
-_WEIGHTS_AND_PLACE = frozenset({"checkpoint", "model", "base", "revision", "device", "offline", "prompt_cache"})
+_WEIGHTS_AND_PLACE = frozenset(
+    {"checkpoint", "model", "base", "revision", "device", "offline", "prompt_cache", "address"}
+)
 _OPTION_KEYS = tuple(key for key in RunOptions.__dataclass_fields__ if key != "profile")
 
 

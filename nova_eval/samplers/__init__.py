@@ -14,5 +14,6 @@ SAMPLERS: Registry[type[Sampler] | type[MediaSource]] = Registry(
         "imported": "nova_eval.samplers.imported:ImportedSampler",
         "nova": "nova_eval.samplers.nova:NovaSampler",
         "diffusers": "nova_eval.samplers.diffusers:DiffusersSampler",
+        "http": "nova_eval.samplers.http:HttpSampler",
     },
 )

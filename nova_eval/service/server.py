@@ -51,7 +51,7 @@ def address(found: socket.socket) -> str:
 def serve(app: App, found: socket.socket, bounds: Any, ready: Callable[[Server], None] = lambda server: None) -> bool:
     """Answers until SIGTERM or Ctrl-C; whether all that was at work then was answered. A second one ends at once."""
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # an ASGI application of version 3
+        app,
         loop="asyncio",
         http=_Connection,
         ws="none",
@@ -87,7 +87,7 @@ class Server(uvicorn.Server):
         self.all_answered = self._app.line.length == 0
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
