@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 from urllib.parse import quote, urljoin, urlsplit
@@ -34,7 +34,7 @@ class HttpSampler:
 
     The run is named after the model and all that is sent, not after the address, so that the same server may move. What
     cannot be told from outside, such as new weights under the old name, is told by ``revision``. A token comes from the
-    environment ($NOVA_EVAL_SAMPLER_TOKEN) and is written nowhere. Clips arrive encoded and are encoded again by the run:
+    environment ($NOVA_EVAL_SAMPLER_TOKEN) and is written nowhere. Clips arrive encoded and the run encodes them again:
     --codec h264-lossless keeps them as they came.
 
     Parameters
@@ -277,7 +277,7 @@ class HttpSampler:
             raise PrerequisiteError(f"{self._base} cannot be asked with --offline", remedy="allow the network")
 
 
-_KINDS = {
+_KINDS: Mapping[str, Callable[[bytes], bool]] = {
     ".png": lambda content: content.startswith(b"\x89PNG\r\n\x1a\n"),
     ".jpg": lambda content: content.startswith(b"\xff\xd8\xff"),
     ".webp": lambda content: content[:4] == b"RIFF" and content[8:12] == b"WEBP",
@@ -288,7 +288,7 @@ _KINDS = {
 
 
 def _base(address: str) -> str:
-    """The address under which everything lies. After ``--sampler``, http: may have been taken for the sampler's name."""
+    """Under which everything lies. After ``--sampler``, http: may have been taken for the sampler's name."""
     found = origin(f"http:{address}" if address.startswith("//") else address, "the address of a server")
     return found if found.endswith("/v1") else f"{found}/v1"
 

@@ -1,0 +1,202 @@
+"""Scores over HTTP are those of the Python API; a server says what it does, and ends in order."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from serving import Echo, asked, head, opened
+
+import nova_eval
+from nova_eval import media
+from nova_eval.client import Client
+from nova_eval.errors import MediaError, PrerequisiteError, UsageError
+from nova_eval.service import door
+from nova_eval.service.bounds import Bounds
+from nova_eval.service.scoring import Offer, Scores
+
+FRAMES = np.ones((1, 4, 4, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    scores = Scores(Offer(("vbench", "geneval"), "sprites", decoded=1 << 20))
+    with opened(scores) as (address, _):
+        yield Client(address)
+    scores.close()
+
+
+class TestScores:
+    def test_they_are_those_of_the_python_api(self, client: Client) -> None:
+        [prompt] = [one for one in nova_eval.prompts("vbench", "sprites") if "color" in one.tags][:1]
+        [clip] = nova_eval.sampler("oracle", frames=5).sample([prompt], [3])
+        answer = client.score(clip, prompt, benchmark="vbench", fps=8)
+        here = nova_eval.score(clip, prompt, benchmark="vbench", fps=8, judges="sprites").itertuples()
+        theirs = {row.metric: (float(row.value), float(row.weight), json.loads(row.detail)) for row in here}
+        assert {row.metric: (row.value, row.weight, row.detail) for row in answer.rows} == theirs
+        assert answer.prompt == prompt.id
+        assert answer["color"] == 1
+        assert answer.scorers["color"].judge == "sprites"
+        assert len(answer.scorers["color"].digest) == 8
+
+    def test_a_file_is_judged_as_it_is(self, client: Client, tmp_path: Path) -> None:
+        [prompt] = nova_eval.prompts("geneval", "sprites")[:1]
+        [image] = nova_eval.sampler("oracle", benchmark="geneval").sample([prompt], [1])
+        path = tmp_path / "image.png"
+        path.write_bytes(media.encode_image(image[0]))
+        answer = client.score(path, prompt, benchmark="geneval")
+        [here] = nova_eval.score(path, prompt, benchmark="geneval", judges="sprites").itertuples()
+        assert [(row.metric, row.value) for row in answer.rows] == [(here.metric, here.value)]
+
+    def test_metrics_and_objects_are_as_everywhere(self, client: Client) -> None:
+        clip = np.zeros((4, 32, 32, 3), np.uint8)
+        answer = client.score(clip, "a cat", benchmark="vbench", fps=8, metrics=["temporal_flickering"])
+        assert answer.values == {"temporal_flickering": 1.0}
+        with pytest.raises(UsageError, match="is not in the answer"):
+            answer["color"]
+        with pytest.raises(UsageError, match="how many frames a second"):
+            client.score(clip, "a cat", benchmark="vbench")
+        with pytest.raises(UsageError, match="did you mean 'color'"):
+            client.score(clip, "a cat", benchmark="vbench", fps=8, metrics=["colour"])
+        with pytest.raises(UsageError, match="did you mean 'vbench'"):
+            client.score(clip, "a cat", benchmark="vbnech", fps=8)
+        with pytest.raises(UsageError, match="unknown dimension"):
+            client.score(clip, nova_eval.Prompt("own/0", "a cat", ("nothing",)), benchmark="vbench", fps=8)
+
+    def test_a_file_with_too_many_frames_or_none_is_refused(self, client: Client, tmp_path: Path) -> None:
+        path = tmp_path / "clip.mp4"
+        path.write_bytes(media.encode_video(np.zeros((30, 128, 128, 3), np.uint8), 8))
+        with pytest.raises(UsageError, match="bytes of frames, at most"):
+            client.score(path, "a cat", benchmark="vbench")
+        path.write_bytes(b"\0" * 100)
+        with pytest.raises(UsageError, match="unreadable") as caught:
+            client.score(path, "a cat", benchmark="vbench")
+        assert "/tmp" not in str(caught.value)
+
+    def test_it_says_what_can_be_scored(self, client: Client) -> None:
+        told = {row["name"]: row for row in client.benchmarks()}
+        assert set(told) == {"vbench", "geneval"}
+        color = next(row for row in told["vbench"]["dimensions"] if row["name"] == "color")
+        assert color == {"name": "color", "judge": "sprites", "needs": ["text", "color"]}
+        assert told["vbench"]["unavailable"] == {}
+
+    def test_a_judge_without_weights_leaves_its_reason(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("NOVA_EVAL_CACHE", str(tmp_path))
+        scores = Scores(Offer(("vbench",)))
+        with opened(scores) as (address, _):
+            clip = np.zeros((4, 32, 32, 3), np.uint8)
+            answer = Client(address).score(clip, "a cat", benchmark="vbench", fps=8, metrics=["imaging_quality"])
+            with pytest.raises(MediaError, match="weights are missing"):
+                answer["imaging_quality"]
+        scores.close()
+
+
+class TestServer:
+    def test_figures_and_health(self) -> None:
+        with opened(Echo()) as (address, _):
+            client = Client(address)
+            for _ in range(3):
+                client.score(FRAMES, "me", benchmark="echo")
+            assert json.loads(urlopen(f"{address}/healthz").read()) == {"status": "ok"}
+            figures = urlopen(f"{address}/metrics").read().decode()
+        assert 'nova_eval_requests_total{path="/v1/score",status="200"} 3' in figures
+        assert 'nova_eval_requests_total{path="/v1/benchmarks",status="200"} 1' in figures
+        assert 'nova_eval_rows_total{state="scored"} 3' in figures
+        assert "nova_eval_score_seconds_count 3" in figures
+        assert "nova_eval_queue 0" in figures
+
+    def test_many_at_once_hear_their_own_answers(self) -> None:
+        echo, wrong = Echo(), []
+
+        def ask(number: int) -> None:
+            frames = np.full((1, 4, 4, 3), number, np.uint8)
+            answer = Client(address).score(frames, f"prompt {number}", benchmark="echo")
+            if (answer.prompt, answer["sum"]) != (f"prompt {number}", 48.0 * number):
+                wrong.append(number)
+
+        with opened(echo) as (address, _):
+            threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert wrong == []
+        assert sorted(echo.asked) == sorted(f"prompt {number}" for number in range(16))
+
+    def test_ending_finishes_what_is_at_work_and_refuses_what_waits(self) -> None:
+        echo = Echo()
+        heard: dict[str, Any] = {}
+
+        def ask(prompt: str) -> None:
+            try:
+                heard[prompt] = Client(address, attempts=1).score(FRAMES, prompt, benchmark="echo").prompt
+            except PrerequisiteError as error:
+                heard[prompt] = str(error)
+
+        with opened(echo) as (address, app):
+            threads = [threading.Thread(target=ask, args=(prompt,)) for prompt in ("wait", "late")]
+            threads[0].start()
+            assert echo.begun.wait(5)
+            threads[1].start()
+            while app.line.length < 2:
+                time.sleep(0.01)
+            app.line.close()  # what SIGTERM does first
+            threads[1].join()
+            assert "the server is ending" in heard["late"]
+            assert asked(address, head(address, "/healthz", "GET"))[0] == 503
+            echo.gate.set()
+            threads[0].join()
+            assert heard["wait"] == "wait"
+        assert echo.asked == ["wait"]
+
+    def test_what_takes_too_long_is_given_up_and_told(self) -> None:
+        echo = Echo()
+        with opened(echo, seconds=0.2) as (address, _):
+            with pytest.raises(PrerequisiteError, match=r"not done after 0\.2 s"):
+                Client(address, attempts=1).score(FRAMES, "wait", benchmark="echo")
+            with pytest.raises(PrerequisiteError, match="no turn came"):
+                Client(address, attempts=1).score(FRAMES, "late", benchmark="echo")
+            time.sleep(0.1)
+            assert asked(address, head(address, "/healthz", "GET"))[0] == 503  # its judges hang
+            echo.gate.set()
+            assert Client(address).score(FRAMES, "me", benchmark="echo").prompt == "me"
+        assert "late" not in echo.asked
+
+
+class TestDoor:
+    @pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "192.168.1.7", "example.org", "127.0.0.1.example.org"])
+    def test_others_need_a_token(self, host: str) -> None:
+        with pytest.raises(UsageError, match="give --token FILE"):
+            door.check_host(host, "")
+        door.check_host(host, "0123456789abcdef")
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+    def test_this_machine_needs_none(self, host: str) -> None:
+        door.check_host(host, "")
+
+    def test_tokens_come_from_a_file_or_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = tmp_path / "token"
+        file.write_text(" 0123456789abcdef\n")
+        monkeypatch.delenv(door.TOKEN_VARIABLE, raising=False)
+        assert door.token_of(None) == ""
+        assert door.token_of(file) == "0123456789abcdef"
+        monkeypatch.setenv(door.TOKEN_VARIABLE, "fedcba9876543210")
+        assert door.token_of(None) == "fedcba9876543210"
+        for text in ("", "short", "0123456789 abcdef", "0123456789abcdefé"):
+            file.write_text(text)
+            with pytest.raises(UsageError, match="the token in"):
+                door.token_of(file)
+        with pytest.raises(UsageError, match="no such file"):
+            door.token_of(tmp_path / "absent")
+
+
+def test_bounds_are_above_nothing() -> None:
+    with pytest.raises(UsageError, match="queue is 0"):
+        Bounds(queue=0)
