@@ -7,7 +7,7 @@ for this machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -73,7 +73,7 @@ def origin(address: str, what: str = "an address") -> str:
     return address.rstrip("/")
 
 
-def answer(asked: Call, attempts: int = 1, sleep: Callable[[float], None] = time.sleep) -> Reply:
+def answer(asked: Call, attempts: int = 1) -> Reply:
     """What the server says, whatever its status. NoAnswer where there is none.
 
     Busy servers and broken connections are asked again, ``attempts`` times in all, after the time that the server
@@ -90,7 +90,7 @@ def answer(asked: Call, attempts: int = 1, sleep: Callable[[float], None] = time
         except NoAnswer:
             if not left:
                 raise
-        sleep(wait if said is None else said)
+        time.sleep(wait if said is None else said)
         wait = min(2 * wait, LONGEST_WAIT_SECONDS)
     raise AssertionError("attempts is at least 1")
 

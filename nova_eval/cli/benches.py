@@ -19,6 +19,7 @@ from nova_eval.checks.bench.options import (
     JudgesBench,
     SamplerBench,
     ScheduleBench,
+    ServeBench,
     StoreBench,
     SweepBench,
     VqaBench,
@@ -96,6 +97,28 @@ def bench_folder(*, asked: FolderBench = FolderBench(), json: bool = False) -> i
     from nova_eval.checks.bench import folder
 
     return _print(folder.measure(asked), folder.lines, json=json)
+
+
+@bench_app.command(name="serve")
+def bench_serve(*, asked: ServeBench = ServeBench(), json: bool = False) -> int:
+    """A server under load: clients that check their own answers, beside hostile ones. Exit code 1 if one is wrong.
+
+    Example: `nova-eval bench serve --clients 64`
+
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+    """
+    with needed_by("bench serve"):
+        from nova_eval.checks.bench import serve
+
+        figures = serve.measure(asked, talk)
+    if asked.output is not None:
+        for path in serve.write(asked.output, figures):
+            talk(f"wrote {path}")
+    code = _print(figures, serve.lines, json=json)
+    return code if serve.passed(figures) else errors.GATE_FAILED
 
 
 @bench_app.command(name="sampler")

@@ -35,7 +35,7 @@ class HttpSampler:
     The run is named after the model and all that is sent, not after the address, so that the same server may move. What
     cannot be told from outside, such as new weights under the old name, is told by ``revision``. A token comes from the
     environment ($NOVA_EVAL_SAMPLER_TOKEN) and is written nowhere. Clips arrive encoded and the run encodes them again:
-    --codec h264-lossless keeps them as they came.
+    --set codec=h264-lossless keeps them as they came.
 
     Parameters
     ----------

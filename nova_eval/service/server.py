@@ -19,10 +19,11 @@ from nova_eval.service.app import App
 
 HEAD_SECONDS = 10.0
 """Until the head of a request is there in full, counted from the connection or from the answer before it."""
+_BACKLOG = 512
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket at the address. PrerequisiteError where it is taken or not of this machine."""
+    """A socket at the address, where clients may knock from now on. PrerequisiteError where it cannot be had."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -31,6 +32,7 @@ def listening(host: str, port: int) -> socket.socket:
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(address)
+            found.listen(_BACKLOG)
         except BaseException:
             found.close()
             raise
@@ -64,7 +66,7 @@ def serve(app: App, found: socket.socket, bounds: Any, ready: Callable[[Server],
         date_header=False,
         limit_concurrency=2 * bounds.connections,
         timeout_graceful_shutdown=max(1, round(bounds.drain_seconds)),
-        backlog=bounds.connections,
+        backlog=_BACKLOG,
     )
     server = Server(config, app, bounds.connections)
     ready(server)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +20,7 @@ from serving import Echo, asked, head, opened
 
 import nova_eval
 from nova_eval import media
+from nova_eval.__main__ import _code
 from nova_eval.client import Client
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.service import door
@@ -200,3 +205,83 @@ class TestDoor:
 def test_bounds_are_above_nothing() -> None:
     with pytest.raises(UsageError, match="queue is 0"):
         Bounds(queue=0)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "problem"),
+    [
+        ("--host 0.0.0.0", 2, "anybody who reaches this machine could connect"),
+        ("vbnech", 2, "did you mean 'vbench'"),
+        ("vbench --judges sprite", 2, "did you mean 'sprites'"),
+        ("--token absent", 2, "no such file"),
+        ("--queue 0", 2, "queue is 0"),
+        ("vbench --judges sprites --host 203.0.113.1 --token token", 4, "cannot listen at 203.0.113.1"),
+    ],
+)
+def test_a_server_that_cannot_be_is_one_line(
+    words: str,
+    code: int,
+    problem: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(door.TOKEN_VARIABLE, raising=False)
+    Path("token").write_text("0123456789abcdef")
+    assert _code(["serve", *words.split()]) == code
+    assert problem in capsys.readouterr().err
+    assert os.listdir() == ["token"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_ends_in_order(number: int, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "nova_eval", "serve", "geneval", "--judges", "sprites", "--port", "0"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environ) as process:
+        try:
+            assert process.stderr is not None
+            address = next(line.split()[-1] for line in process.stderr if "listening at" in line)
+            assert json.loads(urlopen(f"{address}/healthz").read()) == {"status": "ok"}
+            port = address.rpartition(":")[2]
+            taken = subprocess.run([*words[:-1], port], capture_output=True, text=True, check=False, timeout=60)
+            assert (taken.returncode, "cannot listen" in taken.stderr, "Traceback" in taken.stderr) == (4, True, False)
+            process.send_signal(number)
+            assert process.wait(30) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_scores_are_the_rows_of_a_run_for_the_same_frames(client: Client, tmp_path: Path) -> None:
+    run = nova_eval.run(
+        "vbench", sampler="oracle", codec="h264-lossless", limit=16, samples_per_prompt=1, results=tmp_path, workers=1
+    )
+    prompts = {one.id: one for one in nova_eval.prompts("vbench", "sprites")}
+    rows = run.scores()
+    said = {}
+    for (name, path), _ in rows.groupby(["prompt_id", "path"]):
+        for answer in (
+            client.score(media.read(run.where / path).frames, prompts[name], benchmark="vbench", fps=8),
+            client.score(run.where / path, prompts[name], benchmark="vbench"),
+        ):
+            said |= {(name, row.metric): (row.value, row.weight, row.detail) for row in answer.rows}
+            told = {
+                (row.prompt_id, row.metric): (float(row.value), float(row.weight), json.loads(row.detail))
+                for row in rows[rows.prompt_id == name].dropna(subset=["value"]).itertuples()
+            }
+            assert {pair: row for pair, row in said.items() if pair in told} == told
+    assert len(said) > 16
+
+
+@pytest.mark.slow
+def test_under_load_nobody_hears_another_s_answer() -> None:
+    from nova_eval.checks.bench import serve
+    from nova_eval.checks.bench.options import ServeBench
+
+    figures = serve.measure(ServeBench(requests=3))
+    assert serve.passed(figures), serve.lines(figures)
+    assert figures["answered"] == 192
