@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -139,7 +139,5 @@ def _opener(url: str) -> Any:
     opener = request.OpenerDirector()
     if urlsplit(url).hostname not in _HERE:
         opener.add_handler(request.ProxyHandler())
-    with suppress(AttributeError):  # Python without TLS
-        opener.add_handler(request.HTTPSHandler())
-    opener.add_handler(request.HTTPHandler())
+    opener.add_handler(request.HTTPSHandler() if urlsplit(url).scheme == "https" else request.HTTPHandler())
     return opener

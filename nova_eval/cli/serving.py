@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from nova_eval.packages import needed_by
 from nova_eval.service.bounds import Bounds
 
 Held = Annotated[Bounds, Parameter(name="*", group=Group("What requests are held to", sort_key=3))]
+_TURN_SECONDS = 0.0005  # of a thread, so that requests are taken in while judges are at work in Python
 
 
 @app.command
@@ -58,6 +60,7 @@ def serve(
         from nova_eval.service.app import App
     from nova_eval.service.scoring import Offer, Scores
 
+    sys.setswitchinterval(_TURN_SECONDS)
     scores = Scores(Offer(benchmarks, judges, device, bounds.decoded_bytes))
     try:
         _say_what(scores.told())

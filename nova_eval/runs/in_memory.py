@@ -53,8 +53,8 @@ def scored(
     """What a benchmark says of each clip or image, given the prompt that it was made for.
 
     A clip is uint8 (T, H, W, 3), an image (H, W, 3) or a picture of PIL, or the path of a file; clips in memory need
-    ``fps``, files have their own. Judged are the dimensions that each prompt brings enough for, or those of ``metrics``. UsageError and
-    MediaError for what cannot be; a judge that is not at hand leaves its reason.
+    ``fps``, files have their own. Judged are the dimensions that each prompt brings enough for, or those of
+    ``metrics``. UsageError and MediaError for what cannot be; a judge that is not at hand leaves its reason.
     """
     adapter = load_benchmark(benchmark)
     config = adapter.config

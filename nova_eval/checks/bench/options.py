@@ -120,7 +120,7 @@ class ServeBench:
     "Requests of each, one after the other."
     hostile: int = 8
     "Clients beside them that say nothing, drip, lie about lengths or leave."
-    queue: int = 16
+    queue: int = 48
     "Requests that the server lets wait or be at work; others are refused, and come again."
     output: Path | None = None
     "Folder for serve.md."
