@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +82,7 @@ class Client:
     token: str = field(default="", repr=False)
     seconds: float = 600.0
     attempts: int = 8
+    _bounds: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         origin(self.url, "the address of a server")
@@ -113,7 +113,7 @@ class Client:
             content, form = body.of_file(asked, _file(given(frames))), body.JSON
         else:
             content, form = body.of_frames(asked, _frames(frames)), body.TENSORS
-        most = self._bounds["body_bytes"]
+        most = self._bound("body_bytes")
         if len(content) > most:
             raise UsageError(f"the sample is {len(content):,} bytes, the server takes {int(most):,}")
         reply = self._asked("/v1/score", "POST", content, form)
@@ -124,10 +124,16 @@ class Client:
         found: list[dict[str, Any]] = self._hello()["benchmarks"]
         return found
 
-    @cached_property
-    def _bounds(self) -> Mapping[str, float]:
-        """Asked once, before anything large is sent: a wrong address or token is told at once."""
-        return reading.typed(self._hello()["bounds"], f"the answer of {self.url}", dict[str, float])
+    def _bound(self, name: str) -> float:
+        """One of the server's, asked for before anything large is sent: a wrong address or token is told at once.
+
+        Threads that begin together may each ask; none waits for another.
+        """
+        if name not in self._bounds:
+            self._bounds.update(reading.typed(self._hello()["bounds"], f"the answer of {self.url}", dict[str, float]))
+        if name not in self._bounds:
+            raise PrerequisiteError(f"{self.url} states no {name}", remedy="start one with `nova-eval serve`")
+        return self._bounds[name]
 
     def _hello(self) -> dict[str, Any]:
         where = f"the answer of {self.url}"
