@@ -58,7 +58,7 @@ class Tally:
 
 def measure(asked: ServeBench, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
     """Starts a server, asks it, and ends it; raises PrerequisiteError where it does not start."""
-    samples = _samples(asked.clients)
+    samples, busy = _samples(asked.clients), os.getloadavg()[0]
     with _server(asked.queue) as (process, address):
         alone = _asked(address, [samples[:1]], _ALONE)
         say(f"one client: {1000 * float(np.median(alone.seconds)):.1f} ms; {asked.clients} clients")
@@ -79,7 +79,12 @@ def measure(asked: ServeBench, say: Callable[[str], None] = lambda text: None) -
     figures |= {"requests_a_second": round(len(crowd.seconds) / seconds, 1)}
     figures |= {"alone_p50_ms": round(float(np.median(alone.seconds)) * 1000, 1)}
     figures |= {f"p{share}_ms": round(float(np.percentile(times, share)), 1) for share in (50, 90, 99)}
-    return figures | {"longest_ms": round(float(times.max()), 1), "cpu": environment.cpu_name()}
+    return figures | {
+        "longest_ms": round(float(times.max()), 1),
+        "cpu": environment.cpu_name(),
+        "cores": environment.cpu_count(),
+        "load_before": round(busy, 1),
+    }
 
 
 def passed(figures: Mapping[str, Any]) -> bool:
