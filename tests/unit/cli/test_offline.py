@@ -75,6 +75,8 @@ COMMANDS = [
     (4, "plan vbench --profile paper --offline"),
     (0, "plan geneval --sampler diffusers:owner/model --variant sprites --offline"),
     (0, f"plan vbench --sampler mine.py:Mine --variant sprites {PART} --offline"),
+    (0, "plan geneval --sampler http:http://127.0.0.1:9 --set sampler.model=m --variant sprites --offline"),
+    (2, "serve vbench --judges sprites --host 0.0.0.0"),  # it listens, and calls nobody
     (2, "import vbench empty --model mine --variant sprites --offline"),
     (4, "import vbench empty --model mine --offline"),
     (0, "table RUN"),
@@ -107,6 +109,7 @@ COMMANDS = [
     (0, "weights list"),
     (0, "bench store --samples 2 --resume 2"),
     (4, "bench judges --offline"),
+    (2, "bench serve --clients 0"),  # which calls its own server
     (0, "bench intervals --distributions 'binary, samples independent' --prompts 10 --samples 1 --repetitions 2"),
     (0, "bench compare --prompts 5 --repetitions 2"),
     (0, f"bench sweep vbench --sampler noise {PART} --over sampler.height=32,48 --offline"),
