@@ -19,8 +19,24 @@ _PLACES = {
     "options.scoring": "scoring",
     "spec.codec": "codec",
 }
-_NOT_SAID = ("check", "schema", "run", "started", "finished", "part.", "coverage.", "suite.file")
+FOLDERS = ("results", "mirror")
+"""The options that say where things lie on a machine."""
+
+_NOT_SAID = (
+    "check",
+    "schema",
+    "run",
+    "started",
+    "finished",
+    "part.",
+    "coverage.",
+    "metrics.",
+    "suite.file",
+    "identity",
+)
 """What names, dates or counts a run, and what the comparison says better."""
+
+_FOLDERS = tuple(f"options.{name}" for name in FOLDERS)
 
 ABSENT = "–"
 
@@ -40,7 +56,7 @@ def differences(reference: Side, run: Side) -> list[Difference]:
     found = list(_of_scorers(reference.manifest, run.manifest))
     for place in sorted(before.keys() | after.keys()):
         one, other = before.get(place, ABSENT), after.get(place, ABSENT)
-        if one != other and not place.startswith((*_NOT_SAID, "scorers.", "judges.")):
+        if one != other and not place.startswith((*_NOT_SAID, *_FOLDERS, "scorers.", "judges.")):
             found.append(Difference(place, one, other, _PLACES.get(place, "")))
     return sorted(found, key=lambda one: (not one.what, LIKE.index(one.what) if one.what else 0))
 

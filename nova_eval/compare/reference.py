@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from nova_eval import files, reading
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.reduce import reduced
+from nova_eval.compare.likeness import FOLDERS
 from nova_eval.compare.sides import Side, of_run
 from nova_eval.errors import CorruptStoreError, NovaEvalError, UsageError
 from nova_eval.identity import canonical_json, digest
@@ -132,7 +133,7 @@ def _encoded(side: Side) -> bytes:
         "own": side.own,
         "part": Part(side.prompts, side.wanted).record(),
         "prompts": base64.b64encode(zlib.compress(prompts.encode(), 9)).decode(),
-        "manifest": side.manifest,
+        "manifest": _of_anywhere(side.manifest),
         "rows": len(rows),
     }
     told = json.loads(json.dumps(told, default=str))
@@ -141,6 +142,12 @@ def _encoded(side: Side) -> bytes:
     stream = io.BytesIO()
     pq.write_table(table, stream, compression="zstd", compression_level=19, write_page_checksum=True)
     return stream.getvalue()
+
+
+def _of_anywhere(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the folders of the machine that made the run."""
+    options = {name: value for name, value in manifest.get("options", {}).items() if name not in FOLDERS}
+    return {**manifest, **({"options": options} if "options" in manifest else {})}
 
 
 def _side(path: Path, told: _Told, columns: Mapping[str, Sequence[Any]]) -> Side:

@@ -115,14 +115,22 @@ def look(seen: Mapping[str, Seen], rule: Rule, tests: int, before: Claims) -> tu
 def _step_down(
     seen: Mapping[str, Seen], p_values: Mapping[str, float], rule: Rule, tests: int, before: frozenset[str]
 ) -> frozenset[str]:
-    """The metrics claimed by now: each claim leaves more of the level to those that are left."""
+    """The metrics claimed by now: each claim leaves more of the level to those that are left.
+
+    Nothing is spent on looks of so few prompts that not even all of them with the same sign could make a claim.
+    """
+    fewest = math.ceil(math.log2(tests / LEVEL))
+    counts = {name: tuple(count for count in one.counts if count >= fewest) for name, one in seen.items()}
+    able = [name for name, one in seen.items() if one.counts[-1] >= fewest]
     claimed = before
     while True:
         of_all = LEVEL / max(1, tests - len(claimed))
         new = {
             name
-            for name, p in p_values.items()
-            if name not in claimed and p <= of_all and p <= rule.changed(seen[name].counts, seen[name].planned, of_all)
+            for name in able
+            if name not in claimed
+            and p_values[name] <= of_all
+            and p_values[name] <= rule.changed(counts[name], seen[name].planned, of_all)
         }
         if not new:
             return claimed

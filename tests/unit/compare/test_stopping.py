@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -100,3 +101,13 @@ def test_prompts_that_all_score_alike_are_no_proof_at_an_early_look() -> None:
 
 def test_a_look_without_new_prompts_is_none() -> None:
     assert looks_of([1, 3, 3, 5], 2) == (3, 5)
+
+
+def test_looks_of_few_prompts_spend_nothing() -> None:
+    """Of sixteen metrics none can be claimed by eight signs: the tenth prompt's look is the first that counts."""
+    counts = (3, 5, 8, 10, 12)
+    level = GROUPS.changed((10, 12), 12, 0.05 / 16)
+    assert level > GROUPS.changed(counts, 12, 0.05 / 16)
+    for p, verdicts in ((level, {"a": Verdict.WORSE}), (1.01 * level, {})):
+        facts = dataclasses.replace(evidence(-0.1, prompts=12), p_worse=p)
+        assert look({"a": Seen(counts, 12, facts, None)}, GROUPS, 16, Claims())[0] == verdicts
