@@ -264,7 +264,7 @@ def _connected(address: str) -> bool:
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = _handlers()
     own: dict[str, Any] = {} if address else {"num_cpus": environment.cpu_count(), "include_dashboard": False}
     tries = 1 if address else _STARTS
     try:
@@ -280,16 +280,31 @@ def _connected(address: str) -> bool:
                         remedy="see `ray status`, or leave --address out" if address else "is the machine overloaded?",
                     ) from error
     finally:
-        for number, handler in handlers.items():
-            with suppress(ValueError):  # not the main thread: nothing was changed
-                signal.signal(number, handler)
+        _restore(handlers)
     return True
 
 
 def _leave() -> None:
+    """Ends the connection. Ray leaves SIGTERM to the system's own way as it goes: signals wait until it is ours again."""
     import ray
 
-    ray.shutdown()
+    handlers = _handlers()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
+    try:
+        ray.shutdown()
+    finally:
+        _restore(handlers)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _handlers() -> dict[signal.Signals, Any]:
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        with suppress(ValueError, TypeError):  # not the main thread, or nobody's: nothing was changed
+            signal.signal(number, handler)
 
 
 def _ended(error: Any) -> Ended:
