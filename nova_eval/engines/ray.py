@@ -285,7 +285,7 @@ def _connected(address: str) -> bool:
 
 
 def _leave() -> None:
-    """Ends the connection. Ray leaves SIGTERM to the system's own way as it goes: signals wait until it is ours again."""
+    """Ends the connection. Ray leaves SIGTERM to the system's own way as it goes: signals wait until it is ours."""
     import ray
 
     handlers = _handlers()

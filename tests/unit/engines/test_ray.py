@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -41,3 +43,24 @@ def test_a_node_where_something_differs_does_no_work_and_both_are_named(
         list(engine.run(iter([SampleUnit(here.keys)])))
     assert len(said) == 1
     assert here.sampled() == {}
+
+
+_SIGNALS = """
+import os, signal
+from nova_eval.engines import ray
+
+heard = []
+signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+assert ray._connected("")
+os.kill(os.getpid(), signal.SIGTERM)
+ray._leave()
+os.kill(os.getpid(), signal.SIGTERM)
+print(len(heard))
+"""
+
+
+@pytest.mark.slow
+def test_sigterm_is_the_command_s_while_it_is_connected_and_after(world: Any) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    done = subprocess.run([sys.executable, "-c", _SIGNALS], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout.strip()) == (0, "2"), done.stderr
