@@ -110,6 +110,8 @@ COMMANDS = [
     (0, "bench store --samples 2 --resume 2"),
     (4, "bench judges --offline"),
     (2, "bench serve --clients 0"),  # which calls its own server
+    (2, "bench gpu --device cuda:99"),
+    (0, "bench schedule --run RUN --workers 2 --seconds 1"),
     (0, "bench intervals --distributions 'binary, samples independent' --prompts 10 --samples 1 --repetitions 2"),
     (0, "bench compare --prompts 5 --repetitions 2"),
     (0, f"bench sweep vbench --sampler noise {PART} --over sampler.height=32,48 --offline"),
@@ -118,6 +120,7 @@ COMMANDS = [
 
 MEASURES = [
     "bench folder --clips 2",
+    "bench engine --engines local --workers 1 --units 4",
     "bench faults --faults 1 --kinds 'manifest cut'",
     "bench fuzz --readers SOURCE.toml --cases 4",
     "bench sampler --diffusion-steps 1 --repeats 1",
