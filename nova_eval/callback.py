@@ -27,6 +27,7 @@ from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.errors import PrerequisiteError, UsageError, brief, is_interrupt
 from nova_eval.identity import digest
 from nova_eval.options import RunOptions
+from nova_eval.progress import talk
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
 from nova_eval.runs import opening, options, pipeline
@@ -41,10 +42,6 @@ Sample = Callable[[Sequence[Prompt], Sequence[int]], Sequence[Any]]
 """As ``Sampler.sample``: one uint8 (T, H, W, 3) array a prompt, made from ``prompt.sampling_text`` and its seed."""
 
 _SAMPLER = "imported"
-
-
-def _talk(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 class Validation:
@@ -79,7 +76,7 @@ class Validation:
         track: Sequence[str] = (),
         strict: bool = False,
         accelerator: Any = None,
-        say: Callable[[str], None] = _talk,
+        say: Callable[[str], None] = talk,
         **asked: Any,
     ) -> None:
         if every < 1:
@@ -185,7 +182,7 @@ class Validation:
         return self._model
 
 
-def of_training(config: TrainConfig, say: Callable[[str], None] = _talk) -> Callable[[Any], Validation]:
+def of_training(config: TrainConfig, say: Callable[[str], None] = talk) -> Callable[[Any], Validation]:
     """The validation that a training's file asks for, once its model is there; for ``nova.training.run``."""
     told = config.validation
     if told is None:

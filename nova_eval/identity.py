@@ -17,7 +17,7 @@ _SCALARS = frozenset((str, int, float, bool, type(None)))
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no blanks and no NaN: equal values give equal text."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest(value: Any) -> str:
@@ -50,17 +50,17 @@ def sample_seed(run_seed: int, key: SampleKey) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What ``json.dumps`` knows; the commonest kinds come first, as suites and tables have many of them."""
     kind = type(value)
     if kind in _SCALARS:
         return value
     if kind is dict or isinstance(value, Mapping):
-        return {key if type(key) is str else str(key): _plain(item) for key, item in value.items()}
+        return {key if type(key) is str else str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if hasattr(value, "model_dump"):
-        return _plain(value.model_dump(mode="json"))
+        return plain(value.model_dump(mode="json"))
     return str(value) if isinstance(value, Path) else value

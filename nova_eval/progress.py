@@ -23,6 +23,11 @@ class Progress(Protocol):
         ...
 
 
+def talk(text: str) -> None:
+    """Says one thing on stderr, at once."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress(label: str, total: int, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
     """Shows ``label``, how many of ``total`` are done, the rate and the time left; nothing when nothing is to do."""

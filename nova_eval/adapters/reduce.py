@@ -9,11 +9,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nova_eval.adapters.intervals import FEWEST_PROMPTS, UNBOUNDED, Spread, combined, limits, spread_of
 from nova_eval.identity import canonical_json
-from nova_eval.protocols import Benchmark
 from nova_eval.records import Coverage, Interval, Metric, Missing, Prompt, SampleKey, Score
+
+if TYPE_CHECKING:
+    from nova_eval.protocols import Benchmark
 
 NOT_SCORED = "not scored yet"
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, Unpack
 
 from nova_eval.api.opened import OpenRun, of_run
-from nova_eval.errors import printable
+from nova_eval.progress import talk
 from nova_eval.runs import opening, options, pipeline
 from nova_eval.runs.run import Say
 
@@ -44,17 +43,12 @@ class RunArguments(TypedDict, total=False):
     mirror: str | Path | None
 
 
-def said(text: str) -> None:
-    """Talk of a run, on standard error."""
-    print(printable(text), file=sys.stderr, flush=True)
-
-
 def run(
     benchmark: str,
     *,
     settings: Mapping[str, Any] = MappingProxyType({}),
     config: str | Path | None = None,
-    say: Say = said,
+    say: Say = talk,
     **given: Unpack[RunArguments],
 ) -> OpenRun:
     """Samples, scores, and opens the run; called again it goes on where it was interrupted, as the command does.

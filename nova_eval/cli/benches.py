@@ -25,8 +25,9 @@ from nova_eval.checks.bench.options import (
     VqaBench,
 )
 from nova_eval.cli.apps import bench_app
-from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, put, talk
+from nova_eval.cli.flags import UNSET, Flags, open_run, print_json, put
 from nova_eval.packages import needed_by
+from nova_eval.progress import talk
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from nova_eval import environment, errors
 from nova_eval.checks.crosscheck.options import Crosscheck
 from nova_eval.cli.apps import Results, app
-from nova_eval.cli.flags import print_json, put, talk
+from nova_eval.cli.flags import print_json, put
+from nova_eval.progress import talk
 
 
 @app.command

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import Results, app, gates_app, reference_app
-from nova_eval.cli.flags import print_json, put, put_page, talk
+from nova_eval.cli.flags import print_json, put, put_page
+from nova_eval.progress import talk
 
 if TYPE_CHECKING:
     from nova_eval.compare.noise import Noise

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nova_eval.cli import show
-from nova_eval.cli.flags import RunFlags, open_run, print_json, put_page, talk
+from nova_eval.cli.flags import RunFlags, open_run, print_json, put_page
 from nova_eval.compare import decided, early, gates
 from nova_eval.compare.reference import open_side
 from nova_eval.compare.stopping import ANYTIME, GROUPS
+from nova_eval.progress import talk
 
 
 def until_decided(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nova_eval import errors
 from nova_eval.cli.apps import prompts_app, weights_app
-from nova_eval.cli.flags import print_json, put, talk
-from nova_eval.progress import size_text, transfers
+from nova_eval.cli.flags import print_json, put
+from nova_eval.progress import size_text, talk, transfers
 
 
 @prompts_app.command(name="fetch")

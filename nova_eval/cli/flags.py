@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from cyclopts import Group, Parameter
 
 from nova_eval import errors
 from nova_eval.options import RunOptions, View
+from nova_eval.progress import talk
 from nova_eval.report.options import TableOptions
 
 if TYPE_CHECKING:
@@ -152,7 +152,3 @@ def put(text: str, end: str = "\n") -> None:
 def put_page(text: str, format: str = "terminal") -> None:
     """The same of tables; those for a terminal are harmless as they are, and their colors stay."""
     print(text if format == "terminal" else errors.printable(text), end="")
-
-
-def talk(text: str) -> None:
-    print(errors.printable(text), file=sys.stderr, flush=True)

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from nova_eval import errors, files
 from nova_eval.cli.apps import Results, app
-from nova_eval.cli.flags import put, talk
+from nova_eval.cli.flags import put
+from nova_eval.progress import talk
 
 if TYPE_CHECKING:
     from nova_eval.runs.run import Run

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nova_eval import errors
 from nova_eval.cli.apps import Results, runs_app
-from nova_eval.cli.flags import print_json, put, talk
+from nova_eval.cli.flags import print_json, put
+from nova_eval.progress import talk
 
 if TYPE_CHECKING:
     from nova_eval.runs.catalogue import Entry

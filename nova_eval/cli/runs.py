@@ -24,9 +24,9 @@ from nova_eval.cli.flags import (
     put,
     put_page,
     reopen,
-    talk,
 )
 from nova_eval.cli.reporting import leave, of_whole_world
+from nova_eval.progress import talk
 
 Link = Annotated[bool, Parameter(negative="--copy")]
 Report = Annotated[bool | None, Parameter(negative="--no-report")]

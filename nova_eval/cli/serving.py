@@ -10,8 +10,8 @@ from cyclopts import Group, Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import app
-from nova_eval.cli.flags import talk
 from nova_eval.packages import needed_by
+from nova_eval.progress import talk
 from nova_eval.service.bounds import Bounds
 
 Held = Annotated[Bounds, Parameter(name="*", group=Group("What requests are held to", sort_key=3))]

@@ -11,7 +11,8 @@ from cyclopts import Group, Parameter
 
 from nova_eval import errors
 from nova_eval.cli.apps import app
-from nova_eval.cli.flags import UNSET, Flags, print_json, put_page, talk
+from nova_eval.cli.flags import UNSET, Flags, print_json, put_page
+from nova_eval.progress import talk
 
 if TYPE_CHECKING:
     from nova_eval.compare.watching import Following

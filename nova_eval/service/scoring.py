@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from nova_eval.adapters import benchmark_names, load_benchmark
 from nova_eval.config import CUSTOM
 from nova_eval.engines.units import ScorerPlan
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
-from nova_eval.identity import canonical_json
+from nova_eval.identity import canonical_json, plain
 from nova_eval.judges import JUDGES, filed_under
 from nova_eval.records import Score
 from nova_eval.runs.in_memory import Found, scored
@@ -167,7 +166,7 @@ def _row(row: Score) -> dict[str, Any]:
         "value": row.value,
         "weight": row.weight,
         "reason": row.reason,
-        "detail": json.loads(canonical_json(row.detail)),
+        "detail": plain(row.detail),
     }
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from nova_eval import media
 from nova_eval.checks.parity.items import moving_shapes
-from nova_eval.engines.worker import Worker
+from nova_eval.engines import worker
 from nova_eval.plan import wanted_keys
 from nova_eval.protocols import Frames
 from nova_eval.records import Prompt
@@ -127,17 +127,17 @@ def measured(say: bool = False) -> Iterator[Cost]:
     from nova_eval.judges import hosting
 
     cost = Cost()
-    scores, load, decode = Worker._scores, hosting.pinned.load_state_dict, media.videos.decode
+    answer_of, load, decode = worker.rows_of, hosting.pinned.load_state_dict, media.videos.decode
 
-    def timed(self: Worker, plan: Any, items: Any) -> Any:
+    def timed(scorer: Any, items: Any, *settings: Any) -> Any:
         wall, cpu = time.perf_counter(), time.process_time()
-        answer = scores(self, plan, items)
-        cost.seconds[plan.name][0] += time.perf_counter() - wall
-        cost.seconds[plan.name][1] += time.process_time() - cpu
+        answer = answer_of(scorer, items, *settings)
+        cost.seconds[scorer.name][0] += time.perf_counter() - wall
+        cost.seconds[scorer.name][1] += time.process_time() - cpu
         if say:
             peak = cost.peak_bytes / 2**30
             print(
-                f"{plan.name} {len(items)} clips: {time.process_time() - cpu:.1f} s processor, peak {peak:.2f} GiB",
+                f"{scorer.name} {len(items)} clips: {time.process_time() - cpu:.1f} s processor, peak {peak:.2f} GiB",
                 flush=True,
             )
         return answer
@@ -157,14 +157,14 @@ def measured(say: bool = False) -> Iterator[Cost]:
             cost.peak_bytes = max(cost.peak_bytes, tree_bytes())
 
     watcher = threading.Thread(target=watch, daemon=True)
-    Worker._scores, hosting.pinned.load_state_dict, media.videos.decode = timed, loading, decoding  # type: ignore[method-assign]
+    worker.rows_of, hosting.pinned.load_state_dict, media.videos.decode = timed, loading, decoding
     watcher.start()
     try:
         yield cost
     finally:
         done.set()
         watcher.join()
-        Worker._scores, hosting.pinned.load_state_dict, media.videos.decode = scores, load, decode  # type: ignore[method-assign]
+        worker.rows_of, hosting.pinned.load_state_dict, media.videos.decode = answer_of, load, decode
         cost.peak_bytes = max(cost.peak_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 

@@ -42,7 +42,7 @@ def test_flickering_is_scored_and_the_rest_is_not(clips: Path, mirror: Path, tmp
     assert answer["coverage"]["wanted"] == 6810
     assert all(missing["reason"] for missing in answer["coverage"]["missing"])
     reasons = {metric["name"]: metric["reason"] for metric in answer["metrics"]}
-    assert "subject_consistency" in reasons["total"]
+    assert "Subject consistency" in reasons["total"]
 
 
 def test_a_file_that_changes_is_scored_anew(clips: Path, mirror: Path, tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from nova_eval.compare.trend.points import Point, in_order
 from nova_eval.compare.trend.tables import told
 from nova_eval.compare.verdicts import Verdict
 from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK
-from nova_eval.identity import canonical_json
+from nova_eval.identity import plain
 
 if TYPE_CHECKING:
     from nova_eval.compare.trend.trend import Trend
@@ -51,5 +50,5 @@ def to_json(trend: Trend) -> dict[str, Any]:
         "benchmark": trend.config.name,
         "reference": reference.name if reference else None,
         "folder": str(trend.folder),
-        "checkpoints": [json.loads(canonical_json(point)) for point in in_order(trend.points)],
+        "checkpoints": [plain(point) for point in in_order(trend.points)],
     }

@@ -13,9 +13,9 @@ import pytest
 
 import nova_eval
 from nova_eval.__main__ import _failed
-from nova_eval.cli.flags import print_json, put, talk
+from nova_eval.cli.flags import print_json, put
 from nova_eval.errors import UsageError, printable
-from nova_eval.progress import Transfer, progress, transfers
+from nova_eval.progress import Transfer, progress, talk, transfers
 from nova_eval.report.formats import to_csv
 from nova_eval.report.grid import Cell, Column, Row, Table
 from nova_eval.report.terminal import render_terminal
@@ -53,6 +53,7 @@ PRINTERS = {"cli/flags.py", "progress.py", "__main__.py"}
 """Who prints what the product says; tools that are called by their module, and what misbehaves on purpose, beside."""
 TOOLS = {
     "checks/bench/faults/misbehaving.py",
+    "checks/bench/gpu/part.py",
     "checks/parity/weight_files.py",
     "checks/crosscheck/official_vbench.py",
     "adapters/t2i_compbench/parses.py",

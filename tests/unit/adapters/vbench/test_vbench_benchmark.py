@@ -89,7 +89,7 @@ class TestFinalScore:
         metrics = named(reduced(VBENCH, prompts, [SampleKey("t/0", 0)], [Score(SampleKey("t/0", 0), "color", 0.5)]))
         assert metrics["color"].value == 0.5
         assert metrics["scene"].reason == "no prompt of this run serves it"
-        assert "scene" in metrics["total"].reason
+        assert "Scene" in metrics["total"].reason
 
     def test_a_dimension_that_the_rule_leaves_out_entirely_has_no_value(self) -> None:
         key = SampleKey("t/0", 0)
