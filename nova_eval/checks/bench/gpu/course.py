@@ -21,10 +21,13 @@ from nova_eval.errors import UsageError, brief, unknown
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part may take ``limit`` seconds and is not begun with fewer than ``least``."""
+    """A part gets of the time that is left what its ``share`` is of those of all that are left.
+
+    It is not begun with fewer than ``least`` seconds.
+    """
 
     name: str
-    limit: float
+    share: float
     least: float
 
 
@@ -68,7 +71,7 @@ def measure(asked: GpuBench, say: Callable[[str], None], run: Run | None = None)
         found.update(seconds=round(time.monotonic() - started, 2), parts=facts(outcomes))
         write(asked.output, found)
 
-    for part in wanted:
+    for place, part in enumerate(wanted):
         outcome = Outcome(part.name, "measured")
         outcomes.append(outcome)
         begun, left = time.monotonic(), asked.limit - (time.monotonic() - started)
@@ -76,7 +79,8 @@ def measure(asked: GpuBench, say: Callable[[str], None], run: Run | None = None)
             outcome.state, outcome.reason = "left out", f"{max(left, 0):.0f} s were left, it needs {part.least:.0f}"
             note()
             continue
-        seconds = min(part.limit, left)
+        shares = sum(later.share for later in wanted[place:])
+        seconds = max(left * part.share / shares, part.least)
         say(f"{part.name}: at most {seconds:.0f} s")
         try:
             for figure in run(part, asked, seconds):

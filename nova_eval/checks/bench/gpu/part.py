@@ -55,7 +55,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # not through a buffer, whose lock would be held when this process ends
+        pass
     os._exit(1)
 
 
