@@ -262,6 +262,7 @@ def test_mmdet_itself_finds_the_same(detector_file: Path, strips: np.ndarray) ->
             assert abs(int(one.sum()) - int(other.sum())) <= 20
 
 
+@pytest.mark.slow
 def test_half_precision_finds_the_surest_about_as_sure(
     detector_file: Path, strips: np.ndarray, together: list[list[Detection]]
 ) -> None:

@@ -162,6 +162,7 @@ def test_objects_are_in_the_frame_surest_first_and_have_known_names(files: dict[
     assert {d.label for d in found} <= set(labels())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_half_precision_finds_much_the_same(name: str, files: dict[str, Path]) -> None:
     frames = clip_of(1, 64, 64)

@@ -1,4 +1,4 @@
-"""bench faults: nothing in the product is harmed by a dozen faults, and what would be harmed is found."""
+"""bench faults: nothing in the product is harmed by six faults, and what would be harmed is found."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from nova_eval.errors import UsageError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and asks /proc who is alive")
 KINDS = [
-    *("driver killed", "killed while a row is written", "Ctrl-C", "SIGTERM", "disk full within a write"),
-    *("broken inner line", "medium: a bit, time kept", "samples of strangers", "two drivers", "standard output full"),
-    *("sampler dies (a poison prompt)", "sampler's weights exchanged"),
+    *("killed while a row is written", "Ctrl-C", "disk full within a write"),
+    *("broken inner line", "medium: a bit, time kept", "two drivers"),
 ]
-SEED = 30926  # each strikes once, and a run of pictures
+SEED = 30926  # each strikes once
 HARMED = """
 import sys
 from nova_eval import errors, files
@@ -81,7 +80,7 @@ def findings(case: Case) -> dict[str, int]:
     }
 
 
-def test_a_dozen_faults_harm_nothing() -> None:
+def test_six_faults_harm_nothing() -> None:
     command = [sys.executable, "-m", "nova_eval", "bench", "faults", "--json"]
     command += ["--faults", str(len(KINDS)), "--seed", str(SEED), "--kinds", *KINDS]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -92,6 +91,7 @@ def test_a_dozen_faults_harm_nothing() -> None:
     assert not any(count.wrong for count in counts)
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_exits_0_and_bytes_that_nobody_compares_are_found() -> None:
     done = subprocess.run([sys.executable, "-c", HARMED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
