@@ -16,6 +16,7 @@ from typing import Any
 from nova_eval import environment, files
 from nova_eval.checks.bench.gpu.figures import Figure, Outcome, facts, lines
 from nova_eval.checks.bench.options import GpuBench
+from nova_eval.checks.parity import recordings
 from nova_eval.errors import UsageError, brief, unknown
 
 
@@ -42,11 +43,15 @@ PARTS = (
 """In the order of their worth: with less time, the last ones are left out."""
 
 Run = Callable[[Part, GpuBench, float], Iterator[Figure]]
-"""Measures a part within so many seconds. Raises Stopped when they are over, any other error when it failed."""
+"""Measures a part within so many seconds. Raises Stopped when they are over, another error when it failed."""
 
 
 class Stopped(Exception):
     """The time of a part is over."""
+
+
+class Failed(Exception):
+    """A part's process ended early, in its own words."""
 
 
 def measure(asked: GpuBench, say: Callable[[str], None], run: Run | None = None) -> dict[str, Any]:
@@ -89,6 +94,8 @@ def measure(asked: GpuBench, say: Callable[[str], None], run: Run | None = None)
                 note()
         except Stopped:
             outcome.state, outcome.reason = "stopped", f"its {seconds:.0f} s were over"
+        except Failed as error:
+            outcome.state, outcome.reason = "failed", str(error)
         except Exception as error:
             outcome.state, outcome.reason = "failed", brief(error)
         outcome.seconds = round(time.monotonic() - begun, 2)
@@ -133,7 +140,7 @@ def in_process(part: Part, asked: GpuBench, seconds: float) -> Iterator[Figure]:
         if code:
             log.seek(0)
             said = log.read().decode(errors="replace").strip().splitlines()
-            raise RuntimeError(said[-1] if said else f"ended with code {code}")
+            raise Failed(said[-1] if said else f"ended with code {code}")
 
 
 def command(part: Part, asked: GpuBench, seconds: float) -> list[str]:
@@ -156,4 +163,6 @@ def _wanted(asked: GpuBench) -> Sequence[Part]:
             raise unknown("part to measure", name, names)
     if asked.limit <= 0:
         raise UsageError(f"--limit {asked.limit:g} leaves no time", remedy="give seconds")
+    if asked.recordings is not None:
+        recordings.find(asked.recordings)
     return [part for part in PARTS if not asked.parts or part.name in asked.parts]

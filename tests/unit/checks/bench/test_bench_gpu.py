@@ -94,6 +94,8 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path) -> None:
         course.measure(asked(tmp_path, parts=("memry",)), lambda text: None)
     with pytest.raises(UsageError, match="leaves no time"):
         course.measure(asked(tmp_path, limit=0.0), lambda text: None)
+    with pytest.raises(UsageError, match="no such folder"):
+        course.measure(asked(tmp_path, recordings=tmp_path / "none"), lambda text: None)
     assert not list(tmp_path.iterdir())
     with pytest.raises(UsageError, match="not on this machine"):
         call("bench", "gpu", "--device", "cuda:77", "--output", tmp_path)
@@ -111,9 +113,9 @@ LINE = 'print(\'{"name": "a", "value": 1.5, "unit": "s"}\', flush=True)'
 
 def test_a_process_that_ends_early_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert child(monkeypatch, LINE) == [Figure("a", 1.5, "s")]
-    with pytest.raises(RuntimeError, match="OutOfMemoryError: 3 GiB"):
+    with pytest.raises(course.Failed, match="OutOfMemoryError: 3 GiB"):
         child(monkeypatch, "import sys; sys.exit('first line\\nOutOfMemoryError: 3 GiB')")
-    with pytest.raises(RuntimeError, match="ended with code -9"):
+    with pytest.raises(course.Failed, match="ended with code -9"):
         child(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
 
 
@@ -132,8 +134,9 @@ def test_every_part_is_measured_small_on_a_cpu(tmp_path: Path) -> None:
     assert {"video, alone", "latents, float32", "motion_smoothness", "dynamic_degree"} <= names
 
 
-@pytest.mark.slow
-def test_a_part_that_fails_is_the_exit_code(tmp_path: Path) -> None:
-    words = ["bench", "gpu", "--device", "cpu", "--tiny", "--parts", "parity", "--recordings", str(tmp_path / "none")]
-    assert call(*words, "--output", tmp_path / "found") == INCOMPLETE
-    assert "holds no recorded" in str(written(tmp_path / "found")["parity"]["reason"])
+def test_a_part_that_fails_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        course, "command", lambda part, asked, seconds: [sys.executable, "-c", "raise SystemExit('no')"]
+    )
+    assert call("bench", "gpu", "--device", "cpu", "--parts", "parity", "--output", tmp_path) == INCOMPLETE
+    assert (written(tmp_path)["parity"]["state"], written(tmp_path)["parity"]["reason"]) == ("failed", "no")
