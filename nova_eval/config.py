@@ -153,10 +153,14 @@ class BenchmarkConfig(_Frozen):
     @classmethod
     def _takes_own_prompts(cls, values: Any) -> Any:
         """Every benchmark has the variant ``custom``, judged as the first of its others."""
-        if not isinstance(values, dict) or not (variants := values.get("variants")) or CUSTOM in variants:
+        variants = values.get("variants") if isinstance(values, dict) else None
+        if not variants or not isinstance(variants, dict) or CUSTOM in variants:
             return values
         first = next(iter(variants.values()))
-        own = {"judges": first["judges"] if isinstance(first, dict) else first.judges, "baselines": False}
+        judges = first.get("judges") if isinstance(first, dict) else getattr(first, "judges", None)
+        if judges is None:
+            return values  # the fields' own check names what is missing
+        own = {"judges": judges, "baselines": False}
         return {**values, "variants": {**variants, CUSTOM: own}}
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ DISTRIBUTION = {
     "open_clip": "open_clip_torch",
     "mmcv": "mmcv-lite",
 }
-FOR_FEW = ("ray", "serve")
+FOR_FEW = ("ray",)
 RUN_ELSEWHERE = {"checks/crosscheck/official_vbench.py"}  # in the official package's environment
 
 

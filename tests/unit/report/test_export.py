@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
 from nova_eval.adapters import load_benchmark
 from nova_eval.config import BenchmarkConfig
@@ -109,6 +110,11 @@ class TestConfig:
         content["dimensions"]["color"] |= change
         with pytest.raises(UsageError, match=re.escape(message)):
             BenchmarkConfig.model_validate(content)
+
+    @pytest.mark.parametrize("variants", [{"official": {}}, {"official": 3}, {"official": None}, [1], "x"])
+    def test_variants_that_are_none_are_named_by_their_field(self, config, variants):
+        with pytest.raises(ValidationError, match="variants"):
+            BenchmarkConfig.model_validate({**config.model_dump(), "variants": variants})
 
 
 class TestStart:
