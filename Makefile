@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
+# on all cores, where pip takes one; some packages hold templates that are no Python
+COMPILE = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 
 .PHONY: run test test-slow check docs format clean
 
@@ -11,6 +14,7 @@ run: $(VENV)/.base
 	$(BIN)/python -m nova_eval run vbench
 
 test: check
+	@$(BIN)/python -m compileall -q nova_eval # once for the many processes of the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: $(VENV)/.dev $(VENV)/.docs
@@ -36,15 +40,18 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
+	$(INSTALL) -e .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(INSTALL) -e '.[all,dev]'
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(INSTALL) -e '.[docs]'
+	@$(COMPILE)
 	@touch $@
 
 clean:

@@ -244,6 +244,7 @@ def test_equal_images_are_looked_at_once(detector_file: Path, strips: np.ndarray
     assert {d.label for d in found[0]} <= set(OBJECTS)
 
 
+@pytest.mark.slow
 def test_mmdet_itself_finds_the_same(detector_file: Path, strips: np.ndarray) -> None:
     """In double precision, where no attention mask of a few pixels flips on rounding."""
     pytest.importorskip("mmdet", reason="mmdet is not installed: pip install 'nova_eval[judges]'")
