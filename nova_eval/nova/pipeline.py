@@ -150,7 +150,8 @@ class NovaPipeline:
         frames unless said), ``latent_frames`` > 1 is text-to-video, otherwise text-to-image.
 
         ``seeds`` has one integer a prompt, and a sample depends on its own only: what it is next to does not matter (to
-        the bit on a CPU, where every batch is filled up to ``batch_size``; up to rounding on a GPU). ``generator``
+        the bit on a CPU at "auto", and at any ``batch_size`` where its matrix products treat equal rows alike, since
+        every batch is filled up; up to rounding on a GPU). ``generator``
         instead of seeds draws for all prompts in one tensor, as one call of the reference pipeline does.
 
         Prompts longer than the model's text length are cut, with a warning that says how much was kept.

@@ -53,7 +53,8 @@ def test_rotary_positions_lie_on_the_device(tmp_path: Path) -> None:
     rotary = write_checkpoint(tmp_path / "rotary", replace(VIDEO, rotary_pos_embed=True), VIDEO_VAE)
     pipe = NovaPipeline.from_pretrained(rotary, device="cpu", dtype="float16")
     with fake_cuda():
-        generate(pipe, latent_frames=2)
+        [clip] = generate(pipe, latent_frames=2)
+    assert len(clip) == 5
 
 
 @pytest.mark.slow
