@@ -48,8 +48,7 @@ def lines(found: Decided) -> list[str]:
     """How it was looked, what is left open and why, and what was saved."""
     settled, config = found.state.settled, found.run.config
     how = (
-        f"at {len(found.plan.looks)} looks; alpha is spent early for worse and better (Pocock), late for no worse "
-        "(O'Brien and Fleming)"
+        f"at {len(found.plan.looks)} looks; alpha is spent early for worse and better (Pocock), evenly for no worse"
         if found.rule.name == "five looks"
         else f"by a confidence sequence, from {found.rule.fewest} prompts on"
     )

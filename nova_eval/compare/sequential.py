@@ -37,6 +37,15 @@ def pocock(fraction: float, level: float) -> float:
     return level * math.log(1 + (math.e - 1) * min(fraction, 1.0))
 
 
+def evenly(fraction: float, level: float) -> float:
+    """Spends as information comes: boundaries come down slowly.
+
+    Both families between early and late hold it: the power 1 of K. Kim, D. L. DeMets, Biometrika 74 (1987) 149–154, and
+    the γ 0 of I. K. Hwang, W. J. Shih, J. S. DeCani, Statistics in Medicine 9 (1990) 1439–1445.
+    """
+    return level * min(fraction, 1.0)
+
+
 def obrien_fleming(fraction: float, level: float) -> float:
     """Spends late: early boundaries are far away, the last is nearly that of one look."""
     from scipy.special import ndtr, ndtri

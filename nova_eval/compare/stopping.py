@@ -17,11 +17,14 @@ from typing import NamedTuple
 
 from nova_eval.compare.evidence import Evidence
 from nova_eval.compare.power import LEVEL
-from nova_eval.compare.sequential import LOOKS, Spending, boundaries, obrien_fleming, pocock
+from nova_eval.compare.sequential import LOOKS, Spending, boundaries, evenly, pocock
 from nova_eval.compare.verdicts import Verdict
 
 FEWEST_AT_ANY_TIME = 20
 """Prompts below which the confidence sequence says nothing: it holds for many."""
+
+FEWEST_FOR_NO_WORSE = 8
+"""Prompts below which a look spends nothing on "no worse": a limit so little sure of the spread finds little."""
 
 Level = Callable[[tuple[int, ...], int, float], float]
 """From the prompts at each look so far, of how many, and the level of all looks: the level of the last of them."""
@@ -37,7 +40,9 @@ class Rule(NamedTuple):
     no_worse: Level
 
 
-def _spent(spending: Spending) -> Level:
+def spent_by(spending: Spending) -> Level:
+    """What looks take of normal statistics by this spending, each prompt being as much of the information."""
+
     def level(counts: tuple[int, ...], planned: int, of_all: float) -> float:
         from scipy.special import ndtr
 
@@ -59,7 +64,7 @@ def _at_any_time(counts: tuple[int, ...], planned: int, of_all: float) -> float:
     return float(ndtr(-reach))
 
 
-GROUPS = Rule("five looks", LOOKS, 2, _spent(pocock), _spent(obrien_fleming))
+GROUPS = Rule("five looks", LOOKS, 2, spent_by(pocock), spent_by(evenly))
 ANYTIME = Rule(
     "at any time", tuple(place / 20 for place in range(1, 21)), FEWEST_AT_ANY_TIME, _at_any_time, _at_any_time
 )
@@ -86,8 +91,9 @@ class Claims(NamedTuple):
 
 
 def least_level(rule: Rule, counts: tuple[int, ...], planned: int) -> float:
-    """The level of the lower limit that has to stay above the gate: each metric has its full 5 %."""
-    return rule.no_worse(counts, planned, LEVEL)
+    """The level of the lower limit that has to stay above the gate: each metric has its full 5 %; 0 claims nothing."""
+    able = tuple(count for count in counts if count >= min(FEWEST_FOR_NO_WORSE, planned))
+    return rule.no_worse(able, planned, LEVEL) if able and able[-1] == counts[-1] else 0.0
 
 
 def look(seen: Mapping[str, Seen], rule: Rule, tests: int, before: Claims) -> tuple[dict[str, Verdict], Claims]:

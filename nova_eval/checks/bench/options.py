@@ -160,8 +160,8 @@ class GenEvalBench:
 class CompareBench:
     """Which parts of the study of ``compare``, and its grid."""
 
-    parts: Annotated[tuple[Literal["coverage", "stopping", "speed"], ...], _MANY] = ("coverage", "stopping")
-    "coverage (intervals, false alarms, power), stopping (--until-decided), speed (of comparing large runs)."
+    parts: Annotated[tuple[Literal["coverage", "stopping", "bounds", "speed"], ...], _MANY] = ("coverage", "stopping")
+    "coverage (intervals, false alarms, power), stopping (--until-decided) and its bounds, speed (of large runs)."
     prompts: Annotated[tuple[int, ...], _MANY] = (10, 20, 50, 100)
     "Prompts of a dimension, each measured with every kind of metric."
     repetitions: int = 2000

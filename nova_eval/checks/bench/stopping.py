@@ -17,7 +17,8 @@ from nova_eval.checks.bench.written import percent, to_markdown
 from nova_eval.compare.evidence import Evidence, evidence_of
 from nova_eval.compare.pairing import Pairing
 from nova_eval.compare.power import LEVEL, holm
-from nova_eval.compare.stopping import ANYTIME, GROUPS, Claims, Rule, Seen, least_level, look, looks_of
+from nova_eval.compare.sequential import obrien_fleming
+from nova_eval.compare.stopping import ANYTIME, GROUPS, Claims, Rule, Seen, least_level, look, looks_of, spent_by
 from nova_eval.compare.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 GATE = 3.0
 """Standard errors of the whole comparison that a gate is: as ``gates calibrate`` proposes."""
 
-EARLY = GROUPS._replace(name="five looks, alpha spent early for no worse too", no_worse=GROUPS.changed)
-"""What the default rule is not, for what it would save and miss."""
+LATE = GROUPS._replace(name="five looks, alpha spent late for no worse", no_worse=spent_by(obrien_fleming))
+"""What the default rule is not, for what it would find and cost."""
 
 FALL = 2.5
 """Gates that two dimensions are down by, where any are."""
@@ -40,12 +41,12 @@ _SHARED = (
     ("scene", "background_consistency"),
     ("overall_consistency", "aesthetic_quality", "imaging_quality"),
 )
-_SETS = {name: names for names in _SHARED for name in names}
+SETS = {name: names for names in _SHARED for name in names}
 """The dimensions of VBench that share their prompts."""
 
-_PROMPTS = {"subject_consistency": 72, "temporal_flickering": 75, "object_class": 79, "multiple_objects": 82}
-_PROMPTS |= {"human_action": 100, "color": 85, "spatial_relationship": 84, "scene": 86, "appearance_style": 90}
-_PROMPTS |= {"temporal_style": 100, "overall_consistency": 93}
+PROMPTS = {"subject_consistency": 72, "temporal_flickering": 75, "object_class": 79, "multiple_objects": 82}
+PROMPTS |= {"human_action": 100, "color": 85, "spatial_relationship": 84, "scene": 86, "appearance_style": 90}
+PROMPTS |= {"temporal_style": 100, "overall_consistency": 93}
 """The official numbers of VBench's prompts, each shared set once, under its first name."""
 
 _USUAL = 90
@@ -59,7 +60,7 @@ class Stopped:
     ``found`` counts those that established one of the two, ``both`` those that named both where every dimension is
     decided; ``cleared`` is the mean share of unchanged dimensions said to keep to their gate. The same of ``whole`` is
     by one look at all prompts. ``used`` is the mean share of prompts until something is worse or all is decided,
-    ``used_every`` until all is.
+    ``used_every`` until all is; ``own`` is what an unchanged dimension takes of its own prompts, whichever it shares.
     """
 
     spreads: str
@@ -75,6 +76,7 @@ class Stopped:
     whole_cleared: float
     used: float
     used_every: float
+    own: float
     repetitions: int
 
 
@@ -89,8 +91,8 @@ class Simulated:
 
     def __init__(self, some: Collection[str] = ()) -> None:
         self.kinds = {name: kind for name, kind in kinds_of_vbench().items() if not some or name in some}
-        self.prompts = {name: _PROMPTS[_SETS.get(name, (name,))[0]] for name in self.kinds}
-        sets = dict.fromkeys(tuple(n for n in _SETS.get(name, (name,)) if n in self.kinds) for name in self.kinds)
+        self.prompts = {name: PROMPTS[SETS.get(name, (name,))[0]] for name in self.kinds}
+        sets = dict.fromkeys(tuple(n for n in SETS.get(name, (name,)) if n in self.kinds) for name in self.kinds)
         self.shared = tuple(sets)
         self.errors = {name: self._error(name) for name in self.kinds}
 
@@ -130,8 +132,8 @@ class Measured:
             for reference, run in pairing.metrics
             if run.name in config.dimensions and len(part := contributions(reference, run)) > 1 and np.any(part)
         }
-        self.prompts = {name: _PROMPTS.get(_SETS.get(name, (name,))[0], _USUAL) for name in self.parts}
-        sets = dict.fromkeys(tuple(n for n in _SETS.get(name, (name,)) if n in self.parts) for name in self.parts)
+        self.prompts = {name: PROMPTS.get(SETS.get(name, (name,))[0], _USUAL) for name in self.parts}
+        sets = dict.fromkeys(tuple(n for n in SETS.get(name, (name,)) if n in self.parts) for name in self.parts)
         self.shared = tuple(sets)
         self.errors = {
             name: math.sqrt(float(np.square(part).mean()) / self.prompts[name]) for name, part in self.parts.items()
@@ -165,7 +167,7 @@ def measure(world: World, repetitions: int, seed: int, say: Callable[[str], None
 
     found = []
     some = tuple(world.prompts)
-    for rule, down in itertools.product((GROUPS, EARLY, ANYTIME), ((), (some[0], some[len(some) // 2]))):
+    for rule, down in itertools.product((GROUPS, LATE, ANYTIME), ((), (some[0], some[len(some) // 2]))):
         say(f"{world.name}, {rule.name}, {len(down)} dimensions down: {repetitions} repetitions")
         random = np.random.default_rng([seed, zlib.crc32(f"{world.name} {rule.name}".encode()), len(down)])
         found.append(_stopped(world, rule, down, repetitions, random))
@@ -175,12 +177,12 @@ def measure(world: World, repetitions: int, seed: int, say: Callable[[str], None
 def _stopped(world: World, rule: Rule, down: Sequence[str], repetitions: int, random: np.random.Generator) -> Stopped:
     kept = [_repetition(world, rule, world.run(random, down), random) for _ in range(repetitions)]
     lost = set(down)
+    unchanged = [name for name in world.prompts if name not in lost]
 
     def share(found: Iterable[bool]) -> float:
         return sum(found) / repetitions
 
     def cleared(verdicts: Mapping[str, Verdict]) -> float:
-        unchanged = world.prompts.keys() - lost
         return sum(verdicts.get(name) in (Verdict.NO_WORSE, Verdict.BETTER) for name in unchanged) / len(unchanged)
 
     return Stopped(
@@ -197,6 +199,7 @@ def _stopped(world: World, rule: Rule, down: Sequence[str], repetitions: int, ra
         whole_cleared=math.fsum(cleared(one.whole) for one in kept) / repetitions,
         used=math.fsum(one.used for one in kept) / repetitions,
         used_every=math.fsum(one.used_every for one in kept) / repetitions,
+        own=math.fsum(one.own[name] for one in kept for name in unchanged) / (repetitions * len(unchanged)),
         repetitions=repetitions,
     )
 
@@ -211,6 +214,7 @@ class _Repetition:
     whole: Mapping[str, Verdict]
     used: float
     used_every: float
+    own: Mapping[str, float]
 
 
 def _repetition(world: World, rule: Rule, run: Run, random: np.random.Generator) -> _Repetition:
@@ -237,6 +241,7 @@ def _repetition(world: World, rule: Rule, run: Run, random: np.random.Generator)
         whole=_at_once(whole, world),
         used=_used(world, counts, last, min(found, default=len(rule.shares))),
         used_every=_used(world, counts, last, len(rule.shares)),
+        own={name: counts[name][place] / world.prompts[name] for name, place in last.items()},
     )
 
 
@@ -278,8 +283,10 @@ def lines(rows: Sequence[Stopped]) -> str:
             (row.cleared, row.whole_cleared),
         ]
         cells = ["" if one is None else f"{percent(one)} ({percent(whole)})" for one, whole in pairs]
-        table.append([row.spreads, row.rule, str(row.down), *cells, percent(row.used), percent(row.used_every)])
-    return to_markdown([*head, "prompts used", "to decide all"], table, words=2)
+        table.append(
+            [row.spreads, row.rule, str(row.down), *cells, percent(row.used), percent(row.used_every), percent(row.own)]
+        )
+    return to_markdown([*head, "prompts used", "to decide all", "of its own"], table, words=2)
 
 
 def draw(path: Path, rows: Sequence[Stopped]) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_eval import files
-from nova_eval.checks.bench import compare, large, measured, stopping
+from nova_eval.checks.bench import bounds, compare, large, measured, stopping
 from nova_eval.checks.bench.options import CompareBench
 from nova_eval.checks.bench.written import to_csv
 from nova_eval.compare.pairing import Pairing, paired
@@ -35,6 +35,8 @@ def measure(asked: CompareBench, say: Callable[[str], None]) -> Found:
     if "stopping" in asked.parts:
         world = stopping.Simulated() if pairing is None else stopping.Measured(pairing)
         parts["stopping"] = stopping.measure(world, asked.repetitions, asked.seed, say)
+    if "bounds" in asked.parts:
+        parts["bounds"] = bounds.measure((5, 10, 20), say)
     if "speed" in asked.parts:
         parts["speed"] = large.measure(say)
     return Found(parts, "" if pairing is None else _named(pairing))
@@ -65,6 +67,8 @@ def _tables(found: Found) -> dict[str, str]:
         tables["measured"] = measured.lines(parts["measured"])
     if "stopping" in parts:
         tables["stopping"] = stopping.lines(parts["stopping"])
+    if "bounds" in parts:
+        tables["bounds"] = bounds.lines(parts["bounds"])
     if "speed" in parts:
         tables["speed"] = large.lines(parts["speed"])
     return tables

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nova_eval.compare.sequential import LOOKS, Spending, boundaries, crossing, obrien_fleming, pocock
+from nova_eval.compare.sequential import LOOKS, Spending, boundaries, crossing, evenly, obrien_fleming, pocock
 
 UNEVEN = (0.13, 0.5, 0.55, 1.0)
 # Solved with h1 and hupdate of gsdesign 0.1.5 (PyPI) at r = 32, level 0.05, one-sided.
@@ -16,6 +16,8 @@ GSDESIGN = (
     (LOOKS, obrien_fleming, (4.22921, 2.88814, 2.29809, 1.96182, 1.73970)),
     (LOOKS, pocock, (2.17621, 2.14375, 2.11329, 2.08960, 2.07100)),
     (UNEVEN, pocock, (2.32333, 1.99012, 2.16777, 1.93548)),
+    (LOOKS, evenly, (2.32635, 2.21930, 2.12014, 2.03320, 1.95602)),
+    (UNEVEN, evenly, (2.48377, 2.05273, 2.19537, 1.84377)),
 )
 
 
@@ -28,7 +30,7 @@ def test_one_look_is_the_normal_quantile() -> None:
     assert boundaries((1.0,), 0.05).values == pytest.approx((norm.isf(0.05),), abs=1e-9)
 
 
-@pytest.mark.parametrize("spending", [pocock, obrien_fleming])
+@pytest.mark.parametrize("spending", [pocock, evenly, obrien_fleming])
 @pytest.mark.parametrize("fractions", [LOOKS, UNEVEN, (0.3, 0.7)])
 def test_what_is_spent_is_what_is_crossed_without_an_effect(spending: Spending, fractions: tuple[float, ...]) -> None:
     found = boundaries(fractions, 0.05, spending)

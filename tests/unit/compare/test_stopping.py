@@ -44,9 +44,15 @@ def test_the_first_look_takes_what_is_spent_by_then() -> None:
     assert sum(GROUPS.changed(ALL[:end], 100, 0.05) for end in range(1, 6)) > 0.05  # looks depend on each other
 
 
-def test_the_last_look_for_no_worse_is_nearly_that_of_one() -> None:
-    assert 0.04 < GROUPS.no_worse(ALL, 100, 0.05) < 0.05
-    assert GROUPS.no_worse(ALL[:1], 100, 0.05) < 2e-5
+def test_no_worse_spends_as_prompts_come() -> None:
+    assert least_level(GROUPS, ALL[:1], 100) == pytest.approx(0.01)
+    assert least_level(GROUPS, ALL, 100) == pytest.approx(ndtr(-1.95602), abs=1e-6)
+
+
+def test_no_worse_spends_nothing_on_a_handful_of_prompts_unless_there_are_no_more() -> None:
+    assert least_level(GROUPS, (3, 5), 12) == 0.0
+    assert least_level(GROUPS, (3, 5, 8), 12) == pytest.approx(0.05 * 8 / 12)
+    assert least_level(GROUPS, (2, 4), 4) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("rule", [GROUPS, ANYTIME])
@@ -74,7 +80,7 @@ def test_a_drop_is_worse_one_within_the_gate_is_none() -> None:
 
 
 def test_what_gained_is_better_and_what_is_unclear_stays_open() -> None:
-    found, _ = look({"up": seen(0.1), "open": seen(-0.01), "no gate": seen(-0.001, gate=None)}, GROUPS, 3, Claims())
+    found, _ = look({"up": seen(0.1), "open": seen(-0.016), "no gate": seen(-0.001, gate=None)}, GROUPS, 3, Claims())
     assert found == {"up": Verdict.BETTER}
 
 
