@@ -7,7 +7,7 @@ for this machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -73,18 +73,18 @@ def origin(address: str, what: str = "an address") -> str:
     return address.rstrip("/")
 
 
-def answer(asked: Call, attempts: int = 1) -> Reply:
+def answer(asked: Call, attempts: int = 1, busy: Collection[int] = BUSY) -> Reply:
     """What the server says, whatever its status. NoAnswer where there is none.
 
-    Busy servers and broken connections are asked again, ``attempts`` times in all, after the time that the server
-    states or one that doubles.
+    Servers whose status is among ``busy``, and broken connections, are asked again, ``attempts`` times in all, after
+    the time that the server states or one that doubles.
     """
     wait = _FIRST_WAIT_SECONDS
     for left in range(attempts - 1, -1, -1):
         said: float | None = None
         try:
             reply = _answer(asked)
-            if reply.status not in BUSY or not left:
+            if reply.status not in busy or not left:
                 return reply
             said = reply.wait
         except NoAnswer:

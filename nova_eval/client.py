@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nova_eval import reading
-from nova_eval.calls import Call, Reply, answer, origin
+from nova_eval.calls import BUSY, Call, Reply, answer, origin
 from nova_eval.engines.sampling import as_frames
 from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError, one_line
 from nova_eval.files import given
@@ -20,6 +20,7 @@ from nova_eval.service.door import TOKEN_VARIABLE
 
 _KINDS: Mapping[str, body.Kind] = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp", ".mp4": "mp4"}
 _MOST = 1 << 26  # bytes of an answer
+_BUSY = BUSY - {500, 504}  # a sample that judges fail at, or hang at, was tried by the server as often as makes sense
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= {"Content-Type": form} if form else {}
         call = Call(self.url.rstrip("/") + path, method, content, headers, _MOST, self.seconds)
-        reply = answer(call, self.attempts)
+        reply = answer(call, self.attempts, _BUSY)
         if reply.status != 200:
             raise _error(self.url, reply)
         return reply

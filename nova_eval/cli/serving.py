@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,6 @@ from nova_eval.progress import talk
 from nova_eval.service.bounds import Bounds
 
 Held = Annotated[Bounds, Parameter(name="*", group=Group("What requests are held to", sort_key=3))]
-_TURN_SECONDS = 0.0005  # of a thread, so that requests are taken in while judges are at work in Python
 
 
 @app.command
@@ -31,8 +30,9 @@ def serve(
     """Say scores over HTTP: for training with rewards, and for other languages.
 
     `POST /v1/score` takes frames and a prompt, `GET /v1/benchmarks` says what can be scored; `nova_eval.client` asks.
-    Judges are loaded when they are first asked, and stay. It ends by SIGTERM or Ctrl-C: what is at work is finished,
-    what waits is refused. Exit code 130 if something could not be finished.
+    Judges are loaded when they are first asked, and stay, in a process of their own that is replaced when it hangs or
+    dies. It ends by SIGTERM or Ctrl-C: what is at work is finished, what waits is refused. Exit code 130 if something
+    could not be finished.
 
     Example: `nova-eval serve vbench --judges sprites --port 8765`
 
@@ -58,21 +58,18 @@ def serve(
     with needed_by("serve"):
         from nova_eval.service import server
         from nova_eval.service.app import App
+    from nova_eval.service.apart import Apart
     from nova_eval.service.scoring import Offer, Scores
 
-    sys.setswitchinterval(_TURN_SECONDS)
     scores = Scores(Offer(benchmarks, judges, device, bounds.decoded_bytes))
-    try:
-        _say_what(scores.told())
-        with server.listening(host, port) as found:
-            answered = server.serve(
-                App(scores, Door(secret), bounds, talk),
-                found,
-                bounds,
-                lambda _: talk(f"listening at {server.address(found)}"),
-            )
-    finally:
-        scores.close()
+    _say_what(scores.told())
+    with server.listening(host, port) as found, closing(Apart(scores, device, bounds.seconds, talk)) as apart:
+        answered = server.serve(
+            App(apart, Door(secret), bounds, talk),
+            found,
+            bounds,
+            lambda _: talk(f"listening at {server.address(found)}"),
+        )
     if not answered:
         talk("ended before everything at work was answered")
     return errors.OK if answered else errors.INTERRUPTED

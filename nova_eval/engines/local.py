@@ -18,6 +18,7 @@ from nova_eval import files
 from nova_eval.engines.alarm import Late, alarm, silence
 from nova_eval.engines.pool import Later, Pool, described, told
 from nova_eval.engines.process import Process
+from nova_eval.engines.serving import Units
 from nova_eval.engines.units import ANY, Event, Job, Role, Tell, Unit, UnitReport, untold
 from nova_eval.engines.worker import Worker
 from nova_eval.protocols import Sampler
@@ -37,7 +38,8 @@ class Processes:
             if of == role:
                 del self._free[place]
                 self._started += 1
-                return Process(replace(self._job, device=device), f"worker-{self._started}", role)
+                name = f"worker-{self._started}"
+                return Process(Units(replace(self._job, device=device), name), name, device, role)
         return None
 
     def hear(self, hands: Sequence[Process], seconds: float) -> list[tuple[Process, Any]]:

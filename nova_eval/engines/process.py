@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
@@ -13,31 +13,34 @@ from types import ModuleType
 from typing import Any
 
 from nova_eval.engines.serving import serve
-from nova_eval.engines.units import Ended, Job, Role, Unit
+from nova_eval.engines.units import Ended, Role
 from nova_eval.errors import PrerequisiteError
 
 
 class Process:
-    """Started when it is made. PrerequisiteError where that cannot be. ``about`` is what to tell of it."""
+    """Started when it is made, to do ``work``, which can be pickled, at its end of the pipe. ``about``: what to tell.
 
-    def __init__(self, job: Job, name: str, role: Role = "any") -> None:
-        self.name, self.role, self.device, self.up = name, role, job.device, True
+    PrerequisiteError where it cannot be started.
+    """
+
+    def __init__(self, work: Callable[[Connection], None], name: str, device: str, role: Role = "any") -> None:
+        self.name, self.role, self.device, self.up = name, role, device, True
         context = get_context("spawn")
         self.pipe: Connection
         self.pipe, there = context.Pipe()
-        self._process = context.Process(target=serve, args=(there, job, os.getpid(), name), daemon=True)
+        self._process = context.Process(target=serve, args=(there, work, os.getpid()), daemon=True)
         try:
             with _signals_later(), _without_main():
                 self._process.start()
         except OSError as error:
             raise PrerequisiteError(f"cannot start a worker process: {error}", remedy="use fewer --workers") from error
         there.close()
-        self.about = f"started on {job.device}, process {self._process.pid}"
+        self.about = f"started on {device}, process {self._process.pid}"
 
-    def give(self, unit: Unit | None) -> None:
-        """Hands it a unit; ``None`` asks it to leave. That it is dead is noticed when it is heard."""
+    def give(self, what: Any) -> None:
+        """Hands it something to do; ``None`` asks it to leave. That it is dead is noticed when it is heard."""
         with suppress(OSError):
-            self.pipe.send(unit)
+            self.pipe.send(what)
 
     def hear(self) -> Any:
         """What it said, ``None`` where it said nothing; ``Ended`` once it has ended and all it said is heard."""

@@ -17,6 +17,7 @@ from nova_eval import environment
 from nova_eval.engines.desk import Media
 from nova_eval.engines.process import Process
 from nova_eval.engines.scratch import Scratch
+from nova_eval.engines.serving import Units
 from nova_eval.engines.units import Ended, Fault, Job, Unit, UnitReport
 from nova_eval.errors import NovaEvalError
 
@@ -40,7 +41,7 @@ class Post:
     def do(self, unit: Unit, contents: Mapping[str, bytes]) -> Iterator[list[Any]]:
         """What the worker process says of a unit, as it says it; the last is how it went."""
         if self._process is None:
-            self._process = Process(self._job, self._name)
+            self._process = Process(Units(self._job, self._name), self._name, self._job.device)
         with self._scratch.holding(contents):
             self._process.give(unit)
             over = False

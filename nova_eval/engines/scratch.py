@@ -30,6 +30,13 @@ class Scratch:
         self.folder = Path(tempfile.mkdtemp(dir=home))
         self._held = _held(self.folder)
 
+    def close(self) -> None:
+        """Removes the folder with all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
     @contextmanager
     def holding(self, contents: Mapping[str, bytes]) -> Iterator[None]:
         """These files are there during the block, by names relative to ``folder``."""

@@ -1,4 +1,4 @@
-"""The life of a worker process: units in, reports out, until the parent says stop or is gone."""
+"""The life of a worker process: its work at one end of a pipe, until the parent says stop or is gone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,7 +21,7 @@ from nova_eval.errors import NovaEvalError, brief
 _FAR = 512
 
 
-def serve(pipe: Connection, job: Job, parent: int, name: str) -> None:
+def serve(pipe: Connection, work: Callable[[Connection], None], parent: int) -> None:
     """Does not return. What is printed to standard output goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -28,38 +30,46 @@ def serve(pipe: Connection, job: Job, parent: int, name: str) -> None:
     with suppress(OSError):
         os.dup2(2, 1)
     with suppress(EOFError, OSError):  # the parent is gone, or the pipe: every finished row is on disk
-        _work(_out_of_reach(pipe), job, name)
+        work(_out_of_reach(pipe))
     with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(0)  # a thread that a sampler left behind would keep the process
 
 
-def _work(pipe: Connection, job: Job, name: str) -> None:
-    worker: Worker | None = None
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The work of a run: units in, reports out."""
 
-    def tell(event: Event) -> None:
-        with suppress(OSError):  # the next answer finds out that nobody is there
-            pipe.send(event)
+    job: Job
+    name: str
 
-    try:
-        while (unit := pipe.recv()) is not None:
-            answer: Any
-            try:
-                worker = worker or Worker(job, tell, name, Outbox(job.folder, pipe.send) if job.away else None)
-                worker.prepare(unit)
-                pipe.send(READY)
-                answer = worker.do(unit)
-            except NovaEvalError as error:
-                answer = error
-            except OutOfMemory as error:
-                answer = Fault(str(error), spent=True)
-            except BaseException as error:
-                answer = Fault(f"the worker failed: {brief(error)}")
-            pipe.send(answer)
-    finally:
-        if worker is not None:
-            worker.close()
+    def __call__(self, pipe: Connection) -> None:
+        worker: Worker | None = None
+
+        def tell(event: Event) -> None:
+            with suppress(OSError):  # the next answer finds out that nobody is there
+                pipe.send(event)
+
+        try:
+            while (unit := pipe.recv()) is not None:
+                answer: Any
+                try:
+                    desk = Outbox(self.job.folder, pipe.send) if self.job.away else None
+                    worker = worker or Worker(self.job, tell, self.name, desk)
+                    worker.prepare(unit)
+                    pipe.send(READY)
+                    answer = worker.do(unit)
+                except NovaEvalError as error:
+                    answer = error
+                except OutOfMemory as error:
+                    answer = Fault(str(error), spent=True)
+                except BaseException as error:
+                    answer = Fault(f"the worker failed: {brief(error)}")
+                pipe.send(answer)
+        finally:
+            if worker is not None:
+                worker.close()
 
 
 def _out_of_reach(pipe: Connection) -> Connection:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
+from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -21,7 +22,8 @@ from nova_eval.service.bounds import Bounds
 from nova_eval.service.door import Door
 from nova_eval.service.figures import Figures
 from nova_eval.service.line import Line, Place
-from nova_eval.service.scoring import Answer, Scores
+from nova_eval.service.refused import Refused
+from nova_eval.service.scoring import Answer
 
 SCORE, BENCHMARKS, HEALTH, FIGURES = "/v1/score", "/v1/benchmarks", "/healthz", "/metrics"
 _METHODS = {SCORE: "POST", BENCHMARKS: "GET", HEALTH: "GET", FIGURES: "GET"}
@@ -29,23 +31,25 @@ _GONE = 499  # never sent: nobody is there
 _LONGEST_WAIT = 60
 
 
-class Refused(Exception):
-    """A request that is answered with a status and one line; ``wait``: seconds after which to come again."""
+class Judges(Protocol):
+    """Who says scores, to one thread at a time; ``replaced``: how many of them hung or died."""
 
-    def __init__(self, status: int, problem: str, wait: int | None = None) -> None:
-        super().__init__(problem)
-        self.status, self.problem, self.wait = status, problem, wait
+    replaced: int
+
+    def told(self) -> list[dict[str, Any]]: ...
+
+    def __call__(self, content: bytearray, form: str) -> Answer: ...
 
 
 class App:
     """An ASGI application. Nothing that a request brings ends it."""
 
-    def __init__(self, scores: Scores, door: Door, bounds: Bounds, say: Callable[[str], None]) -> None:
-        self._scores, self._door, self._bounds, self._say = scores, door, bounds, say
+    def __init__(self, judges: Judges, door: Door, bounds: Bounds, say: Callable[[str], None]) -> None:
+        self._judges, self._door, self._bounds, self._say = judges, door, bounds, say
         self.figures = Figures()
-        self.line: Line[Answer] = Line(scores, bounds)
+        self.line: Line[Answer] = Line(judges, bounds)
         self._told = json.dumps(
-            {"nova_eval": __version__, "bounds": asdict(bounds), "benchmarks": scores.told()}, ensure_ascii=False
+            {"nova_eval": __version__, "bounds": asdict(bounds), "benchmarks": judges.told()}, ensure_ascii=False
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,9 +89,7 @@ class App:
         return Response(self.figures.text(self._now()), media_type="text/plain; version=0.0.4")
 
     def _health(self) -> Response:
-        """Not well is a server whose judges look at one sample for twice as long as any answer is waited for."""
-        stuck = self.line.at_work_seconds > 2 * self._bounds.seconds
-        state = "ending" if self.line.closed else "stuck" if stuck else "ok"
+        state = "ending" if self.line.closed else "ok"
         return Response(json.dumps({"status": state}), 200 if state == "ok" else 503, media_type="application/json")
 
     def _now(self) -> Mapping[str, tuple[float, str]]:
@@ -96,6 +98,7 @@ class App:
             "queue_limit": (self._bounds.queue, "Requests that may."),
             "held_bytes": (self.line.bytes, "Bytes that requests bring."),
             "at_work_seconds": (self.line.at_work_seconds, "Seconds that the judges look at the same sample."),
+            "judges_replaced": (self._judges.replaced, "Processes of judges that hung or died."),
         }
 
     # --- scores -----------------------------------------------------------------------------------------------------

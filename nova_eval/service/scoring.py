@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any, NamedTuple
 
 from nova_eval import __version__, environment, media
 from nova_eval.adapters import benchmark_names, load_benchmark
 from nova_eval.config import CUSTOM
-from nova_eval.engines.units import ScorerPlan
+from nova_eval.engines.units import Event, ScorerPlan, Tell, untold
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError, unknown
 from nova_eval.identity import canonical_json, plain
 from nova_eval.judges import JUDGES, filed_under
@@ -45,25 +44,24 @@ class Answer(NamedTuple):
 
 @dataclass
 class Scores:
-    """Says scores; to be asked by one thread at a time. A judge is loaded when it is first asked, and kept."""
+    """Says scores; to be asked by one thread at a time. A judge is loaded when it is first asked, and kept.
+
+    It can be pickled until then: what it has seen of judges is known where it arrives.
+    """
 
     offer: Offer
     _judges: dict[str, Any] = field(default_factory=dict)
     _seen: dict[str, AtHand] = field(default_factory=dict)
+    _tell: Tell = untold
 
     def __post_init__(self) -> None:
         environment.known_device(self.offer.device)
         for name in self.offer.benchmarks:
             load_benchmark(name).config.judges_of(CUSTOM, self.offer.judges)
-        self._folder = TemporaryDirectory(prefix="nova_eval-serve-")
 
     @property
     def benchmarks(self) -> Sequence[str]:
         return self.offer.benchmarks or benchmark_names()
-
-    def close(self) -> None:
-        """Removes what lies on disk."""
-        self._folder.cleanup()
 
     def at_hand(self, benchmark: str) -> Judging:
         """Which rules of a benchmark can work here, and why the others cannot."""
@@ -91,18 +89,21 @@ class Scores:
             "unavailable": dict(found.unavailable),
         }
 
-    def __call__(self, content: bytearray, form: str) -> Answer:
-        """The answer to a body of a media type. NovaEvalError for what cannot be."""
+    def __call__(self, content: bytearray, form: str, folder: Path, tell: Tell = untold) -> Answer:
+        """The answer to a body of a media type. NovaEvalError for what cannot be.
+
+        Its file is put into ``folder``. ``tell`` hears which judge is about to be loaded.
+        """
+        self._tell = tell
         asked, sent = body.read(content, form)
         if asked.benchmark not in self.benchmarks:
             raise unknown("benchmark", asked.benchmark, self.benchmarks)
         if not isinstance(sent, body.File):
             return self._answer(asked, sent)
-        with NamedTemporaryFile(suffix=f".{sent.kind}", dir=self._folder.name) as file:
-            file.write(sent.content)
-            file.flush()
-            self._hold_decoded(Path(file.name), sent.kind)
-            return self._answer(asked, Path(file.name))
+        path = folder / f"sample.{sent.kind}"
+        path.write_bytes(sent.content)
+        self._hold_decoded(path, sent.kind)
+        return self._answer(asked, path)
 
     def _hold_decoded(self, path: Path, kind: str) -> None:
         facts = media.probe(path)
@@ -149,10 +150,12 @@ class Scores:
 
     def _hold(self, name: str, light: bool) -> Any:
         if name not in self._judges:
+            device = environment.device_for(self.offer.device, light=light)
+            self._tell(Event("judges", f"loads judge {name} for {device}", "loads"))
             judge = JUDGES.make(name)
             if filed_under(name, judge.digest) != (self._look(name).digest or "")[:8]:
                 raise PrerequisiteError(f"judge {name!r} changed while the server was at work", remedy="start it again")
-            self._judges[name] = judge.to(environment.device_for(self.offer.device, light=light))
+            self._judges[name] = judge.to(device)
         return self._judges[name]
 
 
