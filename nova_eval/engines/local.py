@@ -18,8 +18,9 @@ from nova_eval import files
 from nova_eval.engines.alarm import Late, alarm, silence
 from nova_eval.engines.pool import Later, Pool, described, told
 from nova_eval.engines.process import Process
+from nova_eval.engines.questions import OutOfMemory
 from nova_eval.engines.serving import Units
-from nova_eval.engines.units import ANY, Event, Job, Role, Tell, Unit, UnitReport, untold
+from nova_eval.engines.units import ANY, Event, Job, Role, ScoreUnit, Tell, Unit, UnitReport, untold
 from nova_eval.engines.worker import Worker
 from nova_eval.protocols import Sampler
 
@@ -124,6 +125,13 @@ class LocalEngine:
                 self._here = None
                 pieces, report = self._pool.remains.of(unit)
                 self._pool.again.extend((piece, 1) for piece in pieces)
+            except OutOfMemory as error:  # only where samples are scored
+                worker.close()
+                self._here = None
+                self._tell(Event("worker-1", f"failed: {error}"))
+                assert isinstance(unit, ScoreUnit)
+                yield from self._pool.halved(unit, "worker-1")
+                return
             self._tell(Event("worker-1", told(report, time.monotonic() - since)))
             yield report
             if self._here is None:

@@ -2,6 +2,8 @@
 
 Units are handed out as workers ask. What is left of a unit whose worker ended is done again, sample by sample; what
 ends its worker twice, or keeps it beyond the time limit, is a row with the reason, and what lay beside it is done.
+Where memory is short, what is to be scored is tried again in halves, down to one sample and one frame at once; samples
+are always made in the batches that their sampler was told.
 Workers that end one after the other, or cannot load what they need, end the run in one line.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -18,11 +20,11 @@ from nova_eval.engines.desk import Disk
 from nova_eval.engines.remains import Remains
 from nova_eval.engines.units import (
     ANY,
-    READY,
     Ended,
     Event,
     Fault,
     Job,
+    Ready,
     Role,
     SampleUnit,
     ScoreUnit,
@@ -32,6 +34,7 @@ from nova_eval.engines.units import (
     untold,
 )
 from nova_eval.errors import NovaEvalError, PrerequisiteError
+from nova_eval.plan import units
 
 LIVES = 2  # how often a sample may end its worker before it counts as failed
 DEATHS = 16  # how many workers in a row may end before going on is pointless
@@ -96,13 +99,13 @@ class Crew(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Post:
-    """A worker and the unit it is at. ``ready``: it has loaded what the unit needs."""
+    """A worker and the unit it is at. ``ready`` is what it said when it had loaded what the unit needs."""
 
     hand: Hand
     unit: Unit | None = None
     lives: int = LIVES
     since: float = 0.0
-    ready: bool = False
+    ready: Ready | None = None
 
 
 class Pool:
@@ -127,6 +130,7 @@ class Pool:
         self._tell: Tell = untold
         self._posts: list[_Post] = []
         self._deaths = self._stillborn = 0  # workers in a row that ended, before they were ready
+        self._halvings = 0  # of the smallest unit that was scored after one had no room
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +168,15 @@ class Pool:
             yield report
         self.again.extend((piece, max(1, lives - 1)) for piece in pieces)
 
+    def halved(self, unit: ScoreUnit, worker: str) -> Iterator[UnitReport]:
+        """Has what is left of a unit scored in halves, by judges at half their batch: memory was short."""
+        halves, report = self.remains.halves(unit)
+        share = 2 ** (unit.halvings + 1)
+        self._tell(Event(worker, f"memory was short: goes on with judges at 1/{share} of their batch", "halved"))
+        if report.done:
+            yield report
+        self.again.extend((half, LIVES) for half in halves)
+
     def _hand_out(self) -> bool:
         """Gives idle workers, and as many new ones as there are units and room for, a unit. Whether there is more."""
         grown = True
@@ -172,7 +185,7 @@ class Pool:
                 if (taken := self._take(post.hand.role)) is None:
                     continue
                 post.unit, post.lives = taken
-                post.since, post.ready = time.monotonic(), False
+                post.since, post.ready = time.monotonic(), None
                 self._tell(Event(post.hand.name, f"begins {described(post.unit)}"))
                 post.hand.give(post.unit)
             grown = True in [self._grow(role) for role in self._roles]
@@ -196,8 +209,17 @@ class Pool:
                 return unit, lives
         for source in self._open_to(role):
             if source.ahead(1):
-                return source.take(), LIVES
+                first, *rest = self._fitting(source.take())
+                self.again.extendleft((unit, LIVES) for unit in reversed(rest))
+                return first, LIVES
         return None
+
+    def _fitting(self, unit: Unit) -> Sequence[Unit]:
+        """A fresh unit as memory has allowed others: cut into some, for judges at a part of their batch."""
+        if isinstance(unit, SampleUnit) or not self._halvings:
+            return (unit,)
+        parts = units(unit.work, max(1, len(unit) >> self._halvings))
+        return [replace(unit, work=work, halvings=self._halvings) for work in parts]
 
     def _waiting(self, role: Role, least: int = 1) -> bool:
         """Whether at least so many units wait for workers of this role."""
@@ -216,11 +238,13 @@ class Pool:
     def _answered(self, post: _Post, answer: Any) -> Iterator[UnitReport]:
         if isinstance(answer, NovaEvalError):
             raise answer
-        if answer == READY:
-            post.ready, self._stillborn = True, 0
+        if isinstance(answer, Ready):
+            post.ready, self._stillborn = answer, 0
         elif isinstance(answer, Event):
             self._tell(answer)
         elif isinstance(answer, UnitReport):
+            if isinstance(post.unit, ScoreUnit):
+                self._halvings = max(self._halvings, post.unit.halvings)
             post.unit, self._deaths = None, 0
             self._tell(Event(post.hand.name, told(answer, time.monotonic() - post.since)))
             yield answer
@@ -238,12 +262,17 @@ class Pool:
         if unit is None:
             return
         blameless = isinstance(how, Ended) and how.blameless
-        if not post.ready and not blameless:
+        if post.ready is None and not blameless:
             self._stillborn += 1
             if self._stillborn >= LIVES:
                 raise PrerequisiteError(f"{how.reason} while it loaded what it needs", remedy="see what it said above")
             self.again.append((unit, post.lives))
             return
+        if how.memory and isinstance(unit, ScoreUnit) and post.ready is not None:
+            if len(unit) > 1 or post.ready.batch > 1:
+                yield from self.halved(unit, post.hand.name)
+                return
+            post.lives = 1 if unit.halvings else post.lives  # less was tried already
         self._deaths += 1
         if self._deaths >= DEATHS:
             raise PrerequisiteError(f"{DEATHS} workers in a row failed, the last: {how.reason}")

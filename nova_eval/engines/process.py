@@ -16,6 +16,8 @@ from nova_eval.engines.serving import serve
 from nova_eval.engines.units import Ended, Role
 from nova_eval.errors import PrerequisiteError
 
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # what the system does to a process when memory is short
+
 
 class Process:
     """Started when it is made, to do ``work``, which can be pickled, at its end of the pipe. ``about``: what to tell.
@@ -54,7 +56,9 @@ class Process:
             return None
         self._process.join(5.0)  # its pipe is at its end: so is it, or soon
         self.kill()
-        return Ended(f"the worker process ended unexpectedly (exit code {self._process.exitcode})")
+        killed = self._process.exitcode in _KILLED
+        how = f"exit code {self._process.exitcode}{', as where memory is short' if killed else ''}"
+        return Ended(f"the worker process ended unexpectedly ({how})", memory=killed)
 
     def join(self, seconds: float) -> None:
         """Waits for its end."""

@@ -35,16 +35,16 @@ def scores_of(scorer: Scorer, items: Sequence[Item], judge: Any) -> list[Score]:
     return [score for score in found if isinstance(score, Score)]
 
 
-def rows_of(scorer: Scorer, items: Sequence[Item], judge: Any, company: int = 1) -> list[Score]:
+def rows_of(scorer: Scorer, items: Sequence[Item], judge: Any, *, less: bool = False) -> list[Score]:
     """The scorer's row of each item, in their order; an error is its reason.
 
-    ``company`` is how many samples are in memory. OutOfMemory where there is no room beside others.
+    ``less``: fewer samples, or a smaller batch of the judge, could be tried. OutOfMemory where there is no room then.
     """
     rows = []
     for item, found in zip(items, outcomes_of(scorer, items, judge) if items else [], strict=True):
         if isinstance(found, BaseException):
-            if company > 1 and _is_out_of_memory(found):
-                raise OutOfMemory(f"{scorer.name} of {company} samples: {brief(found)}")
+            if less and _is_out_of_memory(found):
+                raise OutOfMemory(f"{scorer.name} of {len(items)} samples: {brief(found)}")
             rows.append(Score(item.sample.key, scorer.name, None, reason=brief(found)))
         else:
             rows.append(found)
@@ -52,7 +52,7 @@ def rows_of(scorer: Scorer, items: Sequence[Item], judge: Any, company: int = 1)
 
 
 class OutOfMemory(Exception):
-    """There is no room for a judge and all samples of a unit; fewer may do."""
+    """There is no room for a judge and all samples of a unit; less may do."""
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -28,6 +28,7 @@ _LONELY_SECONDS = 600.0  # that no worker comes up anywhere before going on is p
 _AHEAD = 8  # things said that wait for this process at most, a worker; then it waits
 _STARTS = 3  # tries to start Ray here: on a busy machine it gives itself up after 30 s
 _LOOK_EVERY_SECONDS = 1.0  # at which nodes there are
+_SHORT = ("out of memory", "outofmemory", "low on memory", "(oom)", "oom killer")  # in Ray's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +162,8 @@ class Actors:
             said: Sequence[Any] = self._ray.get(next(hand.stream))
         except StopIteration:
             return [Ended("the worker broke off")]
-        except self._ray.exceptions.RayActorError as error:
-            return [_ended(error)]
         except self._ray.exceptions.RayError as error:
-            return [Fault(f"the worker failed: {brief(error)}", spent=True)]
+            return [_gone(error, dead=isinstance(error, self._ray.exceptions.RayActorError))]
         return said
 
     def _risen(self, hand: _Actor, facts: Mapping[str, str]) -> Sequence[Any]:
@@ -307,9 +306,11 @@ def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
             signal.signal(number, handler)
 
 
-def _ended(error: Any) -> Ended:
+def _gone(error: Exception, *, dead: bool) -> Ended | Fault:
     """Why an actor is gone. It runs no code but ours: where its memory was not what was short, no unit has a part."""
-    text = str(error)
-    if "out of memory" in text.lower() or "oom" in type(error).__name__.lower() or "memory pressure" in text.lower():
-        return Ended("the worker was ended: its node ran out of memory")
-    return Ended("the worker's node or actor is gone", blameless=True)
+    said = f"{type(error).__name__}: {error}".lower()
+    if any(words in said for words in _SHORT):
+        return Ended("the worker was ended: its node ran out of memory", memory=True)
+    if dead:
+        return Ended("the worker's node or actor is gone", blameless=True)
+    return Fault(f"the worker failed: {brief(error)}", spent=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nova_eval.engines.desk import Disk
 from nova_eval.engines.units import Job, SampleUnit, ScoreUnit, Unit, UnitReport
+from nova_eval.plan import units
 from nova_eval.records import Failure, Sample, SampleKey, Score
 
 
@@ -19,25 +21,37 @@ class Remains:
         """A unit for each sample that is not done, in their order, without the scorers that have looked at it; and the
         report of what is done.
         """
-        pieces, made = self._sampling(unit) if isinstance(unit, SampleUnit) else (self._scoring(unit), ())
-        return pieces, UnitReport(len(unit) - len(pieces), sampled=isinstance(unit, SampleUnit), made=made)
+        if isinstance(unit, ScoreUnit):
+            left = self._scoring(unit)
+            return [*left], UnitReport(len(unit) - len(left))
+        pieces, made = self._sampling(unit)
+        return pieces, UnitReport(len(unit) - len(pieces), sampled=True, made=made)
 
     def _sampling(self, unit: SampleUnit) -> tuple[list[Unit], tuple[Sample, ...]]:
         done, _ = self._disk.store.samples()
         left: list[Unit] = [SampleUnit((key,)) for key in unit.keys if key not in done]
         return left, tuple(done[key] for key in unit.keys if key in done)
 
-    def _scoring(self, unit: ScoreUnit) -> list[Unit]:
+    def halves(self, unit: ScoreUnit) -> tuple[list[ScoreUnit], UnitReport]:
+        """What is left of a unit, in units of half as many samples at most, with judges at half their batch; and the
+        report of what is done.
+        """
+        pieces = self._scoring(unit)
+        parts = units([piece.work[0] for piece in pieces], -(-len(unit) // 2))
+        halves = [ScoreUnit(work, unit.keep, unit.halvings + 1) for work in parts]
+        return halves, UnitReport(len(unit) - len(pieces))
+
+    def _scoring(self, unit: ScoreUnit) -> list[ScoreUnit]:
         samples = {sample.key: sample for sample, _ in unit.work}
         decided: dict[str, set[SampleKey]] = {
             plan.name: {key for (key, _), row in self._disk.store.scores(plan.folder, samples).items() if row.decided}
             for plan in self._job.scorers
         }
         order = [plan.name for plan in self._job.scorers]
-        pieces: list[Unit] = []
+        pieces: list[ScoreUnit] = []
         for sample, names in unit.work:
             if left := tuple(name for name in order if name in names and sample.key not in decided[name]):
-                pieces.append(ScoreUnit(((sample, left),), unit.keep))
+                pieces.append(replace(unit, work=((sample, left),)))
         return pieces
 
     def give_up(self, pieces: Sequence[Unit], reason: str) -> tuple[list[Unit], UnitReport]:
@@ -57,6 +71,6 @@ class Remains:
             (folder,) = (plan.folder for plan in self._job.scorers if plan.name == name)
             self._disk.add_scores(folder, [(Score(sample.key, name, None, reason=reason), sample)])
             if later:
-                rest.append(ScoreUnit(((sample, tuple(later)),), piece.keep))
+                rest.append(replace(piece, work=((sample, tuple(later)),)))
         sampled = any(isinstance(piece, SampleUnit) for piece in pieces)
         return rest, UnitReport(len(pieces) - len(rest), failed, reason if failed else "", sampled)

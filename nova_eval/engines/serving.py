@@ -14,7 +14,7 @@ from typing import Any
 
 from nova_eval.engines.desk import Outbox
 from nova_eval.engines.questions import OutOfMemory
-from nova_eval.engines.units import READY, Event, Fault, Job
+from nova_eval.engines.units import Event, Fault, Job, Ready
 from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, brief
 
@@ -57,13 +57,12 @@ class Units:
                 try:
                     desk = Outbox(self.job.folder, pipe.send) if self.job.away else None
                     worker = worker or Worker(self.job, tell, self.name, desk)
-                    worker.prepare(unit)
-                    pipe.send(READY)
+                    pipe.send(Ready(worker.prepare(unit)))
                     answer = worker.do(unit)
                 except NovaEvalError as error:
                     answer = error
                 except OutOfMemory as error:
-                    answer = Fault(str(error), spent=True)
+                    answer = Fault(str(error), spent=True, memory=True)
                 except BaseException as error:
                     answer = Fault(f"the worker failed: {brief(error)}")
                 pipe.send(answer)

@@ -56,11 +56,13 @@ class ScoreUnit:
     """Samples to score, each with the names of the scorers that have not looked at it yet.
 
     ``keep`` are the families of judges (``weights.catalogue.family``) to hold in memory for this unit and later ones;
-    others are let go before it begins.
+    others are let go before it begins. ``halvings``: so often is the batch of every judge halved, for want of memory,
+    which may change the last bits of what a network answers.
     """
 
     work: tuple[tuple[Sample, tuple[str, ...]], ...]
     keep: frozenset[str] = frozenset()
+    halvings: int = 0
 
     def __len__(self) -> int:
         return len(self.work)
@@ -84,31 +86,40 @@ class UnitReport:
     made: tuple[Sample, ...] = ()
 
 
-READY = "ready"
-"""Said when what a unit needs is loaded, before it is done."""
+class Ready(NamedTuple):
+    """Said when what a unit needs is loaded, before it is done. ``batch`` is the largest of the judges it needs."""
+
+    batch: int = 1
 
 
 class Fault(NamedTuple):
-    """A unit that was not done for a reason nobody foresaw; unless it is ``spent`` the worker can do others."""
+    """A unit that was not done for a reason nobody foresaw; unless it is ``spent`` the worker can do others.
+
+    ``memory``: it was short.
+    """
 
     reason: str
     spent: bool = False
+    memory: bool = False
 
 
 class Ended(NamedTuple):
-    """A worker is gone. ``blameless``: for a reason that its unit has no part in."""
+    """A worker is gone. ``blameless``: for a reason that its unit has no part in. ``memory``: it was short."""
 
     reason: str
     blameless: bool = False
+    memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to ``worker``: it loads a model, is at a scorer, what befell it or its unit, its end."""
+    """Something that happened to ``worker``: it loads a model, is at a scorer, what befell it or its unit, its end;
+    "halved": what follows from its want of memory.
+    """
 
     worker: str
     text: str
-    kind: Literal["loads", "is at", "unit", "gone"] = "unit"
+    kind: Literal["loads", "is at", "unit", "gone", "halved"] = "unit"
 
 
 Tell = Callable[[Event], None]

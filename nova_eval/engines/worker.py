@@ -19,7 +19,7 @@ from nova_eval.engines.sampling import frame_rate, frames_of
 from nova_eval.engines.units import Event, Job, SampleUnit, Tell, Unit, UnitReport, Work, untold
 from nova_eval.errors import MediaError, NovaEvalError, PrerequisiteError, UsageError, brief, is_interrupt
 from nova_eval.identity import canonical_json, sample_seed
-from nova_eval.judges import JUDGES, filed_under
+from nova_eval.judges import JUDGES, batch_of, filed_under
 from nova_eval.media.videos import Size
 from nova_eval.protocols import Frames, Item, Movable, Sampler, Scorer
 from nova_eval.records import Failure, Sample, SampleKey, Score
@@ -48,7 +48,8 @@ class Worker:
         self._job, self._tell, self._name = job, tell, name
         self._desk: Desk = desk or Disk(job.folder)
         self._sampler = live
-        self._judges: dict[str, Any] = {}
+        self._judges: dict[str, tuple[Any, int]] = {}  # with their batch
+        self._halvings = 0
         benchmark = load_benchmark(job.spec.benchmark)
         self._scorers: dict[str, Scorer] = {scorer.name: scorer for scorer in benchmark.scorers(job.scoring)}
         self._as_stored = job.scoring == "official" and benchmark.config.protocol.pictures == "stored"
@@ -58,16 +59,21 @@ class Worker:
         self.prepare(unit)
         return self._sample(unit.keys) if isinstance(unit, SampleUnit) else self._score(unit.work)
 
-    def prepare(self, unit: Unit) -> None:
-        """Loads what a unit needs and is not loaded, and lets go what none from here on needs."""
+    def prepare(self, unit: Unit) -> int:
+        """Loads what a unit needs and is not loaded, and lets go what none from here on needs.
+
+        Returns the largest batch of its judges.
+        """
         if isinstance(unit, SampleUnit):
             self._sampler = self._sampler or self._load_sampler()
-            return
+            return 1
         self._drop_sampler()
         self._let_go(keep=unit.keep)
-        for plan in self._job.scorers:
-            if any(plan.name in names for _, names in unit.work):
-                self._judge(plan.judge)
+        self._halvings = unit.halvings
+        needed = [plan.judge for plan in self._job.scorers if any(plan.name in names for _, names in unit.work)]
+        for judge in needed:
+            self._judge(judge)
+        return max([1, *(self._batch(judge) for judge in needed)])
 
     def close(self) -> None:
         """Lets go of all that it holds."""
@@ -163,7 +169,8 @@ class Worker:
             self._tell(Event(self._name, f"{plan.name} of {len(samples)} samples", "is at"))
             scores = [Score(s.key, plan.name, None, reason=unreadable[s.key]) for s in samples if s.key in unreadable]
             whole = [items[sample.key] for sample in samples if sample.key in items]
-            scores += rows_of(self._scorers[plan.name], whole, self._judge(plan.judge) if whole else None, company)
+            judge, less = self._judge(plan.judge) if whole else None, company > 1 or self._batch(plan.judge) > 1
+            scores += rows_of(self._scorers[plan.name], whole, judge, less=less)
             by_key = {sample.key: sample for sample in samples}
             self._desk.add_scores(plan.folder, [(score, by_key[score.key]) for score in scores])
             failed.update((score.key, score.reason) for score in scores if not score.decided)
@@ -205,15 +212,20 @@ class Worker:
     def _judge(self, name: str | None) -> Any:
         if name is None:
             return None
-        if name not in self._judges:
+        batch = self._batch(name)
+        if name not in self._judges or self._judges[name][1] != batch:
             self._loads(f"judge {name}")
-            judge = JUDGES.make(name)
+            judge = JUDGES.make(name, {"batch": batch} if self._halvings and batch_of(name) > 1 else {})
             letters = filed_under(name, judge.digest)
             if any(plan.judge == name and not plan.folder.endswith(f"-{letters}") for plan in self._job.scorers):
                 raise _exchanged(f"judge {name!r}")
             with _moving(f"judge {name!r}", self._job.device):
-                self._judges[name] = judge.to(self._job.device)
-        return self._judges[name]
+                self._judges[name] = judge.to(self._job.device), batch
+        return self._judges[name][0]
+
+    def _batch(self, judge: str | None) -> int:
+        """How many frames a judge is to look at together now."""
+        return 1 if judge is None else max(1, batch_of(judge) >> self._halvings)
 
     def _loads(self, what: str) -> None:
         self._tell(Event(self._name, f"loads {what} for {self._job.device}", "loads"))

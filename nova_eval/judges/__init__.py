@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from inspect import signature
 
 from nova_eval.protocols import Judge
 from nova_eval.registry import Registry
@@ -36,6 +37,12 @@ JUDGES: Registry[type[Judge]] = Registry(
         "clipscore_vit_b32": "nova_eval.judges.clip:CLIPScoreViTB32",
     },
 )
+
+
+def batch_of(judge: str) -> int:
+    """How many frames a judge looks at together, by what it is made with: 1 where it takes no ``batch``."""
+    asked = signature(JUDGES.get(judge)).parameters.get("batch")
+    return asked.default if asked is not None and isinstance(asked.default, int) else 1
 
 
 def filed_under(judge: str, digest: str) -> str:

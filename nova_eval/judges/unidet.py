@@ -46,13 +46,11 @@ class UniDetector:
 
     VERSION = "1"
 
-    def __init__(
-        self, name: str, weights: Path | None = None, dtype: str = "float32", batch: int | None = None
-    ) -> None:
-        self.name, (build, self._mean, self._std, usual) = name, TRUNKS[name]
+    def __init__(self, name: str, weights: Path | None = None, dtype: str = "float32", *, batch: int = 8) -> None:
+        self.name, (build, self._mean, self._std) = name, TRUNKS[name]
         self.hosted = Hosted(name, self.VERSION, weights=name, path=weights, dtype=dtype, build=build)
         self.digest = self.hosted.digest
-        self._batch = usual if batch is None else batch
+        self._batch = batch
 
     def to(self, device: str) -> UniDetector:
         self.hosted.to(device)
@@ -70,7 +68,7 @@ class UniDetector:
             return each_distinct(frames, self._batch, look)
 
 
-UniDetR50, UniDetRS200 = partial(UniDetector, "unidet_r50"), partial(UniDetector, "unidet_rs200")
+UniDetR50, UniDetRS200 = partial(UniDetector, "unidet_r50"), partial(UniDetector, "unidet_rs200", batch=4)
 
 
 @cache
@@ -161,8 +159,8 @@ def _filled(make: Callable[[], UniDet], state: dict[str, Tensor], path: Path) ->
     return network
 
 
-TRUNKS: Mapping[str, tuple[Callable[[dict[str, Tensor], Path], UniDet], Channels, Channels, int]] = {
-    "unidet_r50": (build_r50, R50_MEAN, R50_STD, 8),
-    "unidet_rs200": (build_rs200, RS200_MEAN, RS200_STD, 4),
+TRUNKS: Mapping[str, tuple[Callable[[dict[str, Tensor], Path], UniDet], Channels, Channels]] = {
+    "unidet_r50": (build_r50, R50_MEAN, R50_STD),
+    "unidet_rs200": (build_rs200, RS200_MEAN, RS200_STD),
 }
-"""How each is built from its weights, its mean and deviation of blue, green and red, and the frames seen at once."""
+"""How each is built from its weights, and its mean and deviation of blue, green and red."""

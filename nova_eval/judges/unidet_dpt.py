@@ -27,7 +27,7 @@ class UniDetR50DPT:
         dtype: str = "float32",
         batch: int = 8,
     ) -> None:
-        self.objects, self.nearness = UniDetR50(weights, dtype, batch), DPTHybrid(depth_weights, dtype, batch)
+        self.objects, self.nearness = UniDetR50(weights, dtype, batch=batch), DPTHybrid(depth_weights, dtype, batch)
         parts = [self.objects.digest, self.nearness.digest]
         self.digest = digest({"judge": self.name, "version": self.VERSION, "parts": parts})
 

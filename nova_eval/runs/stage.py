@@ -31,6 +31,8 @@ class Stage:
         self._log = RunLog(opened)
         self._workers: dict[str, dict[str, str]] = {}
         self.last_failure = ""
+        self.halved = ""
+        """What was told of it last when memory was short."""
         self._state: dict[str, Any] = {
             "process": f"{socket.gethostname()}:{os.getpid()}",
             "engine": opened.options.engine,
@@ -45,7 +47,9 @@ class Stage:
     def tell(self, event: Event) -> None:
         """As ``Tell``: writes it into the log, and shows what is at work now."""
         self._log.tell(event, self._bar)
-        if event.kind == "gone":
+        if event.kind == "halved":
+            self.halved = event.text
+        elif event.kind == "gone":
             self._workers.pop(event.worker, None)
         else:
             self._workers[event.worker] = {"at": event.text, "since": _now()}
@@ -86,6 +90,8 @@ def stage(opened: Run, label: str, total: int, unit: str) -> Iterator[Stage]:
         shown = Stage(opened, label, total, bar)
         try:
             yield shown
+            if shown.halved:
+                opened.say(f"{shown.halved}, which may change the last bits of some scores; see logs/run.log")
         finally:
             if total:
                 shown.close()

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from nova_eval.engines.pool import LIVES
 from nova_eval.engines.process import Process
 from nova_eval.engines.scratch import Scratch
-from nova_eval.engines.units import READY, Ended, Event, Fault, Tell
+from nova_eval.engines.units import Ended, Event, Fault, Ready, Tell
 from nova_eval.errors import NovaEvalError, brief
 from nova_eval.service.refused import Refused
 from nova_eval.service.scoring import Answer
@@ -42,7 +42,7 @@ class Answering:
     scores: Scores
 
     def __call__(self, pipe: Connection) -> None:
-        pipe.send(READY)
+        pipe.send(Ready())
         while (request := pipe.recv()) is not None:
             path, form = request
             answer: Any
@@ -103,7 +103,7 @@ class Apart:
             with suppress(OSError):  # its pipe is closed when the server ends
                 wait([process.pipe], min(left, _LOOK_EVERY_SECONDS))
             said = process.hear()
-            if said == READY or isinstance(said, Event):
+            if isinstance(said, Ready | Event):
                 process.up = True
                 until = time.monotonic() + self._seconds
                 if isinstance(said, Event):

@@ -18,20 +18,20 @@ from nova_eval.judges import filed_under
 from nova_eval.records import Prompt, SampleKey, Score
 from nova_eval.store import RunStore
 
-PLANS = (
-    ScorerPlan("temporal_flickering", "temporal_flickering@1-pixels", None),
-    ScorerPlan("aesthetic_quality", f"aesthetic_quality@1-{filed_under(LOOKER, 'looker')}", LOOKER),
-)
-
 
 class World:
     """A run folder and the keys of its prompts, one sample each, by text."""
 
-    def __init__(self, folder: Path, texts: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, texts: tuple[str, ...], judge: str) -> None:
+        self.judge = judge
+        self.plans = (
+            ScorerPlan("temporal_flickering", "temporal_flickering@1-pixels", None),
+            ScorerPlan("aesthetic_quality", f"aesthetic_quality@1-{filed_under(judge, 'looker')}", judge),
+        )
         prompts = [Prompt(f"test/{n:04}", text, ("temporal_flickering",)) for n, text in enumerate(texts)]
         sampler = SamplerSpec(name=MAKER, settings={"folder": str(folder)})
         spec = RunSpec(benchmark="vbench", variant="official", sampler=sampler)
-        self.job = Job(folder, spec, "official", {prompt.id: prompt for prompt in prompts}, PLANS, "cpu")
+        self.job = Job(folder, spec, "official", {prompt.id: prompt for prompt in prompts}, self.plans, "cpu")
         self.store = RunStore(folder)
         self.keys = tuple(SampleKey(prompt.id, 0) for prompt in prompts)
         self._texts = dict(zip(self.keys, texts, strict=True))
@@ -39,8 +39,8 @@ class World:
     def score_unit(self, *keys: SampleKey) -> ScoreUnit:
         """Every scorer over these samples, or over all."""
         samples, _ = self.store.samples()
-        names = tuple(plan.name for plan in PLANS)
-        return ScoreUnit(tuple((samples[key], names) for key in keys or self.keys), frozenset({LOOKER}))
+        names = tuple(plan.name for plan in self.plans)
+        return ScoreUnit(tuple((samples[key], names) for key in keys or self.keys), frozenset({self.judge}))
 
     def sampled(self) -> Counter[str]:
         """How often each text was sampled."""
@@ -50,7 +50,7 @@ class World:
         return {self._texts[key]: reason for key, reason in self.store.samples()[1].items()}
 
     def scores(self, scorer: str) -> dict[str, Score]:
-        (plan,) = (plan for plan in PLANS if plan.name == scorer)
+        (plan,) = (plan for plan in self.plans if plan.name == scorer)
         samples, _ = self.store.samples()
         return {self._texts[key]: score for (key, _), score in self.store.scores(plan.folder, samples).items()}
 
@@ -60,10 +60,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Worl
     """Makes one; ``birth`` is what happens where its sampler or judge is made."""
     monkeypatch.setenv("MISBEHAVING", str(tmp_path))
 
-    def make(*texts: str, birth: str = "") -> World:
+    def make(*texts: str, birth: str = "", judge: str = LOOKER) -> World:
         if birth:
             (tmp_path / "birth").write_text(birth)
-        return World(tmp_path, texts)
+        return World(tmp_path, texts, judge)
 
     return make
 

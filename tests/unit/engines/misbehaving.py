@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ import numpy as np
 from nova_eval.protocols import Frames, Prompt, SamplerInfo
 
 MAKER, LOOKER = f"{__file__}:Maker", f"{__file__}:Looker"
+GREEDY, GLUTTON, CROWDED = (f"{__file__}:{name}" for name in ("Greedy", "Glutton", "Crowded"))
 SHAPE = (3, 32, 32, 3)
 SHADES = {"fine": 100, "unbearable": 250, "deadly to look at": 5, "deadly to look at once": 40}
 WRONG: dict[str, Any] = {
@@ -121,6 +123,37 @@ class Looker:
         if (rated > 200).any():
             raise RuntimeError("too bright to look at")
         return rated.astype(np.float32) / 25
+
+
+class Greedy(Looker):
+    """Has room for one frame at a time."""
+
+    def __init__(self, batch: int = 2) -> None:
+        super().__init__()
+        self._batch = batch
+
+    def aesthetic(self, frames: Frames) -> Any:
+        if self._batch > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().aesthetic(frames)
+
+
+class Crowded(Greedy):
+    """Says that there is no room, in place of being killed for it."""
+
+    def aesthetic(self, frames: Frames) -> Any:
+        if self._batch > 1:
+            raise RuntimeError("CUDA out of memory")
+        return super().aesthetic(frames)
+
+
+class Glutton(Looker):
+    """Has room for the frames of one sample, and cannot be asked about fewer; "deadly to look at" is too much."""
+
+    def aesthetic(self, frames: Frames) -> Any:
+        if len(frames) > SHAPE[0] or (frames < 20).any():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().aesthetic(frames)
 
 
 def first_time(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nova_eval.engines.desk import Disk, Media, Outbox, Parcel
-from nova_eval.engines.ray import Places, _ended
+from nova_eval.engines.ray import Places
 from nova_eval.engines.scratch import Scratch
 from nova_eval.errors import MediaError, NovaEvalError, UsageError
 from nova_eval.records import Failure, Sample, SampleKey, Score
@@ -100,8 +100,3 @@ def test_a_node_takes_as_many_workers_as_it_has_places(
     places: Places, resources: dict[str, float], room: object
 ) -> None:
     assert places.on(resources) == room
-
-
-def test_only_an_actor_that_ran_out_of_memory_is_its_unit_s_fault() -> None:
-    assert _ended(RuntimeError("The actor died because its node has died.")).blameless
-    assert not _ended(RuntimeError("Task was killed due to the node running low on memory, memory pressure")).blameless

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from misbehaving import CROWDED
 
 from nova_eval.engines.local import LocalEngine
 from nova_eval.engines.units import Event, SampleUnit
@@ -30,6 +31,20 @@ def test_what_is_late_in_this_process_is_left_to_processes_with_the_rest(world) 
         assert list(units) == [SampleUnit((here.keys[2],))]
     assert here.sampled() == {"fine": 1}
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_what_has_no_room_in_this_process_is_left_to_processes_in_halves_with_the_rest(world) -> None:
+    here = world("fine", "also fine", judge=CROWDED)
+    with LocalEngine(here.job, ("cpu",), here=True) as engine:
+        list(engine.run(iter([SampleUnit(here.keys)])))
+        units = iter([here.score_unit(), here.score_unit()])
+        assert engine._here is not None
+        assert list(engine._done_here(engine._here, units)) == []
+        assert engine._here is None
+        assert [(len(unit), unit.halvings) for unit, _ in engine._pool.again] == [(1, 1), (1, 1)]
+        assert len(list(units)) == 1
+    assert here.scores("temporal_flickering").keys() == {"fine", "also fine"}
+    assert here.scores("aesthetic_quality") == {}
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -10,7 +10,7 @@ import pytest
 
 from nova_eval.engines.desk import Disk
 from nova_eval.engines.pool import DEATHS, Pool
-from nova_eval.engines.units import READY, Ended, Event, Fault, Role, SampleUnit, ScoreUnit, Unit, UnitReport
+from nova_eval.engines.units import Ended, Event, Fault, Ready, Role, SampleUnit, ScoreUnit, Unit, UnitReport
 from nova_eval.errors import PrerequisiteError
 from nova_eval.records import Sample, SampleKey
 
@@ -37,9 +37,9 @@ class Told:
         unit = self.units.popleft()
         answer = self.crew.answers.popleft() if self.crew.answers else WELL
         if answer == WELL:
-            return [READY, self.crew.done(unit)]
+            return [Ready(), self.crew.done(unit)]
         if isinstance(answer, Fault | Ended):
-            return [READY, answer]
+            return [Ready(), answer]
         return list(answer)
 
 
@@ -111,8 +111,38 @@ def test_nodes_that_leave_one_after_the_other_end_the_run_too(pool_of) -> None:
         list(pool.run(iter([SampleUnit(here.keys)])))
 
 
-def test_what_a_judge_has_no_room_for_is_tried_alone_by_a_fresh_worker(pool_of) -> None:
-    here, crew, pool = pool_of(Fault("aesthetic_quality of 3 samples: out of memory", spent=True))
+FULL = Fault("aesthetic_quality of 3 samples: out of memory", spent=True, memory=True)
+KILLED = Ended("the worker process ended unexpectedly (exit code -9)", memory=True)
+
+
+@pytest.mark.parametrize("full", [FULL, KILLED])
+def test_what_a_judge_has_no_room_for_is_halved_and_so_is_all_that_comes_later(pool_of, full) -> None:
+    here, crew, pool = pool_of(*[WELL] * 4, [Ready(4), full], [Ready(2), full], texts=4)
+    told: list[Event] = []
+    with pool:
+        list(pool.run(SampleUnit((key,)) for key in here.keys))
+        crew.given.clear()
+        reports = list(pool.run((), told.append, iter([here.score_unit(), here.score_unit()])))
+    scored = [(len(unit), unit.halvings) for _, unit in crew.given]
+    assert scored == [(4, 0), (2, 1), (2, 1), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2), (1, 2)]
+    assert (sum(report.done for report in reports), sum(report.failed for report in reports)) == (8, 0)
+    halved = [event.text for event in told if event.kind == "halved"]
+    assert halved == [f"memory was short: goes on with judges at 1/{share} of their batch" for share in (2, 4)]
+
+
+def test_what_has_no_room_at_all_is_a_row_once_nothing_less_can_be_tried(pool_of) -> None:
+    here, crew, pool = pool_of(WELL, [Ready(4), KILLED], [Ready(2), KILLED], [Ready(1), KILLED], texts=1)
+    with pool:
+        list(pool.run(iter([SampleUnit(here.keys)])))
+        crew.given.clear()
+        reports = list(pool.run((), later=iter([here.score_unit()])))
+    assert [unit.halvings for _, unit in crew.given] == [0, 1, 2, 2]
+    assert [report.failed for report in reports if report.failed] == [1]
+    assert here.scores("temporal_flickering")["text 0"].reason == KILLED.reason
+
+
+def test_samples_that_have_no_room_are_made_one_by_one_and_lose_a_life(pool_of) -> None:
+    here, crew, pool = pool_of(KILLED)
     with pool:
         reports = list(pool.run(iter([SampleUnit(here.keys)])))
     assert units_given(crew) == [("worker-1", 3), ("worker-2", 1), ("worker-2", 1), ("worker-2", 1)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from misbehaving import GLUTTON, GREEDY
 
 from nova_eval.engines.units import Event, SampleUnit
 from nova_eval.errors import PrerequisiteError
@@ -169,3 +170,30 @@ def test_a_sample_that_kills_its_judge_leaves_the_rest_of_its_unit_scored(engine
     assert all(row.value is not None for row in here.scores("temporal_flickering").values())
     rated = here.scores("aesthetic_quality")
     assert {text for text, row in rated.items() if row.value is None} == {"deadly to look at"}
+
+
+def test_a_judge_that_is_killed_for_memory_scores_the_same_with_less(engine, world) -> None:
+    """Two samples, a batch of two: halved once, and all that comes later with it."""
+    here, told = world("fine", "also fine", judge=GREEDY), []
+    with engine(here.job, 1) as at_work:
+        list(at_work.run(iter([SampleUnit(here.keys)])))
+        units = [here.score_unit(), here.score_unit(here.keys[0])]
+        reports = list(at_work.run((), told.append, iter(units)))
+    assert (sum(report.done for report in reports), sum(report.failed for report in reports)) == (3, 0)
+    assert {row.value for row in here.scores("aesthetic_quality").values()} == {100 / 25 / 10}
+    assert [event.text for event in told if event.kind == "halved"] == [
+        "memory was short: goes on with judges at 1/2 of their batch"
+    ]
+
+
+@pytest.mark.slow
+def test_a_judge_without_a_batch_that_is_killed_for_memory_is_asked_about_fewer_samples(engine, world) -> None:
+    here = world("fine", "deadly to look at", "also fine", judge=GLUTTON)
+    with engine(here.job, 1) as at_work:
+        list(at_work.run(iter([SampleUnit(here.keys)])))
+        reports = list(at_work.run((), later=iter([here.score_unit()])))
+    assert (sum(report.done for report in reports), sum(report.failed for report in reports)) == (3, 1)
+    rated = here.scores("aesthetic_quality")
+    assert {text for text, row in rated.items() if row.value is None} == {"deadly to look at"}
+    assert rated["deadly to look at"].reason.startswith("the worker process ended unexpectedly (exit code -9")
+    assert all(row.value is not None for row in here.scores("temporal_flickering").values())

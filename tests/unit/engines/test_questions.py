@@ -211,13 +211,13 @@ class TestErrors:
         with pytest.raises(RuntimeError, match="too bright"):
             scores_of(Rule("rated", "r", rated), [item(10), item(250)], Judge())
 
-    def test_no_room_for_one_beside_others_is_said_at_once_and_alone_it_is_a_reason(self) -> None:
+    def test_no_room_is_said_at_once_where_less_can_be_tried_and_is_a_reason_where_not(self) -> None:
         def full(item: Item) -> Score:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
 
         rule = Rule("full", None, full)
         with pytest.raises(OutOfMemory, match="full of 2 samples: RuntimeError: CUDA out of memory"):
-            rows_of(rule, [item(1)], None, company=2)
+            rows_of(rule, [item(1), item(2)], None, less=True)
         [row] = rows_of(rule, [item(1)], None)
         assert row.reason.startswith("RuntimeError: CUDA out of memory")
 

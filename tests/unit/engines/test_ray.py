@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from nova_eval import environment
-from nova_eval.engines.ray import Places, _connected, on_ray
-from nova_eval.engines.units import SampleUnit
+from nova_eval.engines.ray import Places, _connected, _gone, on_ray
+from nova_eval.engines.units import Ended, Fault, SampleUnit
 from nova_eval.errors import PrerequisiteError, UsageError
 
 
@@ -29,6 +29,17 @@ def test_what_is_compared_between_nodes_is_the_same_at_every_look() -> None:
     found = environment.fingerprint()
     assert found == environment.fingerprint()
     assert {"nova_eval", "its code", "python", "torch", "numpy", "av"} <= found.keys()
+
+
+def test_why_an_actor_is_gone_is_told_apart() -> None:
+    class OutOfMemoryError(Exception):
+        """As Ray's own is called."""
+
+    short = Ended("the worker was ended: its node ran out of memory", memory=True)
+    assert _gone(OutOfMemoryError("Task was killed"), dead=False) == short
+    assert _gone(RuntimeError("The actor died: the node was running low on memory"), dead=True) == short
+    assert _gone(RuntimeError("its node died"), dead=True) == Ended("the worker's node or actor is gone", True)
+    assert _gone(RuntimeError("no pickle"), dead=False) == Fault("the worker failed: RuntimeError: no pickle", True)
 
 
 @pytest.mark.slow

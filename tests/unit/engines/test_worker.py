@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from misbehaving import LOOKER
+from misbehaving import CROWDED, LOOKER
 
+from nova_eval.engines.questions import OutOfMemory
 from nova_eval.engines.units import SampleUnit
 from nova_eval.engines.worker import Worker
 from nova_eval.judges import JUDGES
@@ -42,6 +44,20 @@ class TestMemory:
         worker.close()
         assert here.sampled() == {"fine": 1}
         assert len(here.store.samples()[0]) == 2
+
+    def test_a_judge_is_made_anew_with_the_batch_that_a_unit_allows(self, world) -> None:
+        here = world("fine", judge=CROWDED)
+        worker = Worker(here.job)
+        worker.do(SampleUnit(here.keys))
+        unit = here.score_unit()
+        assert worker.prepare(unit) == 2
+        with pytest.raises(OutOfMemory, match="aesthetic_quality of 1 samples: RuntimeError: CUDA out of memory"):
+            worker.do(unit)
+        less = replace(unit, halvings=1)
+        assert worker.prepare(less) == 1
+        assert (worker.do(less).done, worker.do(less).failed) == (1, 0)
+        worker.close()
+        assert here.scores("aesthetic_quality")["fine"].value == 100 / 25 / 10
 
 
 class TestSampler:

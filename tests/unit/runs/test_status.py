@@ -42,6 +42,23 @@ def test_a_run_at_work_says_who_does_what_and_how_long_it_takes(opened: Run) -> 
     assert share.workers["worker-1"]["at"] == "started on cpu, process 7"
 
 
+def test_that_memory_was_short_is_said_once_when_all_is_done_and_names_no_worker(opened: Run) -> None:
+    said: list[str] = []
+    begin(opened)
+    with stage(replace(opened, say=said.append), "scoring", 4, "samples") as shown:
+        for share in (2, 4):
+            shown.tell(Event("worker-1", "failed: it died", "gone"))
+            shown.tell(
+                Event("worker-1", f"memory was short: goes on with judges at 1/{share} of their batch", "halved")
+            )
+        assert shown._workers == {}
+    [text] = said
+    assert text.startswith(
+        "memory was short: goes on with judges at 1/4 of their batch, which may change the last bits"
+    )
+    assert (opened.store.folder / "logs" / "run.log").read_text().count("memory was short") == 2
+
+
 def test_what_is_there_is_counted_whoever_noted_what(opened: Run) -> None:
     run(replace(opened, options=replace(opened.options, shard="1/2")))
     found = status(opened.store.folder)

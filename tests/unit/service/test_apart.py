@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from serving import asked, head, opened
 
-from nova_eval.engines.units import READY, Ended, Event, Fault, Tell
+from nova_eval.engines.units import Ended, Event, Fault, Ready, Tell
 from nova_eval.errors import UsageError
 from nova_eval.service import apart
 from nova_eval.service.apart import Apart
@@ -83,14 +83,14 @@ DIED, DONE, LOADS = Ended("it ended (exit code 7)"), Answer(b"done", {}), Event(
     ("script", "heard", "replaced"),
     [
         ([[DONE]], "done", 0),
-        ([[READY, LOADS, LOADS, DONE]], "done", 0),
+        ([[Ready(), LOADS, LOADS, DONE]], "done", 0),
         ([[DIED], [LOADS, DONE]], "done", 1),
         ([[DIED], [LOADS, DIED]], "500 it ended (exit code 7)", 2),
         ([[Fault("RuntimeError: boom")]], "500 RuntimeError: boom", 0),
         ([[UsageError("no such thing")]], "no such thing", 0),
-        ([[READY]], "504 the judges are not done after 0.05 s", 1),
+        ([[Ready()]], "504 the judges are not done after 0.05 s", 1),
         ([[LOADS]], "504 the judges are not done after 0.05 s", 1),
-        ([[DIED], [READY]], "504 the judges are not done after 0.05 s", 2),
+        ([[DIED], [Ready()]], "504 the judges are not done after 0.05 s", 2),
     ],
     ids=range(9),
 )
