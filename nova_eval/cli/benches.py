@@ -296,7 +296,7 @@ def bench_faults(*, asked: FaultsBench = FaultsBench(), json: bool = False) -> i
 
     found = campaign.measure(asked, talk)
     if asked.output is not None:
-        for path in campaign.write(asked.output, found):
+        for path in campaign.write(asked.output, found, ray=asked.ray):
             talk(f"wrote {path}")
     code = _print(found, campaign.lines, json=json)
     return errors.GATE_FAILED if campaign.total(found).wrong else code

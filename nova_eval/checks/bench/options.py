@@ -313,7 +313,7 @@ class FaultsBench:
     faults: int = 60
     "At least so many, of all kinds alike; about three seconds each, ten on Ray."
     ray: bool = False
-    "Those of runs on a Ray cluster of this machine, and of its nodes, in place of the others."
+    "Those of many machines, in place of all: runs on a Ray cluster of this one and its nodes, drivers, shards."
     kinds: Annotated[tuple[str, ...], _MANY] = ()
     "Only these of those in the table."
     seed: int = 0
@@ -321,7 +321,7 @@ class FaultsBench:
     workers: int = 1
     "Processes that do so side by side, each to runs of its own; one with --ray."
     output: Path | None = None
-    "Folder for faults.csv and faults.md, the table."
+    "Folder for the table: faults.csv and faults.md, or with --ray many_machines.csv and many_machines.md."
 
     def __post_init__(self) -> None:
         if self.ray and self.workers != 1:

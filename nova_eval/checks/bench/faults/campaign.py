@@ -27,6 +27,8 @@ from nova_eval.errors import brief, is_interrupt, unknown
 
 _ANY = {**crashes.KINDS, **damage.KINDS, **strangers.KINDS, **company.KINDS}
 KINDS = {**_ANY, **behaviour.OWN_KINDS, **behaviour.JUDGE_KINDS}
+MANY_MACHINES = {**on_ray.KINDS, **company.SHARED_KINDS}
+"""The kinds of ``--ray``."""
 _COLUMNS = tuple(field.name for field in fields(Count))
 _IMAGES = 0.7  # share of faults that strike a run of images; others strike one of videos
 
@@ -34,8 +36,8 @@ _IMAGES = 0.7  # share of faults that strike a run of images; others strike one 
 def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
     """At least ``asked.faults`` faults, of all kinds alike; equal seeds choose equal ones. What is wrong is said."""
     for name in asked.kinds:
-        if name not in KINDS and name not in on_ray.KINDS:
-            raise unknown("kind of fault", name, {**KINDS, **on_ray.KINDS})
+        if name not in KINDS | MANY_MACHINES:
+            raise unknown("kind of fault", name, KINDS | MANY_MACHINES)
     if asked.ray:
         packages.require("bench faults --ray", "ray")
     if asked.workers == 1:
@@ -52,7 +54,7 @@ def measure(asked: FaultsBench, say: Callable[[str], None]) -> list[Count]:
 
 def _share(asked: FaultsBench, place: int, say: Callable[[str], None]) -> list[Count]:
     """What one of ``asked.workers`` processes does: every so-manieth round."""
-    names = asked.kinds or tuple(on_ray.KINDS if asked.ray else KINDS)
+    names = asked.kinds or tuple(MANY_MACHINES if asked.ray else KINDS)
     faults = -(-asked.faults // asked.workers)
     counts = {name: Count(name) for name in names}
     commands.load()
@@ -98,7 +100,7 @@ def _case(name: str, worlds: dict[str, World], folder: Path, random: Random, cou
 def _strike(name: str, case: Case) -> None:
     """A fault that leaves what the campaign itself cannot read is a finding too."""
     try:
-        (KINDS | on_ray.KINDS)[name](case)
+        (KINDS | MANY_MACHINES)[name](case)
     except Exception as error:
         if is_interrupt(error):
             raise
@@ -120,11 +122,15 @@ def lines(found: Sequence[Count]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (_COLUMNS, rule, *rows))
 
 
-def write(folder: Path, found: Sequence[Count]) -> list[Path]:
-    """``faults.csv`` and ``faults.md``; the paths written."""
+def write(folder: Path, found: Sequence[Count], *, ray: bool) -> list[Path]:
+    """``faults.csv`` and ``faults.md``, or ``many_machines.csv`` and ``.md`` of faults with ``--ray``; the paths."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     writer.writerows(asdict(one).values() for one in found)
     folder.mkdir(parents=True, exist_ok=True)
-    return [files.write(folder / "faults.csv", text.getvalue()), files.write(folder / "faults.md", lines(found) + "\n")]
+    name = "many_machines" if ray else "faults"
+    return [
+        files.write(folder / f"{name}.csv", text.getvalue()),
+        files.write(folder / f"{name}.md", lines(found) + "\n"),
+    ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from nova_eval.checks.bench.faults import holding, steps
 from nova_eval.checks.bench.faults.case import Case, environment
 from nova_eval.checks.bench.faults.commands import Done, Preparation
+from nova_eval.checks.bench.faults.crashes import KILLED
 from nova_eval.checks.bench.faults.steps import Injection, Step
 from nova_eval.errors import INCOMPLETE, OK, PREREQUISITE
 
@@ -40,11 +41,14 @@ def _pause(step: Step) -> None:
     time.sleep(0.3)
 
 
-def two_drivers(case: Case, *, locks: bool = True) -> None:
-    """Two, or three, at once: one does it, the others are told by whom; or they come one after the other."""
-    words = case.words()
+def two_drivers(case: Case, *more: str, locks: bool = True) -> None:
+    """Two, or three, at once: one does it, the others are told by whom; or they come one after the other.
+
+    ``more`` are words of each.
+    """
+    words = case.words(*more)
     others = [words] * case.random.randint(1, 2)
-    done = _held(case, case.injection(_pause), words, *others, locks=locks)
+    done = _held(case, case.injection(_pause, who="driver", more=more), words, *others, locks=locks)
     for one in done:
         case.ended(one, OK, PREREQUISITE)
         if one.code == PREREQUISITE and "is being worked on by process" not in one.error:
@@ -124,12 +128,15 @@ def _array(told: dict[str, int]) -> list[Preparation]:
     return [environment(f"SLURM_ARRAY_TASK_{name}", str(value)) for name, value in told.items()]
 
 
-def shards_at_once(case: Case) -> None:
-    """All parts at once on one folder."""
+def shards_at_once(case: Case, *more: str, killed: bool = False) -> None:
+    """All parts at once on one folder, the first of them ``killed``. ``more`` are words of each."""
     number = case.random.randint(2, 3)
-    first, *others = [case.words("--shard", f"{part}/{number}") for part in range(1, number + 1)]
-    for one in _held(case, case.injection(_pause), first, *others):
+    first, *others = [case.words("--shard", f"{part}/{number}", *more) for part in range(1, number + 1)]
+    injection = case.injection(steps.kill if killed else _pause, who="driver", more=more)
+    *done, ended = _held(case, injection, first, *others)
+    for one in done:
         case.ended(one, OK, INCOMPLETE)
+    case.ended(ended, *((KILLED, OK, INCOMPLETE) if killed else (OK, INCOMPLETE)))  # a part has fewer steps
     case.finishes()
 
 
@@ -187,13 +194,17 @@ def _write_lock(case: Case, text: str, name: str) -> Path:
     return lock
 
 
-KINDS: dict[str, Callable[[Case], None]] = {
+SHARED_KINDS: dict[str, Callable[[Case], None]] = {
     "two drivers": two_drivers,
     "two drivers without locks": lambda case: two_drivers(case, locks=False),
     "whole and shard at once": whole_and_shard,
     "shards at once": shards_at_once,
     "shards, one missing": shards,
     "Slurm array, tasks killed": slurm_array,
+}
+"""Of a folder on which several machines may be at work."""
+KINDS: dict[str, Callable[[Case], None]] = {
+    **SHARED_KINDS,
     "read while at work": readers,
     "a look at a part": look_at_a_part,
     "stale lock": stale_lock,

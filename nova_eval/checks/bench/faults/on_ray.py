@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from nova_eval.checks.bench.faults import cluster, holding, steps
+from nova_eval.checks.bench.faults import cluster, company, holding, steps
 from nova_eval.checks.bench.faults.case import Case
 from nova_eval.checks.bench.faults.crashes import KILLED, kept
 from nova_eval.checks.bench.faults.steps import Deed, Step
@@ -21,8 +21,7 @@ def struck(case: Case, deed: Deed, *codes: int, where: str = "", killed: bool = 
 
     ``killed``: the command cannot take its temporary files along.
     """
-    assert case.cluster is not None
-    ray = ("--engine", "ray", "--address", case.cluster.address)
+    ray = _words(case)
     held = holding.finished(case.run)
     injection = case.injection(deed, who="driver", where=where, more=ray)
     done = case.command(*case.words(*ray), prepare=[injection])
@@ -33,8 +32,17 @@ def struck(case: Case, deed: Deed, *codes: int, where: str = "", killed: bool = 
     if orphans := cluster.left(_GRACE_SECONDS):
         case.wrong("orphans", done, "actors whose driver is gone", orphans)
     kept(case, done, held)
-    case.cluster.keep()
+    _cluster(case).keep()
     case.finishes()
+
+
+def _cluster(case: Case) -> cluster.Cluster:
+    assert case.cluster is not None
+    return case.cluster
+
+
+def _words(case: Case) -> tuple[str, ...]:
+    return "--engine", "ray", "--address", _cluster(case).address
 
 
 def _end(found: Callable[[], Sequence[int]]) -> Deed:
@@ -54,8 +62,7 @@ def _node(case: Case, change: str) -> Deed:
     """In the driver, a forked process: the pipe to the cluster is there too, and nobody else uses it meanwhile."""
 
     def deed(step: Step) -> None:
-        assert case.cluster is not None
-        getattr(case.cluster, change)()
+        getattr(_cluster(case), change)()
 
     return deed
 
@@ -77,4 +84,7 @@ KINDS: dict[str, Callable[[Case], None]] = {
     "ray: actor killed": lambda case: struck(case, _end(cluster.actors), OK),
     "ray: node killed": lambda case: struck(case, _node(case, "lose_node"), OK),
     "ray: node joins": lambda case: struck(case, _node(case, "add_node"), OK),
+    "ray: two drivers": lambda case: company.two_drivers(case, *_words(case)),
+    "ray: shards at once": lambda case: company.shards_at_once(case, *_words(case)),
+    "ray: shards at once, one killed": lambda case: company.shards_at_once(case, *_words(case), killed=True),
 }

@@ -163,8 +163,10 @@ def test_a_temporary_file_is_an_orphan_unless_its_writer_was_killed(case: Case) 
 def test_the_table_has_a_row_a_kind_and_the_sum(tmp_path: Path) -> None:
     found = [Count("one", injected=3), Count("other", injected=2, silent=1)]
     assert campaign.lines(found).splitlines()[-1] == "| all | 5 | 0 | 0 | 1 | 0 | 0 | 0 |"
-    for path in campaign.write(tmp_path / "new", found):
-        assert path.read_text().count("\n") in (3, 5)
+    for ray, name in ((False, "faults"), (True, "many_machines")):
+        paths = campaign.write(tmp_path / "new", found, ray=ray)
+        assert [path.name for path in paths] == [f"{name}.csv", f"{name}.md"]
+        assert [path.read_text().count("\n") for path in paths] == [3, 5]
     assert campaign.total(found).wrong == 1
 
 
