@@ -17,6 +17,7 @@ from nova_eval.errors import PrerequisiteError
 
 _PATIENCE_SECONDS = 120.0
 NODES = 2
+_MARK = "NOVA_EVAL_FAULTS_CLUSTER"  # in the environment of its processes: others on this machine are left alone
 _SOON = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
 """When it is noticed that a node is gone: by Ray's own settings, half a minute later."""
 
@@ -24,8 +25,8 @@ _SOON = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "
 class Cluster:
     """What a fault may do to it. ``address`` is where it is found."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: Connection, mark: str) -> None:
+        self._pipe, self._mark = pipe, mark
         self.address = self._answer()
 
     def lose_node(self) -> None:
@@ -42,6 +43,23 @@ class Cluster:
         self._pipe.send("keep")
         self._answer()
 
+    def actors(self) -> list[int]:
+        """The processes of the product's actors in it."""
+        mine = f"\0{_MARK}={self._mark}\0"
+        return [pid for pid in _pids() if _called(pid).startswith("ray::Post") and mine in _text(pid, "environ")]
+
+    def workers(self) -> list[int]:
+        """Their worker processes."""
+        posts = set(self.actors())
+        return [pid for pid in _pids() if _parent(pid) in posts]
+
+    def left(self, seconds: float) -> int:
+        """How many actors are still there after so long."""
+        deadline = time.monotonic() + seconds
+        while (found := len(self.actors())) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
     def _answer(self) -> str:
         if not self._pipe.poll(_PATIENCE_SECONDS):
             raise PrerequisiteError("the Ray cluster of bench faults does not answer")
@@ -57,7 +75,7 @@ def cluster() -> Iterator[Cluster]:
     process.start()
     there.close()
     try:
-        yield Cluster(here)
+        yield Cluster(here, str(os.getpid()))
     finally:
         with suppress(OSError):
             here.send("end")
@@ -70,7 +88,7 @@ def _keep(pipe: Connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(parent)
     os.setsid()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", _MARK: str(parent)})
     from ray.cluster_utils import Cluster as Nodes
 
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": _SOON}
@@ -90,25 +108,6 @@ def _keep(pipe: Connection, parent: int) -> None:
     except (EOFError, OSError):
         pass
     made.shutdown()
-
-
-def actors() -> list[int]:
-    """The processes of the product's actors on this machine."""
-    return [pid for pid in _pids() if _called(pid).startswith("ray::Post")]
-
-
-def workers() -> list[int]:
-    """Their worker processes."""
-    posts = set(actors())
-    return [pid for pid in _pids() if _parent(pid) in posts]
-
-
-def left(seconds: float) -> int:
-    """How many actors and workers are still there after so long."""
-    deadline = time.monotonic() + seconds
-    while (found := len(actors())) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
 
 
 def _pids() -> list[int]:

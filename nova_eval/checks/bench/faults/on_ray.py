@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
-from nova_eval.checks.bench.faults import cluster, company, holding, steps
+from nova_eval.checks.bench.faults import company, holding, steps
 from nova_eval.checks.bench.faults.case import Case
+from nova_eval.checks.bench.faults.cluster import Cluster
 from nova_eval.checks.bench.faults.crashes import KILLED, kept
 from nova_eval.checks.bench.faults.steps import Deed, Step
 from nova_eval.errors import INTERRUPTED, OK, PREREQUISITE
@@ -29,14 +30,14 @@ def struck(case: Case, deed: Deed, *codes: int, where: str = "", killed: bool = 
     case.count.injected += injection.struck
     if not killed:
         case.swept(done)
-    if orphans := cluster.left(_GRACE_SECONDS):
+    if orphans := _cluster(case).left(_GRACE_SECONDS):
         case.wrong("orphans", done, "actors whose driver is gone", orphans)
     kept(case, done, held)
     _cluster(case).keep()
     case.finishes()
 
 
-def _cluster(case: Case) -> cluster.Cluster:
+def _cluster(case: Case) -> Cluster:
     assert case.cluster is not None
     return case.cluster
 
@@ -45,11 +46,11 @@ def _words(case: Case) -> tuple[str, ...]:
     return "--engine", "ray", "--address", _cluster(case).address
 
 
-def _end(found: Callable[[], Sequence[int]]) -> Deed:
-    """Kills one of the processes that are found then; nothing has struck where there is none."""
+def _end(case: Case, which: str) -> Deed:
+    """Kills one of the processes of the cluster; nothing has struck where there is none."""
 
     def deed(step: Step) -> bool:
-        pids = found()
+        pids = getattr(_cluster(case), which)()
         for pid in pids[:1]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -80,8 +81,8 @@ KINDS: dict[str, Callable[[Case], None]] = {
         case, steps.fail(steps.FULL, torn=True), PREREQUISITE, where=".jsonl"
     ),
     "ray: sync fails": lambda case: struck(case, steps.fail(steps.BROKEN), PREREQUISITE, where=".jsonl"),
-    "ray: worker killed": lambda case: struck(case, _end(cluster.workers), OK),
-    "ray: actor killed": lambda case: struck(case, _end(cluster.actors), OK),
+    "ray: worker killed": lambda case: struck(case, _end(case, "workers"), OK),
+    "ray: actor killed": lambda case: struck(case, _end(case, "actors"), OK),
     "ray: node killed": lambda case: struck(case, _node(case, "lose_node"), OK),
     "ray: node joins": lambda case: struck(case, _node(case, "add_node"), OK),
     "ray: two drivers": lambda case: company.two_drivers(case, *_words(case)),
