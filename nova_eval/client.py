@@ -81,7 +81,7 @@ class Client:
 
     url: str
     token: str = field(default="", repr=False)
-    seconds: float = 600.0
+    seconds: float = 900.0
     attempts: int = 8
     _bounds: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 

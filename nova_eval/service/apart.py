@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from mmap import ACCESS_COPY, mmap
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from nova_eval.engines.process import Process
 from nova_eval.engines.scratch import Scratch
 from nova_eval.engines.units import Ended, Event, Fault, Ready, Tell
 from nova_eval.errors import NovaEvalError, brief
+from nova_eval.service import body
 from nova_eval.service.refused import Refused
 from nova_eval.service.scoring import Answer
 
@@ -32,7 +34,7 @@ class Scores(Protocol):
 
     def told(self) -> list[dict[str, Any]]: ...
 
-    def __call__(self, content: bytearray, form: str, folder: Path, tell: Tell) -> Answer: ...
+    def __call__(self, content: body.Content, form: str, folder: Path, tell: Tell) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,18 @@ class Answering:
             path, form = request
             answer: Any
             try:
-                answer = self.scores(bytearray(path.read_bytes()), form, path.parent, pipe.send)
+                answer = self.scores(_mapped(path), form, path.parent, pipe.send)
             except NovaEvalError as error:
                 answer = error
             except BaseException as error:
                 answer = Fault(brief(error))
             pipe.send(answer)
+
+
+def _mapped(path: Path) -> body.Content:
+    """The content, of which memory is taken for what is changed alone."""
+    with path.open("rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_COPY) if path.stat().st_size else bytearray()
 
 
 class Apart:
@@ -74,10 +82,10 @@ class Apart:
 
     def __call__(self, content: bytearray, form: str) -> Answer:
         with TemporaryDirectory(dir=self._scratch.folder, ignore_cleanup_errors=True) as place:
-            body = Path(place, "body")
-            body.write_bytes(content)
+            file = Path(place, "body")
+            file.write_bytes(content)
             for _ in range(LIVES):
-                said = self._said((body, form))
+                said = self._said((file, form))
                 if not isinstance(said, Ended):
                     break
         if isinstance(said, Answer):

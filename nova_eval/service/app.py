@@ -138,26 +138,25 @@ class App:
         return content
 
     async def _answered(self, request: Request, work: Future[Answer]) -> Answer:
-        """What the judges say, unless it takes too long or nobody waits for it any more."""
+        """What the judges say, unless no turn comes or nobody waits for it any more."""
         waiting = asyncio.wrap_future(work)
         leaving = asyncio.ensure_future(_left(request))
+        ends, first = (waiting, leaving), asyncio.FIRST_COMPLETED
         try:
-            await asyncio.wait((waiting, leaving), timeout=self._bounds.seconds, return_when=asyncio.FIRST_COMPLETED)
+            over, _ = await asyncio.wait(ends, timeout=self._bounds.seconds, return_when=first)
+            if not over and not work.cancel():  # its turn has come, which has an end of its own
+                await asyncio.wait(ends, return_when=first)
         finally:
             leaving.cancel()
             if not waiting.done():
-                began = not work.cancel()
+                work.cancel()
                 waiting.add_done_callback(_unheard)
-        if waiting.cancelled():
-            if self.line.closed:
-                raise Refused(503, "the server is ending", 1)
-            raise Refused(503, f"no turn came within {self._bounds.seconds:g} s", self._wait())
-        if waiting.done():
+        if waiting.done() and not waiting.cancelled():
             return waiting.result()
         if leaving.done() and not leaving.cancelled():
             raise ClientDisconnect
-        if began:
-            raise Refused(504, f"the judges are not done after {self._bounds.seconds:g} s")
+        if self.line.closed:
+            raise Refused(503, "the server is ending", 1)
         raise Refused(503, f"no turn came within {self._bounds.seconds:g} s", self._wait())
 
     def _wait(self) -> int:

@@ -7,6 +7,7 @@ import json
 from base64 import b64decode, b64encode
 from dataclasses import asdict
 from math import prod
+from mmap import mmap
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,6 +24,7 @@ LONGEST_HEADER = 1 << 20
 """Bytes of what a file of safetensors says of itself, the request in it included."""
 _LENGTH = 8  # bytes of the number that a file of safetensors begins with
 _REQUEST = "request"
+Content: TypeAlias = bytearray | mmap
 Kind: TypeAlias = Literal["png", "jpg", "webp", "mp4"]
 
 
@@ -62,7 +64,7 @@ class File(NamedTuple):
     kind: Kind
 
 
-def read(content: bytearray, form: str) -> tuple[Asked, Frames | File]:
+def read(content: Content, form: str) -> tuple[Asked, Frames | File]:
     """The request and its frames or file, of a body of the media type ``form``. UsageError, MediaError in one line."""
     if form == TENSORS:
         return _of_tensors(content)
@@ -106,7 +108,7 @@ class _Tensor(BaseModel):
     data_offsets: list[int]
 
 
-def _of_tensors(content: bytearray) -> tuple[Asked, Frames]:
+def _of_tensors(content: Content) -> tuple[Asked, Frames]:
     """Reads the form itself, which is a length, JSON and bytes: one tensor of numbers is all that may come."""
     length = int.from_bytes(content[:_LENGTH], "little")
     start = _LENGTH + length
@@ -129,7 +131,7 @@ def _of_tensors(content: bytearray) -> tuple[Asked, Frames]:
     return asked, _frames(tensor, content, start)
 
 
-def _frames(tensor: _Tensor, content: bytearray, start: int) -> Frames:
+def _frames(tensor: _Tensor, content: Content, start: int) -> Frames:
     shape, size = tensor.shape, len(content) - start
     if len(shape) != 4 or shape[-1] != 3 or not all(0 < side < 1 << 31 for side in shape):
         raise UsageError(f"frames have the shape {str(shape)[:60]}", remedy="give uint8 (T, H, W, 3)")

@@ -14,7 +14,7 @@ class Bounds:
     queue: int = 64
     "Requests that are waiting or at work; more are answered with 429 and told when to come again."
     seconds: float = 300.0
-    "Seconds from a request's last byte to its answer; also those after which silent judges are ended and replaced."
+    "Seconds until a request's turn comes; and those after which judges that say nothing at it are ended and replaced."
     body_bytes: int = 256 << 20
     "Bytes of one request."
     held_bytes: int = 2 << 30

@@ -89,7 +89,7 @@ class Scores:
             "unavailable": dict(found.unavailable),
         }
 
-    def __call__(self, content: bytearray, form: str, folder: Path, tell: Tell = untold) -> Answer:
+    def __call__(self, content: body.Content, form: str, folder: Path, tell: Tell = untold) -> Answer:
         """The answer to a body of a media type. NovaEvalError for what cannot be.
 
         Its file is put into ``folder``. ``tell`` hears which judge is about to be loaded.

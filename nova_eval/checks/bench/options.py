@@ -115,18 +115,22 @@ class ServeBench:
     """How many clients ask a server at a time, and how it is held."""
 
     clients: int = 64
-    "Clients that each send images of their own and check what is said of them."
+    "Clients that each send images and clips of their own and check what is said of them."
     requests: int = 10
     "Requests of each, one after the other."
     hostile: int = 8
     "Clients beside them that say nothing, drip, lie about lengths or leave."
     queue: int = 48
     "Requests that the server lets wait or be at work; others are refused, and come again."
+    faults: int = 4
+    "How often the judges hang and die by turns while they are asked."
+    seconds: float = 5.0
+    "Those after which the server ends judges that hang."
     output: Path | None = None
     "Folder for serve.md."
 
     def __post_init__(self) -> None:
-        if min(self.clients, self.requests, self.queue) < 1 or self.hostile < 0:
+        if min(self.clients, self.requests, self.queue) < 1 or min(self.hostile, self.faults) < 0:
             raise UsageError("bench serve needs a client, a request and a place in the line")
 
 

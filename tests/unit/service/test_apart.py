@@ -12,13 +12,16 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from serving import asked, head, opened
 
 from nova_eval.engines.units import Ended, Event, Fault, Ready, Tell
 from nova_eval.errors import UsageError
-from nova_eval.service import apart
-from nova_eval.service.apart import Apart
+from nova_eval.protocols import Frames
+from nova_eval.service import apart, body
+from nova_eval.service.apart import Answering, Apart
+from nova_eval.service.body import Content
 from nova_eval.service.refused import Refused
 from nova_eval.service.scoring import Answer
 
@@ -30,9 +33,9 @@ class Misbehaving:
     def told(self) -> list[dict[str, object]]:
         return [{"name": "echo"}]
 
-    def __call__(self, content: bytearray, form: str, folder: Path, tell: Tell) -> Answer:
+    def __call__(self, content: Content, form: str, folder: Path, tell: Tell) -> Answer:
         (folder / "left").touch()
-        text = content.decode()
+        text = bytes(content).decode()
         if text == "hangs":
             time.sleep(1000)
         if text == "loads":
@@ -169,3 +172,35 @@ def test_over_http_only_the_request_that_hangs_is_given_up(judges: Apart) -> Non
     assert {text: status for text, (status, _) in heard.items()} == {"hangs": 504, "a": 200, "dies": 500, "b": 200}
     assert heard["a"][1].endswith("a form")
     assert heard["b"][1].endswith("b form")
+
+
+def test_frames_come_to_the_process_as_they_were_sent_and_can_be_written(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), np.uint8)
+    content = body.of_frames(body.Asked(benchmark="vbench", prompt="a cat"), frames)
+    (tmp_path / "body").write_bytes(content)
+    (tmp_path / "empty").touch()
+    here, there = Pipe()
+    for request in ((tmp_path / "body", body.TENSORS), (tmp_path / "empty", body.TENSORS), None):
+        here.send(request)
+    Answering(Keeping(frames))(there)
+    assert here.recv() == Ready()
+    assert here.recv() == Answer(b"alike", {})
+    assert "no safetensors" in str(here.recv())
+    assert (tmp_path / "body").read_bytes() == content
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Says whether frames are those."""
+
+    frames: Frames
+
+    def told(self) -> list[dict[str, object]]:
+        return []
+
+    def __call__(self, content: Content, form: str, folder: Path, tell: Tell) -> Answer:
+        _, sent = body.read(content, form)
+        assert isinstance(sent, np.ndarray)
+        alike = (sent == self.frames).all()
+        sent[:] = 0
+        return Answer(b"alike" if alike else b"others", {})
