@@ -29,9 +29,9 @@ class Said:
 
     metric: str
     value: float | None
-    weight: float = 1.0
-    reason: str = ""
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    weight: float
+    reason: str
+    detail: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,10 @@ class Client:
         if len(content) > most:
             raise UsageError(f"the sample is {len(content):,} bytes, the server takes {int(most):,}")
         reply = self._asked("/v1/score", "POST", content, form)
-        return reading.json_text(reply.content, f"the answer of {self.url}", Answer, error=PrerequisiteError)
+        found = reading.json_text(reply.content, f"the answer of {self.url}", Answer, error=PrerequisiteError)
+        if found.benchmark != benchmark or any(row.value is None and not row.reason for row in found.rows):
+            raise PrerequisiteError(f"the answer of {self.url} is of another benchmark, or lacks a value and a reason")
+        return found
 
     def benchmarks(self) -> list[dict[str, Any]]:
         """What the server can say: benchmarks with their dimensions, judges and needs."""

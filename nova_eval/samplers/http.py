@@ -191,11 +191,11 @@ class HttpSampler:
         if not isinstance(name, str) or not _ID.fullmatch(name) or not name.strip("."):
             raise MediaError("the server names no clip that can be asked for")
         place = f"/videos/{quote(name, safe='')}"
-        while (state := job.get("status")) != "completed":
+        while (state := str(job.get("status"))) != "completed":
             if state in _ENDED:
                 raise MediaError(f"the server made no clip: {_reason(job)}")
             if time.monotonic() + self._poll > until:
-                raise MediaError(f"no clip within {self._timeout:g} s: it is {one_line(str(state))[:40]!r}")
+                raise MediaError(f"no clip within {self._timeout:g} s: it is {one_line(state)[:40]!r}")
             time.sleep(self._poll)
             job = self._json(self._call(place, until))
         return self._file(f"{self._base}{place}/content", until)

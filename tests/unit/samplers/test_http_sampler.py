@@ -21,6 +21,7 @@ from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.identity import canonical_json
 from nova_eval.records import Prompt
 from nova_eval.runs.options import resolve, spec_of, split_name
+from nova_eval.samplers import http
 from nova_eval.samplers.http import TOKEN_VARIABLE, HttpSampler
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
@@ -143,6 +144,17 @@ class TestImages:
         assert isinstance(found, str)
         assert problem in found
 
+    def test_a_picture_or_an_answer_that_is_huge_is_not_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with answering({"/v1/images/generations": [B64], "/v1/models": [{}]}) as (_, address):
+            sampler = HttpSampler(address, model="m", frames=1, attempts=1)
+            with monkeypatch.context() as patch:
+                patch.setenv("NOVA_EVAL_MAX_PIXELS", str(PICTURE.size // 3 - 1))
+                with pytest.raises(MediaError, match="raise NOVA_EVAL_MAX_PIXELS"):
+                    sampler.sample([CAT], [1])
+            monkeypatch.setattr(http, "_MOST_BYTES", 100)
+            with pytest.raises(MediaError, match="answers with more than 100 bytes"):
+                sampler.sample([CAT], [1])
+
     def test_another_size_than_asked_for_is_no_sample(self) -> None:
         with answering({"/v1/images/generations": [B64]}) as (_, address):
             sampler = HttpSampler(address, model="m", frames=1, size="16x16")
@@ -222,12 +234,13 @@ class TestClips:
             ({"/v1/videos": [{"id": "..", "status": "queued"}]}, {}, "names no clip"),
             ({"/v1/videos/video_1": [{"status": "failed", "error": {"message": "no GPU"}}]}, {}, "no clip: no GPU"),
             ({"/v1/videos/video_1": [{"status": "queued"}]}, {"timeout": 1.0}, "no clip within 1 s: it is 'queued'"),
+            ({"/v1/videos": [{"id": "video_1", "status": ["failed"]}]}, {"timeout": 0.4}, "it is \"['failed']\""),
             ({"/v1/videos/video_1/content": [PNG]}, {}, "no mp4 or webm"),
             ({"/v1/videos/video_1/content": [MP4[:-9]]}, {}, "sample.mp4"),
             ({}, {"fps": 8}, "24 frames a second, expected were 8; set sampler.fps=24"),
             ({}, {"frames": 9}, "made 4 frames, asked for were 9"),
         ],
-        ids=range(8),
+        ids=range(9),
     )
     def test_a_failure_is_a_row_with_its_reason(
         self, changes: dict[str, list[Any]], settings: dict[str, Any], problem: str

@@ -19,7 +19,7 @@ import pytest
 from serving import Echo, Here, asked, head, opened
 
 import nova_eval
-from nova_eval import media
+from nova_eval import calls, media
 from nova_eval.__main__ import _code
 from nova_eval.client import Client
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
@@ -98,6 +98,40 @@ class TestScores:
             answer = Client(address).score(clip, "a cat", benchmark="vbench", fps=8, metrics=["imaging_quality"])
             with pytest.raises(MediaError, match="weights are missing"):
                 answer["imaging_quality"]
+
+
+HELLO = {"nova_eval": "0", "bounds": {"body_bytes": 1 << 20}, "benchmarks": []}
+ROW = {"metric": "sum", "value": 1.0, "weight": 1.0, "reason": "", "detail": {}}
+ANSWER = {"nova_eval": "0", "benchmark": "echo", "scoring": "official", "prompt": "x", "rows": [ROW], "scorers": {}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (ANSWER, ""),
+        ({**ANSWER, "benchmark": "another"}, "is of another benchmark"),
+        ({**ANSWER, "rows": [{**ROW, "value": None}]}, "lacks a value and a reason"),
+        ({**ANSWER, "rows": [{**ROW, "value": "high"}]}, "value"),
+        ({**ANSWER, "rows": [{"metric": "sum", "value": 1.0}]}, "weight is missing"),
+        ({**ANSWER, "rows": None}, "rows should be"),
+        ([], "should be an object"),
+    ],
+    ids=range(7),
+)
+def test_an_answer_of_another_server_is_refused_in_one_line(
+    answer: Any, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replied(asked: calls.Call, *how: Any) -> calls.Reply:
+        return calls.Reply(200, {}, json.dumps(answer if asked.url.endswith("/score") else HELLO).encode())
+
+    monkeypatch.setattr("nova_eval.client.answer", replied)
+    client = Client("http://127.0.0.1:1")
+    if not problem:
+        assert client.score(FRAMES, "x", benchmark="echo")["sum"] == 1.0
+        return
+    with pytest.raises(PrerequisiteError) as caught:
+        client.score(FRAMES, "x", benchmark="echo")
+    assert problem in str(caught.value)
 
 
 class TestServer:

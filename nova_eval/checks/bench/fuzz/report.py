@@ -16,13 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from nova_eval import environment, files
-from nova_eval.checks.bench.fuzz import campaign, checkpoints, footage, stores, texts, values
+from nova_eval.checks.bench.fuzz import campaign, checkpoints, footage, stores, texts, values, wire
 from nova_eval.checks.bench.fuzz.campaign import Outcome
 from nova_eval.checks.bench.fuzz.reader import Reader
 from nova_eval.checks.bench.options import FuzzBench
 from nova_eval.errors import unknown
 
-_GROUPS = (texts, values, stores, checkpoints, footage)
+_GROUPS = (texts, values, stores, checkpoints, footage, wire)
 
 
 def readers(names: Sequence[str] = ()) -> list[Reader]:
