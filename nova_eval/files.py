@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import get_ident
 from typing import IO, TypeAlias
 
@@ -28,6 +28,7 @@ State: TypeAlias = tuple[int, int, int, int, int]
 """Size, two times of change in ns, device and inode."""
 
 _SETTLED = 2_000_000_000  # ns; the coarsest clock of a file system that is in use
+_NOWHERE = ("", ".")  # parts of a name that lead nowhere
 _LONGEST_NAME, _LONGEST_PATH = 255, 2048  # bytes of a name, as on every common file system, and of names in a row
 
 
@@ -115,25 +116,35 @@ def relative(name: str) -> str:
     return name
 
 
-def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
-    """``folder/name``. UsageError for a name that leads out of ``folder``, by itself or by a link below it.
+def inside(folder: Path, name: str) -> Path:
+    """``folder/name``. UsageError for a name that leads out of ``folder``, by itself or by a link below it."""
+    return Path(_looked_at(str(folder), name, None)[0])
+
+
+def inside_and_state(folder: Path, name: str, known: set[str] | None = None) -> tuple[str, os.stat_result]:
+    """The same as text, and what the file system says of it. OSError where nothing is there.
 
     ``known`` remembers folders that are no links, where many names are looked at in one go.
     """
-    path = str(folder)
+    path, state = _looked_at(str(folder), name, known)
+    return path, os.lstat(path) if state is None else state
+
+
+def _looked_at(folder: str, name: str, known: set[str] | None) -> tuple[str, os.stat_result | None]:
     *above, last = _parts(name)
-    for part in above:
-        path = os.path.join(path, part)  # a Path a part would cost more than the look at the disk
-        if known is None or path not in known:
-            _own(path)
-            if known is not None:
-                known.add(path)
-    return Path(_own(os.path.join(path, last)))
+    path = "/".join((folder, *above))
+    if known is None or path not in known:
+        for end in range(len(above)):
+            _own("/".join((folder, *above[: end + 1])))
+        if known is not None:
+            known.add(path)
+    path = f"{path}/{last}"
+    return path, _own(path)
 
 
-def _parts(name: str) -> tuple[str, ...]:
-    parts = PurePosixPath(name).parts
-    if not name.strip("./") or "\0" in name or parts[0].startswith("/") or ".." in parts:
+def _parts(name: str) -> list[str]:
+    parts = [part for part in name.split("/") if part not in _NOWHERE]
+    if not parts or name[0] == "/" or "\0" in name or ".." in parts:
         raise UsageError(f"the name {name!r} leaves its folder", remedy="names are relative and hold no '..'")
     try:
         length = len(name.encode())
@@ -144,10 +155,15 @@ def _parts(name: str) -> tuple[str, ...]:
     return parts
 
 
-def _own(path: str) -> str:
-    if os.path.islink(path):
+def _own(path: str) -> os.stat_result | None:
+    """What a path is of; ``None`` where there is nothing that can be looked at. UsageError for a link."""
+    try:
+        state = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    if stat.S_ISLNK(state.st_mode):
         raise UsageError(f"{path} is a link", remedy="a run holds its files itself: put the real one in its place")
-    return path
+    return state
 
 
 def given(text: str | Path) -> Path:

@@ -187,25 +187,29 @@ class RunStore:
         """Where a sample's media goes, relative to the run folder."""
         return f"media/{key.prompt_id}/{key.index}{suffix}"
 
-    def media(self, sample: Sample, known: set[str] | None = None) -> Path:
+    def media(self, sample: Sample) -> Path:
         """The file of a sample. MediaError unless it is a regular file that is the run's own.
 
         Its own are those below its folder, links left aside, and of media that somebody else made those below the
-        folder that the sampler was given. ``known`` as ``files.inside`` takes it.
+        folder that the sampler was given.
         """
+        return Path(self._media(sample)[0])
+
+    def _media(self, sample: Sample, known: set[str] | None = None) -> tuple[str, int]:
+        """The same, and its size in bytes; ``known`` as ``files.inside_and_state`` takes it."""
         try:
             if sample.path.startswith("/"):
-                path = self._elsewhere(sample.path)
+                path = str(self._elsewhere(sample.path))
+                state = os.stat(path)
             else:
-                path = files.inside(self.folder, sample.path, known)
-            kind = path.stat().st_mode
+                path, state = files.inside_and_state(self.folder, sample.path, known)
         except UsageError as error:
             raise MediaError(error.problem, remedy=error.remedy) from error
         except (OSError, ValueError) as error:
             raise MediaError(f"{sample.path!r} cannot be read ({getattr(error, 'strerror', error)})") from error
-        if not stat.S_ISREG(kind):
+        if not stat.S_ISREG(state.st_mode):
             raise MediaError(f"{sample.path!r} is not a regular file")
-        return path
+        return path, state.st_size
 
     def whole_media(self, sample: Sample) -> Path:
         """The same, once its bytes are seen to be those that the row is of. MediaError where they are not."""
@@ -264,17 +268,19 @@ class RunStore:
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
+    @rows.many()
     def sample_rows(self) -> tuple[dict[SampleKey, list[Sample]], dict[SampleKey, str]]:
         """Every sample row by key, and why the keys that failed (and only failed) did."""
         samples: dict[SampleKey, list[Sample]] = {}
         failures: dict[SampleKey, str] = {}
-        for row in _rows(self.inside("samples"), rows.sample_of):
+        for row in _rows(self.inside("samples"), rows.sample_in):
             if isinstance(row, Failure):
                 failures[row.key] = min(failures.get(row.key, row.reason), row.reason)
             else:
                 samples.setdefault(row.key, []).append(row)
         return samples, {key: reason for key, reason in failures.items() if key not in samples}
 
+    @rows.many()
     def samples(self) -> tuple[dict[SampleKey, Sample], dict[SampleKey, str]]:
         """The samples whose media is still there in full, and the failures. Lost or cut media is wanted again."""
         rows, failures = self.sample_rows()
@@ -284,8 +290,8 @@ class RunStore:
             fitting = []
             for sample in candidates:
                 try:
-                    fitting += [sample] if self.media(sample, known).stat().st_size == sample.bytes else []
-                except (MediaError, OSError) as error:
+                    fitting += [sample] if self._media(sample, known)[1] == sample.bytes else []
+                except MediaError as error:
                     failures[key] = brief(error)
             if len({sample.digest for sample in fitting}) > 1:  # of several rows the one that the bytes are of
                 fitting = [sample for sample in fitting if file_digest(self.media(sample)) == sample.digest]
@@ -294,13 +300,14 @@ class RunStore:
                 failures.pop(key, None)
         return whole, failures
 
+    @rows.many()
     def scores(self, name: str, samples: Mapping[SampleKey, Sample]) -> dict[tuple[SampleKey, str], Score]:
         """The scores under ``scores/<name>`` of these samples, by key and metric; scores of other bytes do not count.
 
         Of several rows for one pair a value wins over a reason, so that a retried sample is scored once and for all.
         """
         found: dict[tuple[SampleKey, str], Score] = {}
-        for score, of in _rows(self.inside(f"scores/{name}"), rows.score_of):
+        for score, of in _rows(self.inside(f"scores/{name}"), rows.score_in):
             sample = samples.get(score.key)
             if sample is None or of != sample.digest:
                 continue
@@ -367,7 +374,7 @@ def _inside(folder: Path, name: str) -> Path:
         raise CorruptStoreError(error.problem, remedy=error.remedy) from error
 
 
-def _rows(folder: Path, read: Callable[[rows.Fields], T]) -> Iterator[T]:
+def _rows(folder: Path, read: Callable[[bytes], T]) -> Iterator[T]:
     """What ``read`` makes of every whole line of a folder's shards, in the order of file names."""
     for path in sorted(folder.glob("*.jsonl")):
         try:
@@ -377,7 +384,7 @@ def _rows(folder: Path, read: Callable[[rows.Fields], T]) -> Iterator[T]:
                     if len(line) < rows.LONGEST and not line.endswith(b"\n"):
                         break  # what follows the last newline was never promised
                     try:
-                        row = read(rows.fields_of(line))
+                        row = read(line)
                     except ValueError as error:
                         raise _broken(path, number) from error
                     yield row
@@ -387,7 +394,7 @@ def _rows(folder: Path, read: Callable[[rows.Fields], T]) -> Iterator[T]:
 
 def _is_row(line: bytes, path: Path) -> bool:
     try:
-        (rows.sample_of if path.parent.name == "samples" else rows.score_of)(rows.fields_of(line + b"\n"))
+        (rows.sample_in if path.parent.name == "samples" else rows.score_in)(line + b"\n")
     except ValueError:
         return False
     return True

@@ -11,6 +11,7 @@ from nova_eval.compare.pairing import paired
 from nova_eval.compare.sides import Side
 from nova_eval.compare.verdicts import Comparison, judged
 from nova_eval.errors import UsageError
+from nova_eval.rows import many
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Series:
     best: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
+@many()
 def compare(
     reference: Side, runs: Sequence[Side], gates: Mapping[str, float], allow: Collection[str] = (), share: float = 1.0
 ) -> Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -137,20 +138,19 @@ def _masked(
     reference: Side, run: Side, wanted: set[SampleKey]
 ) -> tuple[tuple[list[Score], list[Score]], dict[str, tuple[int, int]]]:
     """The rows of both sides, undecided where one of them is; and how many each side lacks, by metric."""
-    mine, other = (_best(side.rows, wanted) for side in (reference, run))
-    lacking: dict[str, list[int]] = {}
-    for pair in mine.keys() | other.keys():
-        for place, rows in enumerate((mine, other)):
-            if pair not in rows or not rows[pair].decided:
-                lacking.setdefault(pair[1], [0, 0])[place] += 1
-    cut = tuple(
+    sides = [_best(side.rows, wanted) for side in (reference, run)]
+    decided = [{pair for pair, row in rows.items() if row.decided} for rows in sides]
+    every = sides[0].keys() | sides[1].keys()
+    lacking = [Counter(metric for _, metric in every - there) for there in decided]
+    cut = [
         [
-            row if pair in second and second[pair].decided else replace(row, value=None, weight=1.0, reason=OF_OTHER)
-            for pair, row in first.items()
+            row if pair in others else replace(row, value=None, weight=1.0, reason=OF_OTHER)
+            for pair, row in rows.items()
         ]
-        for first, second in ((mine, other), (other, mine))
-    )
-    return (cut[0], cut[1]), {name: (counts[0], counts[1]) for name, counts in lacking.items()}
+        for rows, others in zip(sides, reversed(decided), strict=True)
+    ]
+    names = sorted(lacking[0].keys() | lacking[1].keys())
+    return (cut[0], cut[1]), {name: (lacking[0][name], lacking[1][name]) for name in names}
 
 
 def _best(rows: Iterable[Score], wanted: set[SampleKey]) -> dict[tuple[SampleKey, str], Score]:

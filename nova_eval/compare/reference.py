@@ -24,7 +24,7 @@ from nova_eval.errors import CorruptStoreError, NovaEvalError, UsageError
 from nova_eval.identity import canonical_json, digest
 from nova_eval.limits import Limit
 from nova_eval.records import Metric, Prompt, SampleKey, Score
-from nova_eval.rows import score_of
+from nova_eval.rows import many, score_of
 from nova_eval.runs.finding import find
 from nova_eval.runs.part import Part, recorded
 from nova_eval.store import PartRecord
@@ -46,6 +46,7 @@ def save(side: Side, path: Path) -> Path:
     return files.write(path, data, remedy="choose another place")
 
 
+@many()
 def load(path: Path) -> Side:
     """The side that was saved. CorruptStoreError, in one line, for anything else."""
     import pyarrow as pa

@@ -16,6 +16,7 @@ from nova_eval.config import CUSTOM, BenchmarkConfig
 from nova_eval.identity import digest
 from nova_eval.plan import share
 from nova_eval.records import Latency, Metric, Prompt, RunSummary, Sample, SampleKey, Score
+from nova_eval.rows import many
 from nova_eval.runs.part import serving
 from nova_eval.runs.run import Run
 
@@ -40,6 +41,7 @@ class Outcome:
     share_unscored: int
 
 
+@many()
 def summarise(opened: Run) -> Outcome:
     """What the rows on disk say now of the samples that are wanted."""
     rows, samples = rows_of(opened)
@@ -99,6 +101,7 @@ def _of_own(metric: Metric, config: BenchmarkConfig, prompts: Sequence[Prompt]) 
     return metric
 
 
+@many()
 def rows_of(opened: Run) -> tuple[list[Score], dict[SampleKey, Sample]]:
     """The score rows of the wanted samples, a reason in place of each one that cannot be there; and the samples."""
     samples, absent = opened.samples()
