@@ -48,6 +48,7 @@ _WORDS = {
 """For kinds of pydantic's."""
 _LEAST, _MOST, _DIGITS = -(1 << 63), (1 << 64) - 1, 20
 _HUGE = sys.float_info.max
+_NESTS = (dict, list, tuple)
 
 
 class How(TypedDict, total=False):
@@ -271,9 +272,13 @@ def unsound(value: object, most: int = 1 << 26, *, halves: bool = False) -> str:
             if named and not (type(key) is str and (halves or key.isascii())) and (wrong := _no_name(key, halves)):
                 return f"{_place(_steps(place)[1:])}: {wrong}".removeprefix(": ")
             kind = type(inside)
-            if (kind is float and -_HUGE <= inside <= _HUGE) or (kind is str and (halves or inside.isascii())):
+            if (
+                (kind is float and -_HUGE <= inside <= _HUGE)
+                or (kind is str and (halves or inside.isascii()))
+                or (kind is int and _LEAST <= inside <= _MOST)
+            ):
                 continue  # the commonest: a call would cost as much as all else
-            if isinstance(inside, dict | list | tuple):
+            if isinstance(inside, _NESTS):
                 left.append((inside, (place, key), depth + 1))
             elif wrong := _no_value(inside, halves):
                 return f"{_place(_steps((place, key))[1:])}: {wrong}".removeprefix(": ")

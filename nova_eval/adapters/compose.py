@@ -73,9 +73,11 @@ def estimates(config: BenchmarkConfig, parts: Mapping[str, Estimate]) -> dict[st
 def metrics_of(config: BenchmarkConfig, rows: Sequence[Score]) -> list[Metric]:
     """Every dimension as the mean of its rows, then every composite."""
     dimensions = config.dimensions
-    parts = {
-        name: estimate([row for row in rows if row.metric == name], dimensions[name].bounds) for name in dimensions
-    }
+    by_name: dict[str, list[Score]] = {name: [] for name in dimensions}
+    for row in rows:
+        if row.metric in by_name:
+            by_name[row.metric].append(row)
+    parts = {name: estimate(by_name[name], dimensions[name].bounds) for name in dimensions}
     return [
         *(metric(name, part, dimensions[name].higher_is_better) for name, part in parts.items()),
         *(metric(name, part) for name, part in estimates(config, parts).items()),

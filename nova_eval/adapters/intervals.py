@@ -66,11 +66,12 @@ def spread_of(
 ) -> Spread:
     """The spread of ``Σ w·v / Σ w`` from the (weight, value) pairs of each prompt, of which there are two or more."""
     pairs = [pair for group in groups.values() for pair in group]
-    total = math.fsum(weight for weight, _ in pairs)
-    clustered = math.fsum(pull * pull for pull in influence.values())
-    squares = math.fsum(weight * weight for weight, _ in pairs)
-    effective_prompts = total**2 / math.fsum(math.fsum(weight for weight, _ in group) ** 2 for group in groups.values())
-    deviations = math.fsum((weight * (value - mean)) ** 2 for weight, value in pairs)
+    total = math.fsum([weight for weight, _ in pairs])
+    clustered = math.fsum([pull * pull for pull in influence.values()])
+    squares = math.fsum([weight * weight for weight, _ in pairs])
+    shares = [math.fsum([weight for weight, _ in group]) for group in groups.values()]
+    effective_prompts = total**2 / math.fsum([share**2 for share in shares])
+    deviations = math.fsum([(weight * (value - mean)) ** 2 for weight, value in pairs])
     independent = deviations / total**2 * len(pairs) / (len(pairs) - 1)
     return spread_from(
         mean,

@@ -90,21 +90,22 @@ def estimate(rows: Sequence[Score], bounds: tuple[float, float] = UNBOUNDED) -> 
     keys = set()
     for row in rows:
         if row.value is not None and row.weight > 0:
-            groups[row.key.prompt_id].append((row.weight, row.value))
             keys.add(row.key)
+            groups[row.key[0]].append((row.weight, row.value))
     unscored = sum(not row.decided for row in rows)
     excluded = sum(row.weight == 0 for row in rows)
     if not keys:
         return Estimate(None, unscored=unscored, excluded=excluded, reason=_why_empty(rows, unscored, excluded))
-    total = math.fsum(weight for group in groups.values() for weight, _ in group)
-    mean = math.fsum(weight * value for group in groups.values() for weight, value in group) / total
+    pairs = [pair for group in groups.values() for pair in group]
+    total = math.fsum([weight for weight, _ in pairs])
+    mean = math.fsum([weight * value for weight, value in pairs]) / total
     n = len(groups)
     influence, spread = {}, None
     if n > 1:
         scale = math.sqrt(n / (n - 1)) / total
         for prompt in sorted(groups):
-            sums = math.fsum(weight * value for weight, value in groups[prompt])
-            influence[prompt] = (sums - mean * math.fsum(weight for weight, _ in groups[prompt])) * scale
+            sums = math.fsum([weight * value for weight, value in groups[prompt]])
+            influence[prompt] = (sums - mean * math.fsum([weight for weight, _ in groups[prompt]])) * scale
         spread = spread_of(mean, groups, influence, bounds)
     return Estimate(mean, influence, spread, frozenset(keys), unscored, excluded)
 

@@ -143,10 +143,7 @@ def _masked(
     every = sides[0].keys() | sides[1].keys()
     lacking = [Counter(metric for _, metric in every - there) for there in decided]
     cut = [
-        [
-            row if pair in others else replace(row, value=None, weight=1.0, reason=OF_OTHER)
-            for pair, row in rows.items()
-        ]
+        [row if pair in others else replace(row, value=None, weight=1.0, reason=OF_OTHER) for pair, row in rows.items()]
         for rows, others in zip(sides, reversed(decided), strict=True)
     ]
     names = sorted(lacking[0].keys() | lacking[1].keys())

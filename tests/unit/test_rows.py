@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import math
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -108,8 +112,75 @@ def test_depth_is_no_row() -> None:
 
 def _line(fields: dict[str, Any], deep: str = "") -> bytes:
     """With a true checksum, as a stranger can make it."""
-    import json
-    import zlib
+    return _checked(json.dumps(fields).replace('"DEEP"', deep).encode())
 
-    body = json.dumps(fields)[:-1].replace('"DEEP"', deep).encode()
+
+_ODD = [
+    *(None, True, 0, 1, -1, 8, 1.0, -0.0, 0.1, 1e300, 5e-324, math.nan, math.inf, -math.inf),
+    *(1 << 53, (1 << 53) + 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64, -(1 << 63), -(1 << 63) - 1, 10**400),
+    *("", "x", "é😀", "\udce9", "\x00", "1"),
+    *([], {}, [0], ["a/0", 0], ["a/0", 0.0], [0, 1, 2, 3], [0, 1, 2, -3], [0, 1, 2], {"a": 1, "b": [math.nan]}),
+    *({"\udce9": "é"}, {"a": {"b": [1.5, "x", None, True]}}, {"a": [[]] * 3}, {"a": 1 << 70}, {"a": math.inf}),
+]
+_LINES = {
+    "a sample": (rows.sample_line(SAMPLE), rows.sample_in, rows.sample_of),
+    "a part": (rows.sample_line(replace(SAMPLE, part=(0, 1, 2, 3))), rows.sample_in, rows.sample_of),
+    "a failure": (rows.sample_line(Failure(KEY, "no room")), rows.sample_in, rows.sample_of),
+    "a score": (rows.score_line(SCORE, SAMPLE), rows.score_in, rows.score_of),
+}
+
+
+@pytest.mark.parametrize("kind", _LINES)
+def test_both_ways_to_read_a_row_agree(kind: str) -> None:
+    """The quick one takes only what the careful one takes, and finds the same there, types included."""
+    line, quick, careful = _LINES[kind]
+    fields = rows.fields_of(line)
+    seen = {True: 0, False: 0}
+    for name in [*fields, "part", "failed", "value", "crc", "more"]:
+        others = [fields | {name: odd} for odd in _ODD]
+        for each in [fields, {other: fields[other] for other in fields if other != name}, *others]:
+            for ascii in (True, False):
+                odd = _checked(json.dumps(each, ensure_ascii=ascii).encode("utf-8", "surrogatepass"))
+                said = _said(quick, odd)
+                assert said == _said(lambda line: careful(rows.fields_of(line)), odd), odd
+                seen[bool(said)] += 1
+    assert min(seen.values()) > 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"key":["a/0",0],"failed":"x","crc":"00000000"}',
+        '{"key":["a/0",0],"failed":"x"},{"key":["a/0",0],"failed":"x"}',
+        '{"key":["a/0",0],"key":["a/0",1],"failed":"x"}',
+        '{"key":["a/0",01],"failed":"x"}',
+        '{"key":["a/0",1.0],"failed":"x"}',
+        '\ufeff{"key":["a/0",1],"failed":"x"}',
+    ],
+)
+def test_both_ways_agree_on_json_that_is_written_oddly(text: str) -> None:
+    for quick, careful in ((rows.sample_in, rows.sample_of), (rows.score_in, rows.score_of)):
+        line = _checked(text.encode())
+        assert _said(quick, line) == _said(lambda line, read=careful: read(rows.fields_of(line)), line)
+
+
+def test_the_collector_is_left_as_it_was() -> None:
+    with rows.many():
+        assert not gc.isenabled()
+        with rows.many():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def _checked(text: bytes) -> bytes:
+    body = text.rstrip()[:-1]
     return body + b',"crc":"%08x"}\n' % zlib.crc32(body)
+
+
+def _said(read: Callable[[bytes], object], line: bytes) -> str:
+    """What is read, with its types; "" for no row."""
+    try:
+        return repr(read(line))
+    except ValueError:
+        return ""
