@@ -99,6 +99,15 @@ def device_names() -> list[str]:
     return found if found == ["mps"] else [f"cuda:{index}" for index in range(len(found))]
 
 
+def device_memory(name: str) -> int:
+    """The bytes of an accelerator of the kind ``cuda``; 0 of others, which have none of their own."""
+    if not name.startswith("cuda"):
+        return 0
+    import torch
+
+    return int(torch.cuda.get_device_properties(name).total_memory)
+
+
 def has_cuda() -> bool:
     """Whether torch has a device of the kind ``cuda``."""
     return any(name.startswith("cuda") for name in device_names())

@@ -15,6 +15,7 @@ from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK, UsageError
 from nova_eval.records import Sample, SampleKey
 from nova_eval.runs import pipeline
 from nova_eval.runs.part import Part
+from nova_eval.runs.places import devices
 from nova_eval.runs.run import Run, Say
 
 
@@ -138,5 +139,5 @@ def _saving(opened: Run, plan: Plan, samples: Mapping[SampleKey, Sample]) -> Sav
         planned=len(all_),
         made=len(there),
         seconds=mean * (len(all_) - len(there)),
-        accelerated=any(name != "cpu" for name in pipeline.devices(opened)),
+        accelerated=any(name != "cpu" for name in devices(opened)),
     )

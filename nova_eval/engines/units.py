@@ -77,13 +77,17 @@ Work = tuple[Sample, tuple[str, ...]]  # a sample and the scorers that are to lo
 
 @dataclass(frozen=True, slots=True)
 class UnitReport:
-    """How a unit went; ``made`` are the samples of one that ``sampled``. Rows are on disk when this is heard."""
+    """How a unit went; ``made`` are the samples of one that ``sampled``. Rows are on disk when this is heard.
+
+    ``peak``: the bytes of an accelerator that its worker took at most, 0 where none has been counted.
+    """
 
     done: int
     failed: int = 0
     last_failure: str = ""
     sampled: bool = False
     made: tuple[Sample, ...] = ()
+    peak: int = 0
 
 
 class Ready(NamedTuple):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from nova_eval import media
@@ -26,6 +27,7 @@ from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.samplers import SAMPLERS
 from nova_eval.weights.catalogue import family
 
+_CONTEXT_BYTES = 2**30  # of an accelerator's memory that torch does not count: about what a process takes beside it
 _DECODED_AT_ONCE = media.MEMORY_LIMIT // 2  # bytes of frames; as much again is decoded ahead
 
 
@@ -57,7 +59,8 @@ class Worker:
     def do(self, unit: Unit) -> UnitReport:
         """Does a unit. Raises NovaEvalError only where going on is pointless: no weights, no disk, bad settings."""
         self.prepare(unit)
-        return self._sample(unit.keys) if isinstance(unit, SampleUnit) else self._score(unit.work)
+        report = self._sample(unit.keys) if isinstance(unit, SampleUnit) else self._score(unit.work)
+        return replace(report, peak=_taken(self._job.device))
 
     def prepare(self, unit: Unit) -> int:
         """Loads what a unit needs and is not loaded, and lets go what none from here on needs.
@@ -273,9 +276,20 @@ def _decoded_bytes(sample: Sample) -> int:
     return 3 * sample.width * sample.height * sample.frames
 
 
+def _taken(device: str) -> int:
+    """The bytes of an accelerator that this process took at most since it was last asked, its context included."""
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda"):
+        return 0
+    taken: int = torch.cuda.max_memory_reserved(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return taken + _CONTEXT_BYTES
+
+
 def _free() -> None:
     """Gives memory back to the system and to the accelerator."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

@@ -14,7 +14,8 @@ from nova_eval.options import RunOptions
 from nova_eval.plan import share
 from nova_eval.runs import cost
 from nova_eval.runs.opening import survey
-from nova_eval.runs.pipeline import devices, unscored
+from nova_eval.runs.pipeline import unscored
+from nova_eval.runs.places import devices
 from nova_eval.runs.run import Run
 
 

@@ -30,6 +30,7 @@ from nova_eval.runs.holding import held
 from nova_eval.runs.log import RunLog
 from nova_eval.runs.opening import placed, recorded_judging, recorded_options, recorded_part
 from nova_eval.runs.part import Part, asked, union
+from nova_eval.runs.places import Crew, crew
 from nova_eval.runs.run import Run
 from nova_eval.runs.stage import stage
 from nova_eval.runs.summary import Outcome, clips_of, summarise
@@ -55,8 +56,10 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True, live: Sampl
         if scoring:
             for reason, names in _grouped(opened.judging.unavailable).items():
                 opened.say(f"stays unscored: {', '.join(names)} ({reason})")
-        with _logged(opened), engine_for(opened, live) as engine:
-            if sampling and scoring and opened.options.split and opened.external is None:
+        at_work = crew(opened)
+        split = bool(opened.options.split) if opened.options.engine == "ray" else at_work.split and live is None
+        with _logged(opened), engine_for(opened, live, at_work) as engine:
+            if sampling and scoring and split and opened.external is None:
                 sample_and_score(opened, engine)
                 scoring = False
             elif sampling:
@@ -88,8 +91,8 @@ def driving(opened: Run) -> AbstractContextManager[None]:
     return held(opened.store, opened.name, *opened.options.part)
 
 
-def engine_for(opened: Run, live: Sampler | None = None) -> Engine:
-    """The workers of a run, not started yet; a context manager."""
+def engine_for(opened: Run, live: Sampler | None = None, at_work: Crew | None = None) -> Engine:
+    """The workers of a run, not started yet; a context manager. ``at_work`` is by default its ``crew``."""
     options = opened.options
     job = Job(
         folder=opened.store.folder,
@@ -106,11 +109,10 @@ def engine_for(opened: Run, live: Sampler | None = None) -> Engine:
 
         places = Places(options.workers, options.device, opened.light, options.split)
         return on_ray(job, places, address=options.address, unit_timeout=options.unit_timeout, say=opened.say)
-    workers = devices(opened)
+    workers, roles = at_work or crew(opened)
     if live is not None:
         return LocalEngine(job, workers[:1], here=True, live=live)
     here = len(workers) == 1 and opened.light and _all_own(opened) and (can_wake() or not options.unit_timeout)
-    roles = [role for role, number in options.split.items() for _ in range(number)]
     return LocalEngine(job, workers, here=here, unit_timeout=options.unit_timeout, roles=roles)
 
 
@@ -313,18 +315,6 @@ def found_row(listing: Listing, key: SampleKey, digest: str) -> Sample | Failure
         seconds=0.0,
         part=part,
     )
-
-
-def devices(opened: Run) -> list[str]:
-    """One entry a worker process: every accelerator, or as many CPU workers as there are cores for light work."""
-    asked, workers = opened.options.device, opened.options.workers or sum(opened.options.split.values())
-    if asked != "auto":
-        names = [asked]
-    elif opened.light:
-        names = ["cpu"] * environment.cpu_count()
-    else:
-        names = environment.device_names() or ["cpu"]
-    return [names[index % len(names)] for index in range(workers)] if workers else names
 
 
 def manifest_of(opened: Run, **state: Any) -> dict[str, Any]:

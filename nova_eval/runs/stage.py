@@ -15,6 +15,7 @@ from nova_eval import files
 from nova_eval.engines.units import Event, UnitReport
 from nova_eval.errors import NovaEvalError
 from nova_eval.progress import Progress, progress
+from nova_eval.runs import peaks
 from nova_eval.runs.log import RunLog
 from nova_eval.runs.run import Run
 
@@ -31,6 +32,7 @@ class Stage:
         self._log = RunLog(opened)
         self._workers: dict[str, dict[str, str]] = {}
         self.last_failure = ""
+        self._peaks: dict[str, int] = {}
         self.halved = ""
         """What was told of it last when memory was short."""
         self._state: dict[str, Any] = {
@@ -60,6 +62,9 @@ class Stage:
         self._state["done"] += report.done
         self._state["failed"] += report.failed
         self.last_failure = report.last_failure or self.last_failure
+        if report.peak:
+            what = peaks.SAMPLING if report.sampled else peaks.SCORING
+            self._peaks[what] = max(report.peak, self._peaks.get(what, 0))
         self._note()
 
     def _note(self, *, now: bool = False) -> None:
@@ -81,6 +86,10 @@ class Stage:
     def close(self) -> None:
         self._workers.clear()
         self._note(now=True)
+        if self._peaks:
+            peaks.remember(self._opened, self._peaks)
+        for what, taken in self._peaks.items():
+            self._log.write(f"{what} took at most {taken / 2**30:.2f} GiB of an accelerator")
 
 
 @contextmanager
