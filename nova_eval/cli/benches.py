@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @bench_app.command(name="store")
 def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
-    """Bookkeeping per sample with a null sampler and scorer, and the cost of resuming a large run.
+    """What is neither sampling nor judging: bookkeeping a sample, and resuming, reducing and comparing large runs.
 
     Example: `nova-eval bench store --samples 5000`
 
@@ -45,7 +45,15 @@ def bench_store(*, asked: StoreBench = StoreBench(), json: bool = False) -> int:
     """
     from nova_eval.checks.bench import store
 
-    return _print(store.measure(asked), store.lines, json=json)
+    found = store.measure(asked, talk)
+    if asked.output is not None:
+        for path in store.write(asked.output, found):
+            talk(f"wrote {path}")
+    if json:
+        print_json(asdict(found))
+    else:
+        put(store.lines(found))
+    return errors.OK
 
 
 @bench_app.command(name="engine")
@@ -259,7 +267,7 @@ def bench_intervals(*, asked: IntervalsBench = IntervalsBench(), json: bool = Fa
 
 @bench_app.command(name="compare")
 def bench_compare(*, asked: CompareBench = CompareBench(), json: bool = False) -> int:
-    """What `compare` and `--until-decided` promise, on pairs of runs of known truth, and how long large runs take.
+    """What `compare` and `--until-decided` promise, on pairs of runs of known truth.
 
     Example: `nova-eval bench compare --prompts 20 50`
 

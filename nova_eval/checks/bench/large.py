@@ -1,8 +1,7 @@
-"""How long comparing large runs takes: made scores of VBench, compared by the command as users call it."""
+"""What large finished runs cost: made scores of VBench, looked at again by processes of their own."""
 
 from __future__ import annotations
 
-import json
 import resource
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from nova_eval.adapters import load_benchmark
@@ -21,61 +21,98 @@ from nova_eval.errors import NovaEvalError
 from nova_eval.identity import sample_seed
 from nova_eval.options import RunOptions
 from nova_eval.protocols import SamplerInfo
-from nova_eval.records import Prompt, Sample, Score
+from nova_eval.records import Prompt, Sample, SampleKey, Score
+from nova_eval.runs import pipeline
+from nova_eval.runs.forecast import outline
 from nova_eval.runs.judging import Judging
 from nova_eval.runs.opening import assemble
-from nova_eval.runs.pipeline import begin
 from nova_eval.runs.run import Run
-
-SIZES = (6_220, 100_000)
-"""Samples: a model's on VBench with the official number a prompt, and many."""
+from nova_eval.runs.summary import summarise
 
 _A_PROMPT = 5
 _AT_ONCE = 10_000
 _MEDIA = b"a clip"
+_MEASURED = (
+    "import resource, sys; from {room} import {name}; sys.argv[0] = 'nova-eval'\n"
+    "try: {name}()\n"
+    "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """Of comparing two runs of so many samples: seconds of wall and processor, and the most memory, starting included.
+class Cost:
+    """Of one piece of work on runs of so many samples and scores: wall and processor seconds, and the most memory.
 
-    ``reference`` says whether the reference is a run's folder or a file (.parquet).
+    Each is of a process of its own, its start included.
     """
 
+    work: str
     samples: int
     scores: int
-    reference: str
     seconds: float
     processor: float
     mib: float
 
 
-def measure(say: Callable[[str], None]) -> list[Speed]:
-    """Each size with a folder and with a file as reference."""
+def measure(sizes: Sequence[int], say: Callable[[str], None]) -> list[Cost]:
+    """Every piece of work on runs of each size."""
     found = []
-    for size in SIZES:
-        say(f"comparing runs of {size} samples")
+    for size in sizes:
+        say(f"makes two runs of {size} samples")
         with tempfile.TemporaryDirectory() as name:
-            folders = [made(Path(name) / word, size, seed) for seed, word in enumerate(("reference", "run"))]
+            folders = [Path(name) / word for word in ("reference", "run")]
+            scores = [made(folder, size, seed) for seed, folder in enumerate(folders)][1]
             file = Path(name) / "reference.parquet"
-            _command("reference", "save", folders[0][0], file)
-            for reference, kind in ((folders[0][0], "folder"), (file, "file")):
-                wall, processor, mib = _command("compare", reference, folders[1][0], "--json")
-                found.append(Speed(size, folders[1][1], kind, wall, processor, mib))
+            own = f"{__name__}:again"
+            for work, entry, words in (
+                *((work, own, (work, folders[1], size)) for work in _WORK),
+                ("reference save", _COMMANDS, ("reference", "save", folders[0], file)),
+                ("compare", _COMMANDS, ("compare", *folders, "--json")),
+                ("compare with a file", _COMMANDS, ("compare", file, folders[1], "--json")),
+            ):
+                say(f"{work}, {size} samples")
+                found.append(Cost(work, size, scores, *_process(entry, *words)))
     return found
 
 
-def made(folder: Path, samples: int, seed: int) -> tuple[Path, int]:
-    """A whole run of made scores, and how many they are; every sample has the same few bytes."""
+_COMMANDS = "nova_eval.__main__:main"
+
+
+def again() -> None:
+    """What a process of its own does: the work, the run's folder and its samples stand in its arguments."""
+    work, folder, samples = sys.argv[1:]
+    _WORK[work](_opened(Path(folder), int(samples), 1))
+
+
+def _resume(opened: Run) -> None:
+    with pipeline.engine_for(opened) as engine:
+        pipeline.sample(opened, engine)
+        pipeline.score(opened, engine)
+
+
+def _tables(opened: Run) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline.write_tables(opened, summarise(opened), Path(folder))
+
+
+_WORK: dict[str, Callable[[Run], object]] = {
+    "plan": outline,
+    "resume": _resume,
+    "reduce": summarise,
+    "reduce and write tables": _tables,
+}
+
+
+def made(folder: Path, samples: int, seed: int) -> int:
+    """Writes a whole run of made scores; how many they are. Every sample has a file of the same few bytes."""
     import numpy as np
 
     random = np.random.default_rng(seed)
     opened = _opened(folder, samples, seed)
-    begin(opened)
-    media = opened.store.write("media/one.mp4", _MEDIA)
+    pipeline.begin(opened)
     digest = f"{seed:064x}"
     rows = [
-        Sample(key, sample_seed(seed, key), f"media/{media.name}", digest, len(_MEDIA), 8, 8, 1, 8.0, 0.1)
+        Sample(key, sample_seed(seed, key), _media(opened, key), digest, len(_MEDIA), 8, 8, 1, 8.0, 0.1)
         for key in opened.wanted
     ]
     writer = opened.store.sample_writer()
@@ -99,7 +136,15 @@ def made(folder: Path, samples: int, seed: int) -> tuple[Path, int]:
         for start in range(0, len(scores), _AT_ONCE):
             shard.append_scores(scores[start : start + _AT_ONCE])
         shard.close()
-    return folder, sum(map(len, work.values()))
+    return sum(map(len, work.values()))
+
+
+def _media(opened: Run, key: SampleKey) -> str:
+    name = opened.store.media_name(key, ".mp4")
+    path = opened.store.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_MEDIA)
+    return name
 
 
 def _opened(folder: Path, samples: int, seed: int) -> Run:
@@ -107,7 +152,7 @@ def _opened(folder: Path, samples: int, seed: int) -> Run:
     names = list(benchmark.config.dimensions)
     prompts = tuple(
         Prompt(f"made/{place:05}", f"prompt {place}", (names[place % len(names)], names[(place + 1) % len(names)]))
-        for place in range(samples // _A_PROMPT)
+        for place in range(-(-samples // _A_PROMPT))
     )
     scorers = benchmark.scorers("corrected")
     plans = tuple(ScorerPlan(scorer.name, f"{scorer.name}@1-made0000", "made") for scorer in scorers)
@@ -124,38 +169,34 @@ def _opened(folder: Path, samples: int, seed: int) -> Run:
     )
 
 
-def _command(*words: object) -> tuple[float, float, float]:
-    """Wall and processor seconds, and MiB at most, of one command."""
+def _process(entry: str, *words: object) -> tuple[float, float, float]:
+    """Wall and processor seconds, and MiB at most, of a function without arguments in a process of its own."""
+    room, name = entry.split(":")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    code = (
-        "import resource, sys; from nova_eval.__main__ import main; sys.argv[0] = 'nova-eval'\n"
-        "try: main()\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    )
+    code = _MEASURED.format(room=room, name=name)
     done = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False)
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise NovaEvalError(f"{words[0]} ended with exit code {done.returncode}: {done.stderr.strip()[-300:]}")
-    if words[-1] == "--json":
-        json.loads(done.stdout)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall, processor, int(done.stderr.split()[-1]) / 1024
 
 
-def lines(rows: Sequence[Speed]) -> str:
-    """A Markdown table."""
-    head = ["samples a run", "scores", "reference", "seconds", "processor seconds", "MiB"]
-    cells = [
-        [
-            str(one.samples),
-            str(one.scores),
-            one.reference,
-            f"{one.seconds:.1f}",
-            f"{one.processor:.1f}",
-            f"{one.mib:.0f}",
-        ]
-        for one in rows
-    ]
-    return to_markdown(head, cells, words=0)
+def lines(rows: Sequence[Cost]) -> str:
+    """A Markdown table: a line a piece of work, and how many times as long a larger run takes as the one before."""
+    sizes = list(dict.fromkeys(row.samples for row in rows))
+    by = {(row.work, row.samples): row for row in rows}
+    head, cells = ["work"], []
+    for size in sizes:
+        head += [f"seconds at {size:,} samples", "processor seconds", "MiB"]
+    head += [f"{size / less:g} times the samples take" for less, size in pairwise(sizes)]
+    for work in dict.fromkeys(row.work for row in rows):
+        of = [by[work, size] for size in sizes]
+        line = [work]
+        for one in of:
+            line += [f"{one.seconds:.1f}", f"{one.processor:.1f}", f"{one.mib:.0f}"]
+        line += [f"{more.processor / less.processor:.1f} times" for less, more in pairwise(of)]
+        cells.append(line)
+    return to_markdown(head, cells)

@@ -21,8 +21,10 @@ class StoreBench:
 
     samples: int = 1000
     "Samples in the timed run."
-    resume: int = 10_000
-    "Samples of the finished run whose resumption is timed."
+    large: Annotated[tuple[int, ...], _MANY] = (10_000, 100_000)
+    "Samples of the finished runs that are planned, resumed, reduced and compared."
+    output: Path | None = None
+    "Folder for store.csv and store.md."
 
 
 @Parameter(name="*")
@@ -164,8 +166,8 @@ class GenEvalBench:
 class CompareBench:
     """Which parts of the study of ``compare``, and its grid."""
 
-    parts: Annotated[tuple[Literal["coverage", "stopping", "bounds", "speed"], ...], _MANY] = ("coverage", "stopping")
-    "coverage (intervals, false alarms, power), stopping (--until-decided) and its bounds, speed (of large runs)."
+    parts: Annotated[tuple[Literal["coverage", "stopping", "bounds"], ...], _MANY] = ("coverage", "stopping")
+    "coverage (intervals, false alarms, power), stopping (--until-decided) and its bounds."
     prompts: Annotated[tuple[int, ...], _MANY] = (10, 20, 50, 100)
     "Prompts of a dimension, each measured with every kind of metric."
     repetitions: int = 2000

@@ -1,57 +1,70 @@
-"""What bookkeeping costs: per sample with everything else at zero, and when a large finished run is opened again."""
+"""What bookkeeping costs: per sample with everything else at zero, and whenever a large finished run is looked at."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nova_eval.checks.bench import null
+from nova_eval import files
+from nova_eval.checks.bench import large, null
 from nova_eval.checks.bench.options import StoreBench
 from nova_eval.checks.bench.timing import timed
+from nova_eval.checks.bench.written import to_csv
 from nova_eval.config import RunSpec, SamplerSpec
 from nova_eval.options import RunOptions
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
-from nova_eval.runs.forecast import outline
 from nova_eval.runs.judging import made
 from nova_eval.runs.opening import assemble
 from nova_eval.runs.pipeline import begin, engine_for, sample, score
 from nova_eval.runs.run import Run
-from nova_eval.runs.summary import summarise
 
 _SAMPLES_A_PROMPT = 5
 
 
-def measure(asked: StoreBench) -> dict[str, float | int]:
-    """Milliseconds of wall time: per sample to make (media file, row, fsync) and to score; whole seconds to resume."""
+@dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """Milliseconds of wall time a sample: to make (media file, row, fsync), to score, and both."""
+
+    samples: int
+    sampling_ms: float
+    scoring_ms: float
+    both_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Of a run that is made, and of large ones that are finished."""
+
+    bookkeeping: Bookkeeping
+    large: tuple[large.Cost, ...]
+
+
+def measure(asked: StoreBench, say: Callable[[str], None]) -> Found:
+    """Bookkeeping a sample with everything else at zero, then whatever looks at large runs again."""
     with tempfile.TemporaryDirectory() as folder:
-        small, large = Path(folder) / "small", Path(folder) / "large"
-        sampling, scoring = _run(small, asked.samples)
-        _run(large, asked.resume)
-        opened = open_null(large, asked.resume)
-        looking = seconds_of(lambda: outline(opened))
-        reducing = seconds_of(lambda: summarise(opened))
-        with engine_for(opened) as engine:
-            resuming = sum(seconds_of(partial(step, opened, engine)) for step in (sample, score))
-    return {
-        "samples": asked.samples,
-        "sampling_ms_per_sample": round(1000 * sampling / asked.samples, 3),
-        "scoring_ms_per_sample": round(1000 * scoring / asked.samples, 3),
-        "bookkeeping_ms_per_sample": round(1000 * (sampling + scoring) / asked.samples, 3),
-        "resumed_samples": asked.resume,
-        "resume_seconds": round(resuming, 3),
-        "plan_seconds": round(looking, 3),
-        "reduce_seconds": round(reducing, 3),
-    }
+        took = [1000 * seconds / asked.samples for seconds in _run(Path(folder) / "run", asked.samples)]
+    return Found(Bookkeeping(asked.samples, *took, sum(took)), tuple(large.measure(asked.large, say)))
 
 
-def lines(figures: Mapping[str, float | int]) -> str:
-    """The figures for people."""
-    return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in figures.items())
+def lines(found: Found) -> str:
+    """Markdown: a line on bookkeeping, and a table of large runs where there are any."""
+    small = found.bookkeeping
+    told = (
+        f"Bookkeeping takes {small.both_ms:.1f} ms a sample: {small.sampling_ms:.1f} to make one, "
+        f"{small.scoring_ms:.1f} to score it ({small.samples} samples, one worker)."
+    )
+    return f"{told}\n\n{large.lines(found.large)}" if found.large else told
+
+
+def write(folder: Path, found: Found) -> list[Path]:
+    """store.csv and store.md; the paths written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {"store.md": lines(found) + "\n", **({"store.csv": to_csv(found.large)} if found.large else {})}
+    return [files.write(folder / name, text) for name, text in tables.items()]
 
 
 def _run(folder: Path, samples: int) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_eval import files
-from nova_eval.checks.bench import bounds, compare, large, measured, stopping
+from nova_eval.checks.bench import bounds, compare, measured, stopping
 from nova_eval.checks.bench.options import CompareBench
 from nova_eval.checks.bench.written import to_csv
 from nova_eval.compare.pairing import Pairing, paired
@@ -25,7 +25,7 @@ class Found:
 
 
 def measure(asked: CompareBench, say: Callable[[str], None]) -> Found:
-    """Equal seeds give equal figures, those of speed apart."""
+    """Equal seeds give equal figures."""
     parts: dict[str, Sequence[Any]] = {}
     pairing = paired(*(open_side(name, Path("results")) for name in asked.runs)) if asked.runs else None
     if "coverage" in asked.parts and pairing is not None:
@@ -37,8 +37,6 @@ def measure(asked: CompareBench, say: Callable[[str], None]) -> Found:
         parts["stopping"] = stopping.measure(world, asked.repetitions, asked.seed, say)
     if "bounds" in asked.parts:
         parts["bounds"] = bounds.measure((5, 10, 20), say)
-    if "speed" in asked.parts:
-        parts["speed"] = large.measure(say)
     return Found(parts, "" if pairing is None else _named(pairing))
 
 
@@ -69,8 +67,6 @@ def _tables(found: Found) -> dict[str, str]:
         tables["stopping"] = stopping.lines(parts["stopping"])
     if "bounds" in parts:
         tables["bounds"] = bounds.lines(parts["bounds"])
-    if "speed" in parts:
-        tables["speed"] = large.lines(parts["speed"])
     return tables
 
 

@@ -21,11 +21,16 @@ def test_the_options_are_the_record_that_is_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[StoreBench] = []
-    monkeypatch.setattr(store, "measure", lambda given: asked.append(given) or {"samples": given.samples})
+
+    def measure(given: StoreBench, say: object) -> store.Found:
+        asked.append(given)
+        return store.Found(store.Bookkeeping(given.samples, 1.0, 2.0, 3.0), ())
+
+    monkeypatch.setattr(store, "measure", measure)
     assert call("bench", "store", "--samples", "7", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {"samples": 7}
+    assert json.loads(capsys.readouterr().out)["bookkeeping"]["samples"] == 7
     assert call("bench", "store") == 0
-    assert capsys.readouterr().out == "samples: 1000\n"
+    assert "3.0 ms a sample" in capsys.readouterr().out
     assert asked == [StoreBench(samples=7), StoreBench()]
 
 

@@ -107,7 +107,6 @@ COMMANDS = [
     (4, "weights fetch --offline"),
     (4, "weights verify"),
     (0, "weights list"),
-    (0, "bench store --samples 2 --resume 2"),
     (4, "bench judges --offline"),
     (2, "bench serve --clients 0"),  # which calls its own server
     (2, "bench gpu --device cuda:99"),
@@ -119,6 +118,7 @@ COMMANDS = [
 
 
 MEASURES = [
+    "bench store --samples 2 --large 20",
     "bench folder --clips 2",
     "bench engine --engines local --workers 1 --units 4",
     "bench faults --faults 1 --kinds 'manifest cut'",
