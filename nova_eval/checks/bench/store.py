@@ -47,7 +47,7 @@ def measure(asked: StoreBench, say: Callable[[str], None]) -> Found:
     """Bookkeeping a sample with everything else at zero, then whatever looks at large runs again."""
     with tempfile.TemporaryDirectory() as folder:
         took = [1000 * seconds / asked.samples for seconds in _run(Path(folder) / "run", asked.samples)]
-    return Found(Bookkeeping(asked.samples, *took, sum(took)), tuple(large.measure(asked.large, say)))
+    return Found(Bookkeeping(asked.samples, took[0], took[1], sum(took)), tuple(large.measure(asked.large, say)))
 
 
 def lines(found: Found) -> str:
