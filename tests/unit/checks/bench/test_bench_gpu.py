@@ -7,15 +7,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+from nova_eval.adapters import load_benchmark
 from nova_eval.checks.bench.gpu import course
 from nova_eval.checks.bench.gpu.figures import Figure
+from nova_eval.checks.bench.gpu.official import FRAMES_AT_ONCE, Called, rule_as_called
 from nova_eval.checks.bench.options import GpuBench
 from nova_eval.cli import app
+from nova_eval.engines.questions import wanted_size
 from nova_eval.errors import INCOMPLETE, UsageError
+from nova_eval.protocols import Floats, Frames
 
 FAST = Figure("video, alone", 2.0, "s", 1.0, "arithmetic alone", "drawn | weights")
 
@@ -140,3 +145,42 @@ def test_a_part_that_fails_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.
     )
     assert call("bench", "gpu", "--device", "cpu", "--parts", "parity", "--output", tmp_path) == INCOMPLETE
     assert (written(tmp_path)["parity"]["state"], written(tmp_path)["parity"]["reason"]) == ("failed", "no")
+
+
+class Looked:
+    """Answers with the mean of each frame, or the difference of each pair, and keeps how many it was asked about."""
+
+    input_size = (8, 8)
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def quality(self, frames: Frames) -> Floats:
+        self.asked.append(len(frames))
+        return frames.mean((1, 2, 3), dtype=np.float32)
+
+    def caption(self, frames: Frames) -> list[str]:
+        return [f"{frame.sum()}" for frame in frames]
+
+    def flow(self, first: Frames, second: Frames) -> Floats:
+        self.asked.append(len(first))
+        return (second.astype(np.float32) - first).mean((1, 2, 3))
+
+
+@pytest.mark.parametrize(("together", "asked"), [(1, [1] * 5), (2, [2, 2, 1]), (32, [5])])
+def test_a_judge_called_as_officially_says_the_same_in_other_calls(together: int, asked: list[int]) -> None:
+    judge, frames = Looked(), np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), np.uint8)
+    called = Called(judge, together)
+    assert (called.quality(frames[:5]) == Looked().quality(frames[:5])).all()
+    assert judge.asked == asked
+    assert (called.flow(frames[:-1], frames[1:]) == Looked().flow(frames[:-1], frames[1:])).all()
+    assert judge.asked == 2 * asked
+    assert called.caption(frames) == judge.caption(frames)
+    assert wanted_size(called) == (8, 8)
+
+
+def test_the_official_rule_looks_at_all_pairs() -> None:
+    rules = {rule.name: rule for rule in load_benchmark("vbench").scorers("official")}
+    assert set(FRAMES_AT_ONCE) < set(rules)
+    for name, rule in rules.items():
+        assert (rule_as_called(rule) != rule) == (name in ("dynamic_degree", "static_filter"))
