@@ -6,6 +6,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -130,6 +132,24 @@ def device_for(asked: str, *, light: bool) -> str:
     if asked != "auto":
         return asked
     return next(iter([] if light else device_names()), "cpu")
+
+
+@contextmanager
+def arithmetic(*, tf32: bool) -> Iterator[None]:
+    """Whether a GPU rounds what convolutions in float32 take to TF32 in the block; for matrix products it never does.
+
+    After the block it is as the process had set it. Nothing happens where torch is not loaded.
+    """
+    torch = sys.modules.get("torch")
+    wanted = {} if torch is None else {torch.backends.cudnn: tf32, torch.backends.cuda.matmul: False}
+    before = {of: of.allow_tf32 for of in wanted}
+    try:
+        for of, value in wanted.items():
+            of.allow_tf32 = value
+        yield
+    finally:
+        for of, value in before.items():
+            of.allow_tf32 = value
 
 
 def cpu_name() -> str:

@@ -6,13 +6,17 @@ indices on a GPU into what is on the CPU.
 
 No tensor has values, so what depends on them is stepped around: numbers that are read out are 0, conditions hold unless
 they are about ``any``, and places that are looked for (``nonzero``, masks as indices, ``unique``, ``nms``) are two or
-fewer, all of them the first. Diffusion steps and files are read as always. Threads, events and cuDNN are left out.
+fewer, all of them the first. Diffusion steps and files are read as always. What another thread does ahead it does
+there, while this one waits. Generators claim to be on a GPU and draw nothing. Events and cuDNN are left out, and so is
+what ``torch.compile`` makes: a function is called as it is, with the fixed shapes that its recording on a GPU needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,9 +51,39 @@ def fake_cuda() -> Iterator[None]:
             patch.setattr(nn.init, name, lambda tensor, *settings, **more: tensor)
         patch.setattr(Stages, "time", lambda stages, stage: nullcontext())  # events need a driver
         patch.setattr(sampling, "planned_steps", _planned_steps)
-        patch.setattr(sampling, "one_ahead", lambda items, work: map(work, items))  # modes are a thread's own
-        with _Claims(allow_non_fake_inputs=True):
+        patch.setattr(torch, "Generator", _Generator)
+        patch.setattr(torch, "compile", lambda function, **how: function)
+        claims = _Claims(allow_non_fake_inputs=True)
+        patch.setattr(sampling, "one_ahead", partial(_one_ahead, claims))
+        with claims:
             yield
+
+
+class _Generator(torch.Generator):
+    """Of the CPU, whatever it says."""
+
+    said: torch.device
+
+    def __new__(cls, device: torch.device | str = "cpu") -> _Generator:
+        made = super().__new__(cls)
+        made.said = torch.empty(0, device=device).device
+        return made
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return self.said
+
+
+def _one_ahead(claims: FakeTensorMode, items: Sequence[Any], work: Callable[[Any], Any]) -> Iterator[Any]:
+    """Modes are a thread's own, and one is in one thread at a time."""
+
+    def there(item: Any) -> Any:
+        with claims:
+            return work(item)
+
+    with ThreadPoolExecutor(1) as thread:
+        for item in items:
+            yield thread.submit(there, item).result()
 
 
 _own_load_file = safetensors.torch.load_file

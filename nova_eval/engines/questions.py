@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nova_eval import environment
 from nova_eval.errors import brief, is_interrupt
 from nova_eval.identity import canonical_json
 from nova_eval.protocols import Asking, Item, Question, Scorer, WantsSize
@@ -146,8 +147,10 @@ def _answered(judge: Any, question: Question) -> _Reply:
 
 
 def _reply(judge: Any, question: Question) -> _Reply:
+    """On a GPU in full float32, so that an answer does not depend on which GPU it is."""
     try:
-        return _Reply(getattr(judge, question.method)(*question.arguments))
+        with environment.arithmetic(tf32=False):
+            return _Reply(getattr(judge, question.method)(*question.arguments))
     except BaseException as error:
         if is_interrupt(error):
             raise

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nova_eval import environment
 from nova_eval.errors import UsageError
 from nova_eval.nova import checkpoint
 from nova_eval.nova.batching import batch_size as size_of_batches
@@ -175,7 +176,8 @@ class NovaPipeline:
             latents = self._sample(rows, draws, plan, given=given, stages=stages)
             return self.decode(latents[: part.stop - part.start], stages)
 
-        clips = [clip for batch in in_batches(len(prompts), fitting, work) for clip in batch]
+        with environment.arithmetic(tf32=True):  # torch's default, in which the reference pipeline computes
+            clips = [clip for batch in in_batches(len(prompts), fitting, work) for clip in batch]
         self.times = stages.times()
         return clips
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -33,3 +34,24 @@ def test_torch_is_not_imported_where_no_driver_is(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setitem(sys.modules, "torch", None)
     assert not environment.has_cuda()
+
+
+def test_arithmetic_is_set_in_a_block_and_set_back() -> None:
+    torch = pytest.importorskip("torch")
+
+    def now() -> tuple[bool, bool]:
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    with environment.arithmetic(tf32=True):
+        assert now() == (True, False)
+        torch.backends.cuda.matmul.allow_tf32 = True  # as a script of a user's might
+        with suppress(KeyError), environment.arithmetic(tf32=False):
+            assert now() == (False, False)
+            raise KeyError
+        assert now() == (True, True)
+
+
+def test_arithmetic_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    with environment.arithmetic(tf32=False):
+        assert "torch" not in sys.modules

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from nova_eval import environment
 from nova_eval.adapters.rule import Rule, ask, ask_each_frame, first_frame, scored
 from nova_eval.engines.questions import OutOfMemory, outcomes_of, rows_of, scores_of, wanted_size
 from nova_eval.media import Clip
@@ -304,3 +305,24 @@ class TestOddAnswers:
 
         found = outcomes_of(Rule("odd", None, odd), [item(10), item(20), item(30)], None)
         assert [isinstance(one, Score) for one in found] == [True, False, True]
+
+
+def test_a_judge_is_asked_in_full_float32_whatever_the_process_has_set() -> None:
+    torch = pytest.importorskip("torch")
+    seen = []
+
+    class Looks(Judge):
+        def aesthetic(self, frames: np.ndarray) -> np.ndarray:
+            seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+            return super().aesthetic(frames)
+
+    def rule(item: Item) -> Asking[Score]:
+        found = yield from ask(AestheticModel.aesthetic, item.clip.frames)
+        return scored(item, "rule", float(found[0]))
+
+    with environment.arithmetic(tf32=True):
+        torch.backends.cuda.matmul.allow_tf32 = True
+        assert scores_of(Rule("rule", "aesthetic", rule), [item(5)], Looks())[0].value == 5
+        assert torch.backends.cudnn.allow_tf32
+        assert torch.backends.cuda.matmul.allow_tf32
+    assert seen == [(False, False)]

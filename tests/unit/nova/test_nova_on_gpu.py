@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,12 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError
 
+from nova_eval import environment
+from nova_eval.nova.draws import SeededDraws
 from nova_eval.nova.pipeline import NovaPipeline
 from nova_eval.nova.transformer import NovaTransformer
 from nova_eval.nova.vae import build_vae, to_uint8
+from nova_eval.protocols import Frames
 
 from fake_cuda import MIXED, fake_cuda  # isort: skip
 from nova_checkpoints import IMAGE_VAE, VIDEO, VIDEO_VAE, write_checkpoint  # isort: skip
@@ -41,11 +44,49 @@ def generate(pipe: NovaPipeline, **settings: Any) -> Any:
         *(pytest.param(call, "float32", marks=pytest.mark.slow) for call in CALLS),
     ],
 )
-def test_a_checkpoint_samples_on_its_device(call: str, dtype: str, video_checkpoint: Path) -> None:
+def test_a_checkpoint_samples_on_its_device(
+    call: str, dtype: str, video_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf32: list[tuple[bool, bool]] = []
+    own = NovaPipeline._pixels
+
+    def pixels(pipe: NovaPipeline, latents: torch.Tensor) -> Frames:
+        tf32.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+        return own(pipe, latents)
+
+    monkeypatch.setattr(NovaPipeline, "_pixels", pixels)
     pipe = NovaPipeline.from_pretrained(video_checkpoint, device="cpu", dtype=dtype)
-    with fake_cuda():
+    with fake_cuda(), environment.arithmetic(tf32=False):
         clips = generate(pipe, **CALLS[call])
     assert [clip.dtype for clip in clips] == [np.uint8]
+    assert tf32 == [(True, False)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("loading", "threads"),
+    [({"draw_on_device": True}, 1), ({"compile": True}, 1), ({}, 2)],
+    ids=["noise drawn there", "recorded", "noise drawn by threads"],
+)
+def test_other_ways_of_sampling_compute_on_the_device(
+    loading: dict[str, bool], threads: int, video_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: set[str] = set()
+    own = SeededDraws.normal
+
+    def normal(draws: SeededDraws, times: int, shape: Sequence[int]) -> torch.Tensor:
+        found = own(draws, times, shape)
+        drawn.add(found.device.type)
+        return found
+
+    monkeypatch.setattr(SeededDraws, "normal", normal)
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    pipe = NovaPipeline.from_pretrained(video_checkpoint, device="cpu", dtype="float16", **loading)
+    with fake_cuda():
+        asked = {"ar_steps": 2, "diffusion_steps": 2, "guidance_scale": 3.0, "latent_frames": 2}
+        clips = pipe.to("cuda").generate(["a red fox", "a cat"], [1, 2], batch_size=2, **asked)
+    assert len(clips) == 2
+    assert drawn == {"cuda" if pipe.draw_on_device else "cpu"}
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nova_eval import media
+from nova_eval import environment, media
 from nova_eval.adapters import load_benchmark
 from nova_eval.checks.bench.gpu.drawn import drawn_weights
 from nova_eval.checks.bench.gpu.figures import Figure, Left
@@ -46,7 +46,11 @@ def measure(asked: GpuBench, left: Left) -> Iterator[Figure]:
     A judge's first answer is loading. Weights that are not here are drawn, which does not change what is computed.
     """
     scale = scale_of(asked)
-    with drawn_weights() as drawn, tempfile.TemporaryDirectory(prefix="nova_eval-bench-") as folder:
+    with (
+        drawn_weights() as drawn,
+        tempfile.TemporaryDirectory(prefix="nova_eval-bench-") as folder,
+        environment.arithmetic(tf32=False),
+    ):
         path = film(Path(folder), 0, scale.clip)
         _, taken = timed(lambda: media.read(path))
         yield Figure("decode a clip", taken.wall, "s", remark=f"{'×'.join(map(str, scale.clip))}, H.264")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nova_eval import environment
 from nova_eval.checks.bench.gpu.drawn import drawn_weights
 from nova_eval.checks.bench.gpu.figures import Figure, Left
 from nova_eval.checks.bench.gpu.generator import SCHEDULE
@@ -69,7 +70,7 @@ def _pixels(vae: VideoVAE, latents: Tensor) -> Tensor:
 
 
 def _judges(asked: GpuBench, scale: Scale, left: Left) -> Iterator[Figure]:
-    """With convolutions in TF32, torch's default on a GPU, and without."""
+    """With convolutions in full float32, as runs have them on a GPU, and in TF32, torch's default."""
     frames = moving_shapes(1, 3, 128, 160)
     with drawn_weights():
         for name in _JUDGES:
@@ -79,11 +80,11 @@ def _judges(asked: GpuBench, scale: Scale, left: Left) -> Iterator[Figure]:
                 return
             wanted = np.asarray(QUESTIONS[name](made(name, "cpu"), frames), np.float64)
             for dtype in ("float32",) if name in IN_FLOAT32_ONLY else ("float32", "float16"):
-                for exact in (False, True) if dtype == "float32" and asked.device != "cpu" else (False,):
-                    torch.backends.cudnn.allow_tf32 = not exact
-                    found: Any = QUESTIONS[name](made(name, asked.device, dtype=dtype), frames)
+                for tf32 in (False, True) if dtype == "float32" and asked.device != "cpu" else (False,):
+                    with environment.arithmetic(tf32=tf32):
+                        found: Any = QUESTIONS[name](made(name, asked.device, dtype=dtype), frames)
                     wrong = np.abs(np.asarray(found, np.float64) - wanted).max() / max(wanted.std(), 1e-12)
-                    how = ", convolutions without TF32" if exact else ""
+                    how = ", convolutions in TF32" if tf32 else ""
                     yield Figure(f"{name}, {dtype}{how}", float(wrong), _DEVIATIONS)
 
 
