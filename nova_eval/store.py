@@ -6,7 +6,7 @@ Layout of a run folder::
     scores/<scorer>@<version>-<judge8>/<writer>.jsonl  tables/  logs/
 
 A row promises what it says: the media file behind a sample's row was whole and on disk before the row was. Every line
-ends in its own checksum. A torn last line (the writer was killed) is ignored, any other broken line is an error.
+ends in its own checksum.
 """
 
 from __future__ import annotations
@@ -15,81 +15,22 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
-from typing import IO, Annotated, Any, TypeAlias, TypeVar
+from typing import Any
 
-from pydantic import ConfigDict, Field
-from typing_extensions import TypedDict
-
-from nova_eval import files, reading, rows
+from nova_eval import files, reading, rows, shards
 from nova_eval.errors import CorruptStoreError, MediaError, UsageError, brief
 from nova_eval.identity import canonical_json, digest, encoded, file_digest, suite_digest
+from nova_eval.manifest import Manifest, SuiteFacts
 from nova_eval.records import Failure, Prompt, Sample, SampleKey, Score
 
-T = TypeVar("T")
-
 SCHEMA = 1
-_MOST_ROWS = 1 << 32
 _SUITE: reading.How = {"error": CorruptStoreError, "halves": True}
 _RESTORE = "restore it, or use another --results"
 _SHARD_LOCK = re.compile(r"shard-(0|[1-9]\d{0,8})-of-([1-9]\d{0,8})\.lock")
-_REMEDY = "free space, fix permissions or use another --results, then run again: finished work is kept"
-
-
-PartRecord: TypeAlias = dict[str, tuple[Annotated[int, Field(ge=0, le=1 << 20)], list[str]]]
-"""By prompt how many samples, and the tags: ``Part.record``."""
-
-
-class _Suite(TypedDict, total=False):
-    digest: str
-    file: str
-    prompts: int
-    notes: list[str]
-
-
-class _Sampler(TypedDict, total=False):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
-
-    name: str
-    settings: dict[str, Any]
-
-
-class _Coverage(TypedDict, total=False):
-    fraction: float | None
-
-
-class _Options(TypedDict, total=False):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
-
-    shard: tuple[int, int] | None
-    label: str
-
-
-class _Manifest(TypedDict, total=False):
-    """What every reader of a manifest may count on, where it is there."""
-
-    run: str
-    model: str
-    identity: str
-    status: str
-    started: str
-    finished: str
-    device: str
-    spec: dict[str, Any]
-    options: _Options
-    sampler: _Sampler
-    suite: _Suite
-    part: PartRecord
-    scorers: dict[str, str]
-    judges: dict[str, str | None]
-    unavailable: dict[str, str]
-    coverage: _Coverage
-    metrics: dict[str, float | None]
-    departs: list[str]
 
 
 class RunStore:
@@ -113,7 +54,7 @@ class RunStore:
                 f"{path}: schema {manifest.get('schema')}, this version of nova_eval reads {SCHEMA}",
                 remedy="read it with the version it names, or use another --results",
             )
-        reading.typed(manifest, str(path), _Manifest, **how)
+        reading.typed(manifest, str(path), Manifest, **how)
         if manifest.pop("check", None) not in (None, digest(manifest)):  # manifests of earlier versions have none
             raise CorruptStoreError(
                 f"{path}: changed since it was written", remedy="restore it, or move it away and run again"
@@ -151,10 +92,10 @@ class RunStore:
             self.prompts()
 
     @contextmanager
-    def _suite(self) -> Iterator[tuple[Path, bytes, _Suite]]:
+    def _suite(self) -> Iterator[tuple[Path, bytes, SuiteFacts]]:
         """The file of the suite, its bytes, and what the manifest says of it; faults within say what they mean."""
         path = self.folder / "prompts.jsonl"
-        facts: _Suite = (self.manifest() or {}).get("suite", {})
+        facts: SuiteFacts = (self.manifest() or {}).get("suite", {})
         try:
             data = reading.data(path, **_SUITE)
             if "file" in facts and facts["file"] != sha256(data).hexdigest():
@@ -170,16 +111,16 @@ class RunStore:
 
     def inside(self, name: str) -> Path:
         """``<folder>/<name>``. CorruptStoreError for a name that leads out of the folder, by itself or by a link."""
-        return _inside(self.folder, name)
+        return shards.inside(self.folder, name)
 
     def write(self, name: str, data: bytes) -> Path:
         """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return."""
-        return files.write(self.inside(name), data, remedy=_REMEDY)
+        return files.write(self.inside(name), data, remedy=shards.REMEDY)
 
     def adopt(self, name: str, source: Path, *, link: bool = False) -> Path:
         """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all; ``link`` as ``files.place``."""
         target = self.inside(name)
-        with files.writing(target, _REMEDY):
+        with files.writing(target, shards.REMEDY):
             files.place(source, target, link=link)
         return target
 
@@ -253,13 +194,11 @@ class RunStore:
                 part, parts = int(match[1]), int(match[2])
                 yield self.shard_lock(part, parts), part, parts
 
-    def shards(self) -> Iterator[tuple[Path, list[bytes], list[int]]]:
+    def shard_files(self) -> Iterator[tuple[Path, list[bytes], list[int]]]:
         """Every file of rows, its whole lines, and the numbers of those that are none. For looking at damage only."""
         for part in ("samples", "scores/*"):
             for path in sorted(self.folder.glob(f"{part}/*.jsonl")):
-                lines = files.read(self.inside(str(path.relative_to(self.folder))), _MOST_ROWS).split(b"\n")
-                broken = [number for number, line in enumerate(lines[:-1], 1) if not _is_row(line, path)]
-                yield path, [line for number, line in enumerate(lines[:-1], 1) if number not in set(broken)], broken
+                yield path, *shards.lines_of(self.inside(str(path.relative_to(self.folder))))
 
     def extent(self) -> dict[str, int]:
         """The size of every file of rows: the same while no row is added."""
@@ -273,7 +212,7 @@ class RunStore:
         """Every sample row by key, and why the keys that failed (and only failed) did."""
         samples: dict[SampleKey, list[Sample]] = {}
         failures: dict[SampleKey, str] = {}
-        for row in _rows(self.inside("samples"), rows.sample_in):
+        for row in shards.read(self.inside("samples"), rows.sample_in):
             if isinstance(row, Failure):
                 failures[row.key] = min(failures.get(row.key, row.reason), row.reason)
             else:
@@ -307,7 +246,7 @@ class RunStore:
         Of several rows for one pair a value wins over a reason, so that a retried sample is scored once and for all.
         """
         found: dict[tuple[SampleKey, str], Score] = {}
-        for score, of in _rows(self.inside(f"scores/{name}"), rows.score_in):
+        for score, of in shards.read(self.inside(f"scores/{name}"), rows.score_in):
             sample = samples.get(score.key)
             if sample is None or of != sample.digest:
                 continue
@@ -316,95 +255,11 @@ class RunStore:
                 found[score.key, score.metric] = score
         return found
 
-    def sample_writer(self) -> ShardWriter:
-        return ShardWriter(self.inside("samples"))
+    def sample_writer(self) -> shards.ShardWriter:
+        return shards.ShardWriter(self.inside("samples"))
 
-    def score_writer(self, name: str) -> ShardWriter:
-        return ShardWriter(self.inside(f"scores/{name}"))
-
-
-class ShardWriter:
-    """Appends rows to a file that nobody else writes. The file is made at the first row."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stream: IO[bytes] | None = None
-
-    def append_samples(self, made: Iterable[Sample | Failure]) -> None:
-        """Writes rows and returns when they are on disk."""
-        self._append(rows.sample_line(row) for row in made)
-
-    def append_scores(self, made: Iterable[tuple[Score, Sample]]) -> None:
-        """Writes scores, each with the digest of the bytes it speaks of, and returns when they are on disk."""
-        self._append(rows.score_line(score, sample) for score, sample in made)
-
-    def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
-    def _append(self, lines: Iterable[bytes]) -> None:
-        data = b"".join(lines)
-        if not data:
-            return
-        with files.writing(self._folder, _REMEDY):
-            stream, self._stream = self._stream or self._open(), None  # after a torn line comes none: the next file
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            self._stream = stream
-
-    def _open(self) -> IO[bytes]:
-        files.make_folder(self._folder)
-        for attempt in count():  # a process number may come back: never append to somebody else's torn line
-            name = files.writer() + (f"-{attempt}" if attempt else "") + ".jsonl"
-            try:
-                stream = (self._folder / name).open("xb")
-                files.sync_folder(self._folder)
-                return stream
-            except FileExistsError:
-                continue
-        raise AssertionError("unreachable")
-
-
-def _inside(folder: Path, name: str) -> Path:
-    try:
-        return files.inside(folder, name)
-    except UsageError as error:
-        raise CorruptStoreError(error.problem, remedy=error.remedy) from error
-
-
-def _rows(folder: Path, read: Callable[[bytes], T]) -> Iterator[T]:
-    """What ``read`` makes of every whole line of a folder's shards, in the order of file names."""
-    for path in sorted(folder.glob("*.jsonl")):
-        try:
-            with files.opened(_inside(folder, path.name)) as stream:
-                for number in count(1):
-                    line = stream.readline(rows.LONGEST)
-                    if len(line) < rows.LONGEST and not line.endswith(b"\n"):
-                        break  # what follows the last newline was never promised
-                    try:
-                        row = read(line)
-                    except ValueError as error:
-                        raise _broken(path, number) from error
-                    yield row
-        except OSError as error:
-            raise CorruptStoreError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _is_row(line: bytes, path: Path) -> bool:
-    try:
-        (rows.sample_in if path.parent.name == "samples" else rows.score_in)(line + b"\n")
-    except ValueError:
-        return False
-    return True
-
-
-def _broken(path: Path, number: int) -> CorruptStoreError:
-    return CorruptStoreError(
-        f"{path}, line {number}: not a whole row",
-        remedy="repair the line or move the file away and run again: only what that file held is made anew",
-    )
+    def score_writer(self, name: str) -> shards.ShardWriter:
+        return shards.ShardWriter(self.inside(f"scores/{name}"))
 
 
 def _rank(score: Score) -> tuple[bool, str]:

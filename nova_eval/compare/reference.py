@@ -23,11 +23,11 @@ from nova_eval.compare.sides import Side, of_run
 from nova_eval.errors import CorruptStoreError, NovaEvalError, UsageError
 from nova_eval.identity import canonical_json, digest
 from nova_eval.limits import Limit
+from nova_eval.manifest import PartRecord
 from nova_eval.records import Metric, Prompt, SampleKey, Score
 from nova_eval.rows import many, score_of
 from nova_eval.runs.finding import find
 from nova_eval.runs.part import Part, recorded
-from nova_eval.store import PartRecord
 
 SCHEMA = 1
 ENDING = ".parquet"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from nova_eval.records import Failure, Sample, SampleKey, Score
-from nova_eval.store import RunStore, ShardWriter
+from nova_eval.shards import ShardWriter
+from nova_eval.store import RunStore
 
 Scored = tuple[Score, Sample]
 

@@ -85,7 +85,7 @@ def _suite(store: RunStore, fix: bool) -> Iterator[Fault]:
 
 
 def _rows(store: RunStore, fix: bool) -> Iterator[Fault]:
-    for path, whole, broken in store.shards():
+    for path, whole, broken in store.shard_files():
         if not broken:
             continue
         what = f"{path}: {len(broken)} lines are not whole rows, the first is line {broken[0]}"
@@ -139,7 +139,7 @@ def _wrong(store: RunStore, sample: Sample) -> str:
 def _scores(opened: Run, rows: dict[SampleKey, list[Sample]], fix: bool) -> Iterator[Fault]:
     """Folders of scores that the record names and that are not there, and scores of bytes that no sample ever had."""
     known = {(*key, sample.digest) for key, samples in rows.items() for sample in samples}
-    for path, lines, _ in list(opened.store.shards()):
+    for path, lines, _ in list(opened.store.shard_files()):
         kept = [line for line in lines if path.parent.name == "samples" or _speaks_of(line) in known]
         if len(kept) == len(lines):
             continue

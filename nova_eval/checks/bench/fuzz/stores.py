@@ -103,7 +103,7 @@ def _rows(part: str, path: Path) -> object:
     places = [path.parent / "samples", *sorted(path.parent.glob("scores/*"))]
     path.replace((places[0] if part == "samples" else places[1]) / _SHARD)
     samples, _ = store.samples()
-    return [store.scores(place.name, samples) for place in places[1:]], list(store.shards())
+    return [store.scores(place.name, samples) for place in places[1:]], list(store.shard_files())
 
 
 def _reference(folder: Path) -> Iterable[bytes]:
