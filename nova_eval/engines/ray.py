@@ -7,7 +7,6 @@ restarted and no unit retried by Ray: both are for the pool to count.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +19,13 @@ from typing import Any
 from nova_eval import environment, packages
 from nova_eval.engines.desk import Disk, Media, SampleRows, ScoreRows
 from nova_eval.engines.pool import Pool
+from nova_eval.engines.ray_link import connect, leave
 from nova_eval.engines.ray_post import Post
 from nova_eval.engines.units import ANY, Ended, Fault, Job, Role, SampleUnit, Unit
-from nova_eval.errors import MediaError, PrerequisiteError, UsageError, brief
+from nova_eval.errors import MediaError, PrerequisiteError, brief
 
 _LONELY_SECONDS = 600.0  # that no worker comes up anywhere before going on is pointless
 _AHEAD = 8  # things said that wait for this process at most, a worker; then it waits
-_STARTS = 3  # tries to start Ray here: on a busy machine it gives itself up after 30 s
 _LOOK_EVERY_SECONDS = 1.0  # at which nodes there are
 _SHORT = ("out of memory", "outofmemory", "low on memory", "(oom)", "oom killer")  # in Ray's words
 
@@ -153,7 +152,7 @@ class Actors:
         for hand in list(self._hands):
             self.let_go(hand)
         if self._ends:
-            _leave()
+            leave()
 
     def _heard(self, hand: _Actor) -> Sequence[Any]:
         try:
@@ -238,7 +237,7 @@ def on_ray(
     PrerequisiteError where Ray is not installed, or nobody answers.
     """
     packages.require("--engine ray", "ray")
-    connected = _connected(address)
+    connected = connect(address)
     try:
         disk = Disk(job.folder.absolute())
         job = replace(job, folder=disk.store.folder)
@@ -247,63 +246,8 @@ def on_ray(
         return Pool(job, crew, crew.room, disk=disk, roles=roles, unit_timeout=unit_timeout)
     except BaseException:
         if connected:
-            _leave()
+            leave()
         raise
-
-
-def _connected(address: str) -> bool:
-    """Whether this process was not connected before, and is now. Ray reports nothing to anybody (usage statistics)."""
-    if address.startswith("ray://"):
-        raise UsageError(
-            "--address ray://… goes through Ray's client, which cannot be told of nodes",
-            remedy="start this command on a machine of the cluster with --address auto",
-        )
-    import ray
-
-    if ray.is_initialized():
-        return False
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    handlers = _handlers()
-    own: dict[str, Any] = {} if address else {"num_cpus": environment.cpu_count(), "include_dashboard": False}
-    tries = 1 if address else _STARTS
-    try:
-        for left in reversed(range(tries)):
-            try:
-                ray.init(address=address or "local", log_to_driver=True, logging_level="error", **own)
-                break
-            except (Exception, SystemExit) as error:
-                ray.shutdown()
-                if not left:
-                    raise PrerequisiteError(
-                        f"cannot connect to Ray at {address or 'this machine'}: {brief(error)}",
-                        remedy="see `ray status`, or leave --address out" if address else "is the machine overloaded?",
-                    ) from error
-    finally:
-        _restore(handlers)
-    return True
-
-
-def _leave() -> None:
-    """Ends the connection. Ray leaves SIGTERM to the system's own way as it goes: signals wait until it is ours."""
-    import ray
-
-    handlers = _handlers()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
-    try:
-        ray.shutdown()
-    finally:
-        _restore(handlers)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _handlers() -> dict[signal.Signals, Any]:
-    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-
-def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
-    for number, handler in handlers.items():
-        with suppress(ValueError, TypeError):  # not the main thread, or nobody's: nothing was changed
-            signal.signal(number, handler)
 
 
 def _gone(error: Exception, *, dead: bool) -> Ended | Fault:

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from nova_eval import environment
-from nova_eval.engines.ray import Places, _connected, _gone, on_ray
+from nova_eval.engines.ray import Places, _gone, on_ray
+from nova_eval.engines.ray_link import connect
 from nova_eval.engines.units import Ended, Fault, SampleUnit
 from nova_eval.errors import PrerequisiteError, UsageError
 
 
 def test_a_client_s_address_is_refused_before_anybody_is_asked() -> None:
     with pytest.raises(UsageError, match="--address auto"):
-        _connected("ray://somewhere:10001")
+        connect("ray://somewhere:10001")
 
 
 def test_the_package_that_is_missing_is_named(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,13 +59,13 @@ def test_a_node_where_something_differs_does_no_work_and_both_are_named(
 
 _SIGNALS = """
 import os, signal
-from nova_eval.engines import ray
+from nova_eval.engines import ray_link
 
 heard = []
 signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
-assert ray._connected("")
+assert ray_link.connect("")
 os.kill(os.getpid(), signal.SIGTERM)
-ray._leave()
+ray_link.leave()
 os.kill(os.getpid(), signal.SIGTERM)
 print(len(heard))
 """
