@@ -166,8 +166,12 @@ class GenEvalBench:
 class CompareBench:
     """Which parts of the study of ``compare``, and its grid."""
 
-    parts: Annotated[tuple[Literal["coverage", "stopping", "bounds"], ...], _MANY] = ("coverage", "stopping")
-    "coverage (intervals, false alarms, power), stopping (--until-decided) and its bounds."
+    parts: Annotated[tuple[Literal["coverage", "stopping", "replayed", "bounds"], ...], _MANY] = (
+        "coverage",
+        "stopping",
+    )
+    """coverage (intervals, false alarms, power), stopping (--until-decided), replayed (the looks of two real runs),
+    bounds (what any looks could save)."""
     prompts: Annotated[tuple[int, ...], _MANY] = (10, 20, 50, 100)
     "Prompts of a dimension, each measured with every kind of metric."
     repetitions: int = 2000
@@ -177,13 +181,15 @@ class CompareBench:
     output: Path | None = None
     "Folder for a table (.csv, .md) a part, and figures."
     runs: Annotated[tuple[str, ...], _MANY] = ()
-    "Two runs or references: prompts are drawn again from their differences, with either sign, in place of simulation."
+    "Two runs or references: their prompts are drawn again, each difference with either sign, in place of simulation."
 
     def __post_init__(self) -> None:
         if min(self.prompts, default=0) < 2 or self.repetitions < 1:
             raise UsageError("bench compare needs 2 prompts and 1 repetition at least")
         if len(self.runs) not in (0, 2):
             raise UsageError(f"bench compare --runs takes two runs, not {len(self.runs)}", remedy="name two")
+        if "replayed" in self.parts and not self.runs:
+            raise UsageError("bench compare --parts replayed needs two runs", remedy="name them with --runs")
 
 
 @Parameter(name="*")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_eval import files
-from nova_eval.checks.bench import bounds, compare, measured, stopping
+from nova_eval.checks.bench import bounds, compare, measured, replay, stopping
 from nova_eval.checks.bench.options import CompareBench
 from nova_eval.checks.bench.written import to_csv
 from nova_eval.compare.pairing import Pairing, paired
@@ -35,9 +35,11 @@ def measure(asked: CompareBench, say: Callable[[str], None]) -> Found:
     if "stopping" in asked.parts:
         world = stopping.Simulated() if pairing is None else stopping.Measured(pairing)
         parts["stopping"] = stopping.measure(world, asked.repetitions, asked.seed, say)
+    if "replayed" in asked.parts and pairing is not None:
+        parts["replayed"] = replay.replayed(pairing)
     if "bounds" in asked.parts:
         parts["bounds"] = bounds.measure((5, 10, 20), say)
-    return Found(parts, "" if pairing is None else _named(pairing))
+    return Found(parts, "" if pairing is None else named(pairing))
 
 
 def lines(found: Found) -> str:
@@ -65,11 +67,16 @@ def _tables(found: Found) -> dict[str, str]:
         tables["measured"] = measured.lines(parts["measured"])
     if "stopping" in parts:
         tables["stopping"] = stopping.lines(parts["stopping"])
+    if "replayed" in parts:
+        tables["replayed"] = replay.lines(parts["replayed"])
     if "bounds" in parts:
         tables["bounds"] = bounds.lines(parts["bounds"])
     return tables
 
 
-def _named(pairing: Pairing) -> str:
-    name = f"{pairing.reference.benchmark.config.name}-{pairing.run.model}-against-{pairing.reference.model}"
+def named(pairing: Pairing) -> str:
+    """A run of the same model is told by its seed."""
+    reference, run = pairing.reference, pairing.run
+    seed = f"-seed-{run.manifest['spec']['seed']}" if run.model == reference.model else ""
+    name = f"{reference.benchmark.config.name}-{run.model}{seed}-against-{reference.model}"
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
