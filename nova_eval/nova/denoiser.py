@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -97,44 +98,82 @@ class Denoiser(nn.Module):
         return [cast(DenoiserBlock, block) for block in self.blocks]
 
 
-Predict = Callable[[Tensor, Tensor], Tensor]
+_ROWS = 128
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The denoiser in two parts, for the inner loop of sampling. Later changes of the weights are not seen.
+
+    ``modulate``: conditions (…, width), each the sum of a token's and a time's → (…, parts, width): scale, shift and
+    gate of every block, then scale and shift of the end, scales with their 1. It does not need the noisy tokens, so
+    one product serves many steps. ``predict``: noisy tokens (B, N, token_dim) under a modulation (B or 2B, N, parts,
+    width) → (B or 2B, N, token_dim). Both in turn equal ``forward`` up to rounding.
+    """
+
+    modulate: Callable[[Tensor], Tensor]
+    predict: Callable[[Tensor, Tensor], Tensor]
+
+    def modulations(self, condition: Tensor, times: Tensor) -> Iterator[Tensor]:
+        """For every one of ``times`` (steps, width) the modulation of the tokens' ``condition`` (B, N, width).
+
+        Steps go through ``modulate`` together until there are enough rows to keep a processor busy: with fewer, most
+        of its time is spent on fetching weights; with more, on storing what is fetched again.
+        """
+        together = max(1, _ROWS // condition.shape[:-1].numel())
+        for some in times.split(together):
+            yield from self.modulate(condition + some[:, None, None]).unbind()
 
 
 class _BlockWeights(NamedTuple):
-    fc1: nn.Linear
-    fc2: nn.Linear
-    norm: nn.LayerNorm
+    fc1: Tensor
+    fc1_bias: Tensor
+    fc2: Tensor
+    fc2_bias: Tensor
+    norm: Tensor
+    norm_bias: Tensor
+    norm_eps: float
 
 
-def fuse(denoiser: Denoiser) -> Predict:
-    """The denoiser as a function of (tokens, condition + timestep) for the inner loop of sampling.
-
-    Equal to ``forward`` up to rounding: the modulations of all blocks come from one matrix product, and the same
-    noisy tokens serve the conditional and the unconditional half. ``tokens`` (B, N, token_dim); ``condition``
-    (B or 2B, N, width); the prediction has the condition's batch. Later changes of the weights are not seen.
-    """
+def fuse(denoiser: Denoiser) -> Fused:
+    """Weights joined and laid out in memory input by output, in which products of few rows are quickest."""
     projections = [block.norm1.proj for block in denoiser.stack()] + [denoiser.norm.proj]
     weight = torch.cat([layer.weight for layer in projections])
     bias = torch.cat([layer.bias for layer in projections])
-    embed, embed_bias = denoiser.patch_embed.matrix().contiguous(), denoiser.patch_embed.proj.bias
-    blocks = [_BlockWeights(block.proj.fc1, block.proj.fc2, block.norm2) for block in denoiser.stack()]
-    head = denoiser.head
-    width = head.in_features
+    embed, embed_bias = _laid_out(denoiser.patch_embed.matrix()), denoiser.patch_embed.proj.bias
+    blocks = [
+        _BlockWeights(*_affine(block.proj.fc1), *_affine(block.proj.fc2), *_affine(block.norm2), block.norm2.eps)
+        for block in denoiser.stack()
+    ]
+    head, head_bias = _affine(denoiser.head)
+    width = denoiser.head.in_features
 
-    def predict(tokens: Tensor, condition: Tensor) -> Tensor:
-        # (B, N, parts · width) → (B, N, parts, width)
+    def modulate(condition: Tensor) -> Tensor:
+        # (…, parts · width) → (…, parts, width)
         modulation = F.linear(F.silu(condition), weight, bias).view(*condition.shape[:-1], -1, width)
-        modulation[..., ::3, :] += 1  # scale, shift, gate of every block, then scale, shift
-        parts = modulation.unbind(-2)
-        x = F.linear(tokens, embed, embed_bias)
-        if len(condition) != len(tokens):
-            x = x.repeat(len(condition) // len(tokens), 1, 1)
+        modulation[..., ::3, :] += 1
+        return modulation
+
+    def predict(tokens: Tensor, modulation: Tensor) -> Tensor:
+        batch, count, _ = tokens.shape
+        # (B or 2B, N, parts, width) → parts × (1 or 2, B · N, width): both halves of a guided batch begin as one
+        parts = modulation.view(-1, batch * count, *modulation.shape[-2:]).unbind(2)
+        x = F.linear(tokens.flatten(0, 1), embed, embed_bias)
         for i, block in enumerate(blocks):
             scale, shift, gate = parts[3 * i : 3 * i + 3]
             h = torch.addcmul(shift, F.layer_norm(x, (width,), eps=1e-6), scale)
-            x = torch.addcmul(x, block.norm(block.fc2(F.silu(block.fc1(h)))), gate)
+            h = F.linear(F.silu(F.linear(h, block.fc1, block.fc1_bias)), block.fc2, block.fc2_bias)
+            x = torch.addcmul(x, F.layer_norm(h, (width,), block.norm, block.norm_bias, block.norm_eps), gate)
         scale, shift = parts[-2:]
-        prediction: Tensor = head(torch.addcmul(shift, F.layer_norm(x, (width,), eps=1e-6), scale))
-        return prediction
+        h = torch.addcmul(shift, F.layer_norm(x, (width,), eps=1e-6), scale)
+        return F.linear(h, head, head_bias).view(-1, count, head.shape[0])
 
-    return predict
+    return Fused(modulate, predict)
+
+
+def _affine(layer: nn.Linear | nn.LayerNorm) -> tuple[Tensor, Tensor]:
+    return _laid_out(layer.weight) if isinstance(layer, nn.Linear) else layer.weight, layer.bias
+
+
+def _laid_out(weight: Tensor) -> Tensor:
+    return weight.t().contiguous().t()

@@ -27,7 +27,7 @@ from nova_eval.errors import UsageError
 from nova_eval.nova import checkpoint
 from nova_eval.nova.batching import batch_size as size_of_batches
 from nova_eval.nova.batching import in_batches, padded
-from nova_eval.nova.denoiser import Predict, fuse
+from nova_eval.nova.denoiser import Fused, fuse
 from nova_eval.nova.digests import checkpoint_digest
 from nova_eval.nova.draws import Draws, SeededDraws, SharedDraws
 from nova_eval.nova.parts import Parts, locate, read_json
@@ -61,7 +61,7 @@ class NovaPipeline:
     draw_on_device: bool = False
     compile: bool = False
     times: StageTimes | None = None
-    _predict: Predict | None = field(default=None, repr=False)
+    _fused: Fused | None = field(default=None, repr=False)
 
     @classmethod
     def from_pretrained(cls, path_or_id: str | Path, loading: Loading | None = None, **settings: Any) -> NovaPipeline:
@@ -128,7 +128,7 @@ class NovaPipeline:
     def to(self, device: str) -> NovaPipeline:
         """Moves every part; ``"cpu"`` frees the accelerator."""
         self.device = device
-        self._predict = None
+        self._fused = None
         self.transformer.to(device)
         self.vae.to(device=device)
         self.text.to(device)
@@ -209,11 +209,13 @@ class NovaPipeline:
     def _sample(self, rows: Tensor, draws: Draws, plan: Plan, **options: Any) -> Tensor:
         with self._on_device("transformer"):
             captured = self.compile and self.device.startswith("cuda")
-            if self._predict is None:
-                self._predict = fuse(self.transformer.image_decoder)
+            if self._fused is None:
+                self._fused = fuse(self.transformer.image_decoder)
                 if captured:
-                    self._predict = torch.compile(self._predict, mode="reduce-overhead")
-            options |= {"predict": self._predict, "fixed_shapes": captured}
+                    self._fused = replace(
+                        self._fused, predict=torch.compile(self._fused.predict, mode="reduce-overhead")
+                    )
+            options |= {"fused": self._fused, "fixed_shapes": captured}
             sample = extrapolate if plan.total_latent_frames else sample_latents
             return sample(self.transformer, self.schedule, rows, draws, plan, **options)
 
@@ -276,5 +278,5 @@ class NovaPipeline:
         finally:
             moving.to(device="cpu")
             if part == "transformer":
-                self._predict = None  # its fused weights live on the device
+                self._fused = None  # its fused weights live on the device
             torch.cuda.empty_cache()

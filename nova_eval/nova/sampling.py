@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from nova_eval.errors import UsageError
-from nova_eval.nova.denoiser import Predict, fuse
+from nova_eval.nova.denoiser import Fused, fuse
 from nova_eval.nova.draws import Draws, one_ahead
 from nova_eval.nova.layers import KeyValueCache, patchify, unpatchify
 from nova_eval.nova.plan import Guidance, Plan, tokens_per_step
@@ -32,7 +33,7 @@ def sample_latents(
     given: Tensor | None = None,
     history: Tensor | None = None,
     stages: Stages | None = None,
-    predict: Predict | None = None,
+    fused: Fused | None = None,
     fixed_shapes: bool = False,
     draw_ahead: bool | None = None,
 ) -> Tensor:
@@ -42,12 +43,12 @@ def sample_latents(
     ``given`` (B, C, t, h, w): the first t frames, copied and not generated.
     ``history`` (B, C, T, h, w): teacher forcing. Every set of tokens is generated from these values in place of what
     was generated before it, so that deviations do not grow along the sequence.
-    ``predict``: the fused denoiser, when it is kept between calls. ``fixed_shapes`` gives every call of it the same
+    ``fused``: the fused denoiser, when it is kept between calls. ``fixed_shapes`` gives every prediction the same
     number of tokens (the longest step's; surplus ones are computed and dropped), as captured graphs need.
     ``draw_ahead``: noise is drawn one step ahead in a thread; None does so where the model is not on a CPU.
     """
     run = _Run(model, schedule, prompt_embeds, draws=draws, plan=plan, stages=stages or Stages(model.device))
-    run.predict = predict or fuse(model.image_decoder)
+    run.fused = fused or fuse(model.image_decoder)
     run.padded = max(run.counts) if fixed_shapes else 0
     run.draw_ahead = model.device.type != "cpu" if draw_ahead is None else draw_ahead
     return run.video(given, history)
@@ -106,8 +107,8 @@ class _Run:
         self.counts = tokens_per_step(self.tokens, plan.ar_steps)
         self.steps = planned_steps(schedule, plan)
         times = torch.tensor([step.timestep for step in self.steps], dtype=torch.float32, device=model.device)
-        self.times = model.image_decoder.timestep(times)
-        self.predict: Predict
+        self.spans = _spans(self.steps, model.image_decoder.timestep(times), plan.guidance, model.exact_dtype)
+        self.fused: Fused
         self.padded = 0
         self.draw_ahead = False
         flow = None if plan.motion_flow is None else [plan.motion_flow] * self.rows
@@ -218,25 +219,25 @@ class _Run:
         """
         guidance = self.plan.guidance
         noise, others = drawn_noise
-        noise = noise.to(self.model.device, self.model.exact_dtype)
-        x, drawn = noise[0], 0
+        x, *noises = noise.to(self.model.device, self.model.exact_dtype).unbind()
+        drawn = 0
         condition = self.model.image_decoder.condition(z)
-        for step, time in zip(self.steps, self.times, strict=True):
-            guided = guidance.on and not step.timestep < guidance.trunc
-            if not guided and len(condition) != self.batch:
-                condition = condition[: self.batch]
-            prediction = self.predict(x.to(condition.dtype), condition + time).to(x.dtype)
-            drawn += step.draws
-            if guided:
-                conditional, unconditional = prediction.chunk(2)
-                prediction = torch.add(unconditional, conditional - unconditional, alpha=guidance.scale)
-                if others is not None:
-                    factor = others.renorm(conditional[:, :count], prediction[:, :count], guidance.renorm)
-                    prediction = prediction * factor
-                    others.update(step, factor, drawn)
-            x = step.keep * x + step.take * prediction
-            if step.draws:
-                x = x.add_(noise[drawn], alpha=step.std)
+        for span in self.spans:
+            seen = condition if span.guided or not guidance.on else condition[: self.batch]
+            modulations = self.fused.modulations(seen, span.times)
+            for step, keep, take, modulation in zip(span.steps, span.keep, span.take, modulations, strict=True):
+                prediction = self.fused.predict(x.to(condition.dtype), modulation).to(x.dtype)
+                if span.guided:
+                    conditional, unconditional = prediction.chunk(2)
+                    prediction = torch.add(unconditional, conditional - unconditional, alpha=guidance.scale)
+                    if others is not None:
+                        factor = others.renorm(conditional[:, :count], prediction[:, :count], guidance.renorm)
+                        prediction = prediction * factor
+                        others.update(step, factor, drawn + step.draws)
+                x = keep * x + take * prediction
+                if step.draws:
+                    x = x.add_(noises[drawn], alpha=step.std)
+                    drawn += 1
         return x
 
     def noise(self, ids: Tensor) -> tuple[Tensor, Others | None]:
@@ -263,6 +264,26 @@ def _pad_last(ids: Tensor, length: int) -> Tensor:
     """(B, n) → (B, max(n, length)), the last id repeated."""
     short = length - ids.shape[1]
     return ids if short <= 0 else torch.cat([ids, ids[:, -1:].expand(-1, short)], dim=1)
+
+
+class _Span(NamedTuple):
+    """Successive steps that are all guided, or all not: embedded ``times`` (steps, width), factors as 0-dim tensors."""
+
+    guided: bool
+    steps: list[Step]
+    times: Tensor
+    keep: Sequence[Tensor]
+    take: Sequence[Tensor]
+
+
+def _spans(steps: list[Step], times: Tensor, guidance: Guidance, kind: torch.dtype) -> list[_Span]:
+    keep, take = torch.tensor([step[1:3] for step in steps], dtype=kind, device=times.device).t()
+    spans = []
+    for guided, group in groupby(steps, lambda step: guidance.on and not step.timestep < guidance.trunc):
+        start = sum(len(span.steps) for span in spans)
+        here = slice(start, start + len(list(group)))
+        spans.append(_Span(guided, steps[here], times[here], keep[here].unbind(), take[here].unbind()))
+    return spans
 
 
 class Others:

@@ -182,9 +182,19 @@ class TestDenoiser:
 
     def test_fused_it_gives_the_same_for_both_halves(self):
         denoiser = randomised(Denoiser(CONFIG))
-        x, z, t = randn(2, 3, 16), randn(4, 3, 64, seed=1), torch.tensor(400.0)
-        fused = fuse(denoiser)(x, denoiser.condition(z) + denoiser.timestep(t))
-        assert torch.allclose(fused, denoiser(x.repeat(2, 1, 1), t, z))
+        x, z, t = randn(2, 3, 16), randn(4, 3, 64, seed=1), torch.linspace(999, 1, 25)
+        fused = fuse(denoiser)
+        modulations = list(fused.modulations(denoiser.condition(z), denoiser.timestep(t)))
+        assert len(modulations) == len(t)
+        for time, modulation in zip(t, modulations, strict=True):
+            assert torch.allclose(fused.predict(x, modulation), denoiser(x.repeat(2, 1, 1), time, z))
+
+    @pytest.mark.parametrize("rows", [1, 100])
+    def test_steps_modulated_together_are_steps_modulated_alone(self, rows):
+        fused, times = fuse(randomised(Denoiser(CONFIG))), randn(25, 96)
+        condition = randn(rows, 3, 96, seed=1)
+        for time, modulation in zip(times, fused.modulations(condition, times), strict=True):
+            assert torch.allclose(modulation, fused.modulate(condition + time))
 
 
 class TestOrder:
