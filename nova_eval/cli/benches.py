@@ -132,9 +132,9 @@ def bench_serve(*, asked: ServeBench = ServeBench(), json: bool = False) -> int:
 
 @bench_app.command(name="sampler")
 def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -> int:
-    """The NOVA sampler against a plain path (whole-frame denoising, nothing hoisted) measured in the same run.
+    """The NOVA sampler beside a plain path (whole-frame denoising, nothing hoisted), and beside the official code.
 
-    Example: `nova-eval bench sampler --diffusion-steps 25 100`
+    Example: `nova-eval bench sampler --model mini --threads 1 --diffusion-steps 25 --batches 1 16 --official CHECKOUT`
 
     Parameters
     ----------

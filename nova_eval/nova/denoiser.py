@@ -121,7 +121,7 @@ class Fused:
         of its time is spent on fetching weights; with more, on storing what is fetched again.
         """
         together = max(1, _ROWS // condition.shape[:-1].numel())
-        for some in times.split(together):
+        for some in torch.split(times, together):
             yield from self.modulate(condition + some[:, None, None]).unbind()
 
 

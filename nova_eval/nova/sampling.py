@@ -278,10 +278,11 @@ class _Span(NamedTuple):
 
 def _spans(steps: list[Step], times: Tensor, guidance: Guidance, kind: torch.dtype) -> list[_Span]:
     keep, take = torch.tensor([step[1:3] for step in steps], dtype=kind, device=times.device).t()
-    spans = []
+    spans: list[_Span] = []
+    end = 0
     for guided, group in groupby(steps, lambda step: guidance.on and not step.timestep < guidance.trunc):
-        start = sum(len(span.steps) for span in spans)
-        here = slice(start, start + len(list(group)))
+        here = slice(end, end + len(list(group)))
+        end = here.stop
         spans.append(_Span(guided, steps[here], times[here], keep[here].unbind(), take[here].unbind()))
     return spans
 

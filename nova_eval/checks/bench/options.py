@@ -97,8 +97,12 @@ class FolderBench:
 class SamplerBench:
     """What NOVA samples in the measurement, and on what."""
 
-    model: Literal["mid", "paper"] = "mid"
-    "mid (two CPU cores, minutes) or paper (0.6 B text-to-video at 33×480×768; wants a GPU)."
+    model: Literal["mini", "mid", "paper"] = "mid"
+    "mini (nova-mini), mid (two CPU cores, minutes) or paper (0.6 B text-to-video at 33×480×768; wants a GPU)."
+    official: Path | None = None
+    "A checkout of baaivision/NOVA, whose own code is imported, run and timed as well."
+    threads: int | None = None
+    "Cores of the CPU that are used (default: all)."
     diffusion_steps: Annotated[tuple[int, ...], _MANY] = (25, 100)
     "Diffusion steps, each measured with each batch."
     batches: Annotated[tuple[int, ...], _MANY] = (1,)

@@ -81,11 +81,11 @@ def in_turns(
 
 
 def matrix_rate(device: str, dtype: torch.dtype, side: int) -> float:
-    """Floating-point operations a second of a square matrix product, the best of several."""
+    """Floating-point operations a second of a square matrix product, the best of several; on a CPU, of each core."""
     import torch
 
     a = torch.ones(side, side, device=device, dtype=dtype)
-    return 2.0 * side**3 / min(timed(lambda: torch.mm(a, a), device)[1].wall for _ in range(5))
+    return 2.0 * side**3 / min(timed(lambda: torch.mm(a, a), device)[1].steady(device) for _ in range(5))
 
 
 def table(heads: tuple[str, str], rows: Sequence[Beside]) -> list[str]:

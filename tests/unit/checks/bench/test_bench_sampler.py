@@ -1,8 +1,16 @@
 """NOVA's sampler measured beside a plain path."""
 
+import pytest
+
 from nova_eval.checks.bench.options import SamplerBench
 from nova_eval.checks.bench.sampler import Subject, lines, measure
+from nova_eval.errors import UsageError
 from nova_eval.nova.config import TransformerConfig
+
+
+def test_a_folder_that_is_not_the_official_code_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="has no diffnext/"):
+        measure(SamplerBench(model="mini", official=tmp_path))
 
 
 def test_the_bench_compares_equal_latents():
@@ -12,6 +20,7 @@ def test_the_bench_compares_equal_latents():
     [row] = measure(SamplerBench(diffusion_steps=(3,), repeats=1), Subject(config, ar_steps=3, latent_frames=1))
     assert row.difference < 1e-3
     assert row.speedup == row.seconds_plain / row.seconds_fast
+    assert row.seconds_official is row.speedup_official is None
     assert set(row.shares) == {"temporal", "spatial", "denoise"}
     assert 0 < sum(row.shares.values()) <= 1
     assert row.flops > 0
