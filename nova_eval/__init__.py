@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "run": "api.running",
+    "run_until_decided": "api.deciding",
     "open_run": "api.opened",
     "list_runs": "api.opened",
     "reference": "api.opened",
@@ -20,6 +21,7 @@ _PLACES = {
     "judge": "api.parts",
     "OpenRun": "api.opened",
     "Comparison": "api.comparing",
+    "Decision": "api.deciding",
     "Prompt": "records",
     "SamplerInfo": "protocols",
     "NovaEvalError": "errors",

@@ -1,5 +1,7 @@
 from nova_eval import errors as errors
 from nova_eval.api.comparing import Comparison as Comparison
+from nova_eval.api.deciding import Decision as Decision
+from nova_eval.api.deciding import run_until_decided as run_until_decided
 from nova_eval.api.opened import OpenRun as OpenRun
 from nova_eval.api.opened import list_runs as list_runs
 from nova_eval.api.opened import open_run as open_run

@@ -17,7 +17,7 @@ import os
 import sys
 import tomllib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -232,13 +232,35 @@ def typed(found: object, where: str, form: type[T], **how: Unpack[How]) -> T:
     """``found``, which was read or put together here, as ``form``."""
     from pydantic import ValidationError
 
-    adapter: TypeAdapter[T] = _adapter(form)  # type: ignore[arg-type]  # a type is hashable
+    kind: Any = form  # which is hashable
+    adapter: TypeAdapter[T] = _adapter(kind)
     try:
-        return adapter.validate_python(found)
+        fits = adapter.validate_python(found)
     except ValidationError as error:
         raise _fault(f"{where}: {misfit(error)}", how) from error
     except NovaEvalError as error:  # of the form itself
         raise _class(how)(f"{where}: {error.problem}", remedy=error.remedy or how.get("remedy", "")) from error
+    if _has_numbers(kind) and (place := _infinite(fits)) is not None:  # of text, such as "1e999"
+        raise _fault(f"{where}: {_place(place) or 'it'} is not a finite number", how)
+    return fits
+
+
+def _infinite(value: Any) -> tuple[Any, ...] | None:
+    """The steps to the first number that is none in what was brought to a form."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ()
+    if isinstance(value, Mapping):
+        inside: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list | tuple):
+        inside = enumerate(value)
+    elif isinstance(fields := getattr(value, "__dict__", None), dict):  # of a dataclass or a model
+        inside = fields.items()
+    else:
+        inside = ((name, getattr(value, name)) for name in getattr(value, "__dataclass_fields__", ()))  # with slots
+    for name, one in inside:
+        if (further := _infinite(one)) is not None:
+            return (name, *further)
+    return None
 
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
@@ -362,3 +384,9 @@ def _adapter(form: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(form)
+
+
+@lru_cache(maxsize=256)
+def _has_numbers(form: Any) -> bool:
+    """Whether text may become a number with a fraction in it."""
+    return "'float'" in repr(_adapter(form).core_schema)

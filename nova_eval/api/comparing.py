@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from nova_eval.compare import comparing, export, gates, tables
 from nova_eval.compare.changes import changed_most
 from nova_eval.compare.comparing import Series
 from nova_eval.compare.sides import Side
-from nova_eval.errors import OK, UsageError, unknown
+from nova_eval.errors import OK
 from nova_eval.report.dataframes import records_frame
 from nova_eval.report.formats import to_markdown
 from nova_eval.report.html import tables_of
@@ -84,11 +83,5 @@ class Comparison:
 
 def compared(reference: Side, run: Side, overrides: Mapping[str, float], allow: Sequence[str]) -> Comparison:
     """UsageError where runs are unlike and it is not allowed, and for a gate that cannot be."""
-    config = reference.benchmark.config
-    for name, gate in overrides.items():
-        if name not in config.metrics:
-            raise unknown(f"metric of {config.name}", name, config.metrics)
-        if not 0 < gate < math.inf:
-            raise UsageError(f"gate {name} = {gate} is not a positive number", remedy="gates are in raw units")
-    limits = {**gates.gates_of(config), **overrides}
+    limits = gates.limits_of(reference.benchmark.config, overrides)
     return Comparison(reference.name, run.name, comparing.compare(reference, [run], limits, allow))

@@ -12,6 +12,7 @@ from nova_eval.compare.sides import Side, so_far
 from nova_eval.compare.stopping import Rule
 from nova_eval.compare.verdicts import Verdict
 from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK, UsageError
+from nova_eval.protocols import Sampler
 from nova_eval.records import Sample, SampleKey
 from nova_eval.runs import pipeline
 from nova_eval.runs.part import Part
@@ -57,8 +58,11 @@ def run_until_decided(
     *,
     every: bool = False,
     allow: Collection[str] = (),
+    live: Sampler | None = None,
 ) -> Decided:
     """Called again it goes on at the look where it was: what is decided follows from the rows that are there.
+
+    ``live`` is a sampler of this process.
 
     UsageError where run and reference are unlike, or a part of the run alone was asked for.
     """
@@ -79,7 +83,7 @@ def run_until_decided(
     found = now()
     while found.waiting:
         opened.say(_next(plan, found))
-        pipeline.run(_part_of(opened, found.asked))
+        pipeline.run(_part_of(opened, found.asked), live=live)
         before, found = found, now()
         if found.waiting and found.looks == before.looks:
             tried.update(found.waiting)

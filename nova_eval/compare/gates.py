@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nova_eval.compare.verdicts import Comparison
 from nova_eval.config import BenchmarkConfig
@@ -12,11 +12,21 @@ from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK, UsageError, unknown
 
 def gates_of(config: BenchmarkConfig, overrides: Sequence[str] = (), *, composites: bool = True) -> dict[str, float]:
     """The benchmark's own gates in raw units, with ``NAME=VALUE`` in place of some of them; of ``composites`` too."""
-    gates = dict(config.gates)
+    told = {}
     for text in overrides:
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--gate {text!r} is not of the form NAME=VALUE", remedy="such as --gate color=0.02")
+        told[name] = value
+    return limits_of(config, told, composites=composites)
+
+
+def limits_of(
+    config: BenchmarkConfig, overrides: Mapping[str, float | str], *, composites: bool = True
+) -> dict[str, float]:
+    """As ``gates_of``, with numbers by their names. UsageError for a gate that cannot be."""
+    gates = dict(config.gates)
+    for name, value in overrides.items():
         if name not in (known := config.metrics if composites else tuple(config.dimensions)):
             raise unknown(f"{'metric' if composites else 'dimension'} of {config.name}", name, known)
         try:
@@ -24,7 +34,7 @@ def gates_of(config: BenchmarkConfig, overrides: Sequence[str] = (), *, composit
         except ValueError:
             gates[name] = math.nan
         if not 0 < gates[name] < math.inf:
-            raise UsageError(f"--gate {text}: {value!r} is not a positive number", remedy="gates are in raw units")
+            raise UsageError(f"gate {name}={value!r} is not a positive number", remedy="gates are in raw units")
     return gates
 
 

@@ -1,9 +1,11 @@
-"""Samples that were put into a run: the model's name, maybe a digest of its weights, is all that is left of it."""
+"""Samples that were put into a run: what is left of their model is its name, maybe a digest of its weights and what it
+said of itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 from unicodedata import category
 
 from nova_eval.errors import MediaError, UsageError, quoted
@@ -20,7 +22,7 @@ def shown_as_it_is(name: str) -> bool:
 
 
 class ImportedSampler:
-    """Names the run of a model whose samples were imported, or made while it was trained. It cannot make any.
+    """Names the run of a model whose samples were imported, or made by a sampler in hand. It cannot make any.
 
     Parameters
     ----------
@@ -32,16 +34,26 @@ class ImportedSampler:
         A digest of the model's weights, where they are known.
     fps
         The rate at which clips are shown, where it is known.
+    settings
+        What a sampler in hand said of its settings.
     """
 
     light = True
 
-    def __init__(self, model: str, modality: str = "video", weights: str = "", fps: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: str,
+        modality: str = "video",
+        weights: str = "",
+        fps: float = 0.0,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         if not any(letter.isalnum() for letter in model) or not shown_as_it_is(model):
             raise UsageError(
                 f"{model!r} cannot name a model", remedy="give a name of one line with a letter or a digit"
             )
-        self.info = SamplerInfo(model, modality, weights, fps if modality == "video" else 0.0, {"imported": True})
+        told = {"imported": True, **(settings or {})}
+        self.info = SamplerInfo(model, modality, weights, fps if modality == "video" else 0.0, told)
 
     def sample(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[Frames]:
         return [self._absent(prompt) for prompt in prompts]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from nova_eval import reading
 from nova_eval.errors import CorruptStoreError, NovaEvalError, PrerequisiteError, UsageError
@@ -20,6 +21,20 @@ DEEP = 5000
 class Thing:
     name: str
     sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    sizes: dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    size: float | None
+
+
+class Modelled(BaseModel):
+    inside: tuple[Slotted, ...]
 
 
 class TestJSON:
@@ -55,6 +70,24 @@ class TestJSON:
             reading.json_text('{"name": "a", "sizes": [1, "b"]}', "x", Thing, remedy="mend it")
         with pytest.raises(CorruptStoreError, match="x: name is missing"):
             reading.json_text("{}", "x", Thing, error=CorruptStoreError)
+
+    @pytest.mark.parametrize("text", ["1e999", "-inf", "nan", "Infinity"])
+    @pytest.mark.parametrize(
+        ("form", "value", "place"),
+        [
+            (Measured, {"sizes": {"a": [1.0, "?"]}}, r"sizes\.a\[1\]"),
+            (Slotted, {"size": "?"}, "size"),
+            (Modelled, {"inside": [{"size": "?"}]}, r"inside\[0\]\.size"),
+            (list[float], ["?"], r"\[0\]"),
+            (float, "?", "it"),
+        ],
+        ids=["dataclass", "with slots", "model", "list", "number"],
+    )
+    def test_text_does_not_become_a_number_that_is_none(self, form: Any, value: Any, place: str, text: str) -> None:
+        written = json.dumps(value).replace("?", text)
+        with pytest.raises(UsageError, match=rf"^x: {place} is not a finite number$"):
+            reading.json_text(written, "x", form)
+        assert reading.json_text(written.replace(text, "0.5"), "x", form)
 
     def test_lines_have_their_numbers(self) -> None:
         assert [where for where, _ in reading.json_lines("1\n\n2", "x", int)] == ["x, line 1", "x, line 3"]

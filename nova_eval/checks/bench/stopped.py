@@ -52,7 +52,7 @@ def judges_of(server: int) -> int | None:
     """The number of the process in which a server has its judges; ``None`` while there is none."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parent = int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
             if parent == server and b"spawn_main" in (folder / "cmdline").read_bytes():
                 return int(folder.name)
         except (OSError, ValueError):  # it has ended meanwhile

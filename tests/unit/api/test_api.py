@@ -6,8 +6,9 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 import nova_eval
 from nova_eval.cli import app
 from nova_eval.errors import MediaError, UsageError
+from nova_eval.trackers import TRACKERS
 
 NUMBERS = ["value", "low", "high"]
 
@@ -368,3 +370,82 @@ def _same_csv(frame: Any, path: Path) -> None:
 
     read = pd.read_csv(path, dtype=frame.dtypes.to_dict(), keep_default_na=False, na_values=[""])
     pd.testing.assert_frame_equal(read, frame, check_exact=False, rtol=1e-15)
+
+
+class Painter:
+    """A sampler in hand: frames of one shade, which its settings say."""
+
+    def __init__(self, shade: int, **info: Any) -> None:
+        self.shade, self.asked = shade, list[str]()
+        self.info = nova_eval.SamplerInfo("painter", "image", settings={"shade": shade, "inks": [1, 2]}, **info)
+
+    def sample(self, prompts: Sequence[nova_eval.Prompt], seeds: Sequence[int]) -> list[np.ndarray]:
+        self.asked += [prompt.id for prompt in prompts]
+        return [np.full((32, 32, 3), self.shade, np.uint8) for _ in prompts]
+
+
+class TestInHand:
+    ASKED: ClassVar[dict[str, Any]] = {"variant": "sprites", "limit": 2, "samples_per_prompt": 1}
+
+    def test_a_sampler_is_run_as_it_is_and_its_info_names_the_run(self, tmp_path: Path) -> None:
+        asked = {**self.ASKED, "results": tmp_path, "say": lambda text: None}
+        first, again, other = Painter(9), Painter(9), Painter(10)
+        run = nova_eval.run("geneval", sampler=first, **asked)
+        assert run.complete
+        assert run.name.startswith("geneval/painter-")
+        assert len(first.asked) == 2
+        assert json.loads((run.where / "manifest.json").read_text())["sampler"]["settings"] == {
+            "imported": True, "shade": 9, "inks": [1, 2],
+        }  # fmt: skip
+        assert nova_eval.run("geneval", sampler=again, **asked).where == run.where
+        assert again.asked == []
+        assert nova_eval.open_run(run.where).complete
+        assert nova_eval.run("geneval", sampler=other, **asked).where != run.where
+
+    @pytest.mark.parametrize(
+        ("given", "problem"),
+        [
+            ({"sampler": 3}, "sampler 'int' has no info"),
+            ({"sampler": Painter(9), "workers": 2}, "workers says nothing to a sampler in hand"),
+            ({"sampler": Painter(9), "settings": {"shade": 3}}, "settings says nothing"),
+            ({"sampler": Painter(9, fps=3.0), "track": ["tensorboard"]}, "says no place"),
+        ],
+        ids=range(4),
+    )
+    def test_what_does_not_go_together(self, given: dict[str, Any], problem: str, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=problem):
+            nova_eval.run("geneval", results=tmp_path, **{**self.ASKED, **given})
+        assert list(tmp_path.iterdir()) == []
+
+    def test_trackers_hear_of_a_run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[Any] = []
+
+        class Board:
+            def __init__(self, place: str, series: str) -> None:
+                told.append((place, series))
+
+            def __getattr__(self, name: str) -> Any:
+                return lambda *said: told.append((name, *said[:2]))
+
+        monkeypatch.setattr(TRACKERS, "make", lambda name, settings: Board(**settings))
+        asked = {**self.ASKED, "results": tmp_path, "say": lambda text: None}
+        run = nova_eval.run("geneval", sampler=Painter(9), track=["board:here"], **asked)
+        assert told[0] == ("here", run.name)
+        assert [name for name, *_ in told[1:]] == ["log", "media", "summary", "close"]
+
+    @pytest.mark.slow
+    def test_it_samples_until_it_is_decided(self, tmp_path: Path) -> None:
+        asked = {"variant": "sprites", "samples_per_prompt": 1, "metrics": ["colors"], "results": tmp_path}
+        quiet = {**asked, "say": lambda text: None}
+        good = nova_eval.run("geneval", sampler="oracle", workers=1, **quiet)
+        painter = Painter(9)
+        decision = nova_eval.run_until_decided("geneval", good, sampler=painter, **quiet)
+        assert decision.worse == ("colors",)
+        assert not decision.passes()
+        assert decision.saved == len(good.samples()) - len(painter.asked) > 0
+        [row] = decision.findings().itertuples()
+        assert (row.metric, row.verdict, row.run, row.reference) == ("colors", "worse", 0.0, 1.0)
+        assert decision.run.samples().path.notna().sum() == len(painter.asked)
+        assert "colors" in str(decision).lower()
+        with pytest.raises(UsageError, match="unknown dimension of geneval 'colours'"):
+            nova_eval.run_until_decided("geneval", good, sampler=painter, gate={"colours": 0.1}, **quiet)
