@@ -32,31 +32,35 @@ _NOWHERE = ("", ".")  # parts of a name that lead nowhere
 _LONGEST_NAME, _LONGEST_PATH = 255, 2048  # bytes of a name, as on every common file system, and of names in a row
 
 
-def write(path: Path, data: bytes | str, *, remedy: str = "") -> Path:
+def write(path: Path, data: bytes | str, *, remedy: str = "", lasting: bool = True) -> Path:
     """Puts ``data`` (text as UTF-8) at ``path``, whole or not at all, durable on return; makes missing folders.
 
-    PrerequisiteError with ``remedy`` when it cannot be written; an old file then stays as it was.
+    PrerequisiteError with ``remedy`` when it cannot be written; an old file then stays as it was. Unless it is
+    ``lasting`` the name may be lost with power until its folder is synced: one ``sync_folder`` serves many files.
     """
-    with writing(path, remedy), whole(path) as stream:
+    with writing(path, remedy), whole(path, lasting=lasting) as stream:
         stream.write(data.encode() if isinstance(data, str) else data)
     return path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[IO[bytes]]:
+def whole(path: Path, *, lasting: bool = True) -> Iterator[IO[bytes]]:
     """A stream whose bytes become ``path`` at the end of the block; nothing changes when the block raises.
 
-    OSError when it cannot be written.
+    ``lasting`` as ``write`` has it. OSError when it cannot be written.
     """
-    with temporary(path) as other, other.open("wb") as stream:
+    with temporary(path, lasting=lasting) as other, other.open("wb") as stream:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def place(source: Path, target: Path, *, link: bool = False) -> None:
-    """Makes ``target`` a copy of ``source``, or a hard link where that is asked for and can be. May raise OSError."""
-    with temporary(target) as other:
+def place(source: Path, target: Path, *, link: bool = False, lasting: bool = True) -> None:
+    """Makes ``target`` a copy of ``source``, or a hard link where that is asked for and can be. May raise OSError.
+
+    ``lasting`` as ``write`` has it.
+    """
+    with temporary(target, lasting=lasting) as other:
         if not (link and _linked(source.resolve(), other)):
             shutil.copyfile(source, other)
             with other.open("rb+") as stream:
@@ -64,11 +68,11 @@ def place(source: Path, target: Path, *, link: bool = False) -> None:
 
 
 @contextmanager
-def temporary(path: Path) -> Iterator[Path]:
+def temporary(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """A name beside ``path`` that no other thread or process uses; what lies there after the block takes its place.
 
     Nothing is left when the block raises, and what killed processes left in the folder goes too. Whoever writes under
-    the name syncs. OSError when it cannot be done.
+    the name syncs. ``lasting`` as ``write`` has it. OSError when it cannot be done.
     """
     make_folder(path.parent)
     _sweep_once(path.parent)
@@ -77,7 +81,8 @@ def temporary(path: Path) -> Iterator[Path]:
     try:
         yield other
         os.replace(other, path)
-        sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
     finally:
         _remove(other)
 

@@ -113,9 +113,9 @@ class RunStore:
         """``<folder>/<name>``. CorruptStoreError for a name that leads out of the folder, by itself or by a link."""
         return shards.inside(self.folder, name)
 
-    def write(self, name: str, data: bytes) -> Path:
-        """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return."""
-        return files.write(self.inside(name), data, remedy=shards.REMEDY)
+    def write(self, name: str, data: bytes, *, lasting: bool = True) -> Path:
+        """Puts ``data`` at ``<folder>/<name>``, whole or not at all, durable on return; ``lasting`` as in ``files``."""
+        return files.write(self.inside(name), data, remedy=shards.REMEDY, lasting=lasting)
 
     def adopt(self, name: str, source: Path, *, link: bool = False) -> Path:
         """Puts a file that lies elsewhere at ``<folder>/<name>``, whole or not at all; ``link`` as ``files.place``."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from nova_eval import files
 from nova_eval.records import Failure, Sample, SampleKey, Score
-from nova_eval.shards import ShardWriter
+from nova_eval.shards import REMEDY, ShardWriter
 from nova_eval.store import RunStore
 
 Scored = tuple[Score, Sample]
@@ -32,11 +33,12 @@ class Desk(Protocol):
 
 
 class Disk:
-    """The folder of a run. What is put and added is on disk on return."""
+    """The folder of a run. Rows are on disk on return, and what was put before them."""
 
     def __init__(self, folder: Path) -> None:
         self.store = RunStore(folder)
         self._writers: dict[str, ShardWriter] = {}
+        self._named: set[Path] = set()  # folders with new names that may yet be lost
 
     def media(self, sample: Sample) -> Path:
         return self.store.whole_media(sample)
@@ -45,9 +47,10 @@ class Disk:
         return self.store.media_name(key, suffix)
 
     def put(self, name: str, data: bytes) -> None:
-        self.store.write(name, data)
+        self._named.add(self.store.write(name, data, lasting=False).parent)
 
     def add_samples(self, rows: Sequence[Sample | Failure]) -> None:
+        self._settle()
         if "" not in self._writers:
             self._writers[""] = self.store.sample_writer()
         self._writers[""].append_samples(rows)
@@ -61,6 +64,12 @@ class Disk:
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
+
+    def _settle(self) -> None:
+        for folder in self._named:
+            with files.writing(folder, REMEDY):
+                files.sync_folder(folder)
+        self._named.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ def shown(wanted: Iterable[Wanted], folder: Path) -> dict[str, Shown]:
         for stem, one in pool.map(lambda one: (one.stem, _shown(one, folder, there)), todo.values()):
             found[stem] = one
             bar.advance(1, bool(one.why))
+    with files.writing(folder, _REMEDY):
+        files.sync_folder(folder)
     return found
 
 
@@ -140,7 +142,7 @@ def _placed(one: Wanted, folder: Path, there: frozenset[str], suffix: str) -> st
     """The original under its name on the page: a second name of the same file where that can be, else a copy."""
     name = f"{one.stem}{suffix if suffix != '.jpg' else '.jpeg'}"  # .jpg is the strip's
     if name not in there:
-        files.place(one.path, folder / name, link=True)
+        files.place(one.path, folder / name, link=True, lasting=False)
     return name
 
 
@@ -209,7 +211,7 @@ def _jpeg(frame: Frames) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with files.whole(path) as stream:
+    with files.whole(path, lasting=False) as stream:
         stream.write(data)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nova_eval.engines.desk import Disk
 from nova_eval.errors import PrerequisiteError
 from nova_eval.records import Failure, Sample, SampleKey, Score
 from nova_eval.store import RunStore
@@ -50,6 +51,32 @@ def test_every_row_is_synced_before_it_is_promised(rows, tmp_path: Path, monkeyp
         (file,) = tmp_path.rglob("*.jsonl")
         found = file.stat()
         assert synced[found.st_ino] == found.st_size > 0
+
+
+def test_media_and_their_names_are_synced_before_the_row_that_promises_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve())
+        sync(descriptor)
+
+    desk = Disk(tmp_path)
+    desk.add_samples([sample(0)])
+    (row,) = tmp_path.rglob("*.jsonl")
+    monkeypatch.setattr(os, "fsync", noted)
+    for name in ("media/a/0.png", "media/a/1.png", "media/b/0.png"):
+        desk.put(name, b"pixels")
+    made = len(synced)
+    desk.add_samples([sample(1), sample(2)])
+    assert row not in synced[:made]
+    assert {tmp_path / "media/a", tmp_path / "media/b"} == set(synced[made:-1])
+    assert synced[-1] == row
+    desk.add_samples([sample(3)])
+    assert synced[-2:] == [row, row]
+    desk.close()
 
 
 @pytest.mark.parametrize("full_at", ["write", "sync"])
