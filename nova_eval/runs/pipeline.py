@@ -56,8 +56,8 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True, live: Sampl
         if scoring:
             for reason, names in _grouped(opened.judging.unavailable).items():
                 opened.say(f"stays unscored: {', '.join(names)} ({reason})")
-        at_work = crew(opened)
-        split = bool(opened.options.split) if opened.options.engine == "ray" else at_work.split and live is None
+        at_work = None if opened.options.engine == "ray" else crew(opened)  # Ray gives an accelerator to one worker
+        split = bool(opened.options.split) if at_work is None else at_work.split and live is None
         with _logged(opened), engine_for(opened, live, at_work) as engine:
             if sampling and scoring and split and opened.external is None:
                 sample_and_score(opened, engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,6 +130,18 @@ def test_who_may_not_share_samples_first_and_scores_then(opened: Opened, monkeyp
     measured(run, 1, 1)
     pipeline.run(run)
     assert stages == ["sample", "score", "sample_and_score"]
+
+
+def test_ray_gives_an_accelerator_to_one_worker(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = opened()
+    stages: list[str] = []
+    outcome = SimpleNamespace(summary=SimpleNamespace(coverage=SimpleNamespace(wanted=0, unscored=0)))
+    monkeypatch.setattr(pipeline, "reduce", lambda run: outcome)
+    monkeypatch.setattr(pipeline, "engine_for", lambda *given: nullcontext())
+    monkeypatch.setattr(pipeline, "sample_and_score", lambda *given: stages.append("at once"))
+    pipeline.run(replace(run, options=replace(run.options, engine="ray")))
+    assert stages == ["at once"]
+    assert said(run) == []
 
 
 def test_peaks_are_those_of_a_unit_and_what_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
