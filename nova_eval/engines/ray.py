@@ -19,7 +19,7 @@ from typing import Any
 from nova_eval import environment, packages
 from nova_eval.engines.desk import Disk, Media, SampleRows, ScoreRows
 from nova_eval.engines.pool import Pool
-from nova_eval.engines.ray_link import connect, leave
+from nova_eval.engines.ray_link import connect, leave, reachable
 from nova_eval.engines.ray_post import Post
 from nova_eval.engines.units import ANY, Ended, Fault, Job, Role, SampleUnit, Unit
 from nova_eval.errors import MediaError, PrerequisiteError, brief
@@ -27,6 +27,7 @@ from nova_eval.errors import MediaError, PrerequisiteError, brief
 _LONELY_SECONDS = 600.0  # that no worker comes up anywhere before going on is pointless
 _AHEAD = 8  # things said that wait for this process at most, a worker; then it waits
 _LOOK_EVERY_SECONDS = 1.0  # at which nodes there are
+_SILENT_SECONDS = 30.0  # that the head of a cluster may not be there: after a minute Ray would end this process, code 1
 _SHORT = ("out of memory", "outofmemory", "low on memory", "(oom)", "oom killer")  # in Ray's words
 
 
@@ -91,6 +92,8 @@ class Actors:
         self._refused: dict[str, str] = {}
         self._nodes: list[dict[str, Any]] = []
         self._looked = -float("inf")
+        self._head: str = ray.get_runtime_context().gcs_address
+        self._reached = time.monotonic()  # when the head was last there
         self._company = time.monotonic()  # when a worker was last up
         self._started = 0
 
@@ -129,6 +132,7 @@ class Actors:
         return made
 
     def hear(self, hands: Sequence[_Actor], seconds: float) -> list[tuple[_Actor, Any]]:
+        self._look()
         self._check_company()
         by_awaited = {hand.awaited: hand for hand in hands if hand.awaited is not None}
         if not by_awaited:
@@ -183,9 +187,22 @@ class Actors:
 
     def _alive(self) -> list[dict[str, Any]]:
         """The nodes that may be used."""
-        if time.monotonic() - self._looked > _LOOK_EVERY_SECONDS:
-            self._nodes, self._looked = self._ray.nodes(), time.monotonic()
+        self._look()
         return [node for node in self._nodes if node["Alive"] and node["NodeID"] not in self._refused]
+
+    def _look(self) -> None:
+        """Sees which nodes there are, now and then. PrerequisiteError where nobody is there to say it for long."""
+        now = time.monotonic()
+        if now - self._looked <= _LOOK_EVERY_SECONDS:
+            return
+        self._looked = now
+        if reachable(self._head):  # who asks a head that is gone waits for it
+            self._nodes, self._reached = self._ray.nodes(), now
+        elif now - self._reached > _SILENT_SECONDS:
+            raise PrerequisiteError(
+                f"the head of the Ray cluster, {self._head}, is gone",
+                remedy="start the cluster again; the same command goes on",
+            )
 
     def _check_company(self) -> None:
         """PrerequisiteError where no worker is up, and none will be."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
@@ -13,6 +14,7 @@ from nova_eval import environment
 from nova_eval.errors import PrerequisiteError, UsageError, brief
 
 _STARTS = 3  # tries to start Ray here: on a busy machine it gives itself up after 30 s
+_PATIENCE_SECONDS = 5.0
 _MODE, _TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 _TOKENS = (_TOKEN, "RAY_AUTH_TOKEN_PATH")
 _made: set[str] = set()  # tokens of this process
@@ -70,6 +72,16 @@ def leave() -> None:
     finally:
         _restore(handlers)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def reachable(address: str) -> bool:
+    """Whether anybody listens at host:port."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _handlers() -> dict[signal.Signals, Any]:

@@ -114,6 +114,24 @@ def test_nodes_that_are_killed_and_added_while_a_run_is_at_work_change_nothing(
     assert log.count("node or actor is gone") >= 2
 
 
+def test_a_cluster_whose_head_is_gone_ends_the_run_in_one_line_and_keeps_what_is_done(
+    words: list[str], tmp_path: Path, cluster: Any
+) -> None:
+    """For a while it goes on without; then it would be ended by Ray, with another code."""
+    cluster.add_node(num_cpus=1)
+    results = tmp_path / "ray"
+    words[words.index("--samples-per-prompt") + 1] = "25"
+    more = ["--results", str(results), "--engine", "ray", "--address", cluster.address]
+    run = subprocess.Popen([*words, *more], env=ENVIRON, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for(results, 6)
+    cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
+    _, error = run.communicate(timeout=300)
+    assert run.returncode == 4, error
+    [line] = [text for text in error.splitlines() if text.startswith("nova-eval: ")]
+    assert "the head of the Ray cluster" in line
+    assert len(facts(results)["samples"]) >= 6
+
+
 def wait_for(results: Path, samples: int) -> None:
     deadline = time.monotonic() + 120
     while len(list(results.glob("runs/*/*/media/*/*/*.png"))) < samples:
