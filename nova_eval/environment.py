@@ -134,6 +134,18 @@ def device_for(asked: str, *, light: bool) -> str:
     return next(iter([] if light else device_names()), "cpu")
 
 
+def device_is_spoilt() -> bool:
+    """Whether the GPU answers nothing more in this process, as after an illegal access: only another one can go on."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except Exception:
+        return True
+    return False
+
+
 @contextmanager
 def arithmetic(*, tf32: bool) -> Iterator[None]:
     """Whether a GPU rounds what convolutions in float32 take to TF32 in the block; for matrix products it never does.

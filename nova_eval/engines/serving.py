@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from nova_eval import environment
 from nova_eval.engines.desk import Outbox
 from nova_eval.engines.questions import OutOfMemory
-from nova_eval.engines.units import Event, Fault, Job, Ready
+from nova_eval.engines.units import Event, Fault, Job, Ready, UnitReport
 from nova_eval.engines.worker import Worker
 from nova_eval.errors import NovaEvalError, brief
 
@@ -65,10 +66,19 @@ class Units:
                     answer = Fault(str(error), spent=True, memory=True)
                 except BaseException as error:
                     answer = Fault(f"the worker failed: {brief(error)}")
-                pipe.send(answer)
+                pipe.send(_spent(answer) if environment.device_is_spoilt() else answer)
         finally:
             if worker is not None:
                 worker.close()
+
+
+def _spent(answer: Any) -> Any:
+    """What is said by a worker whose device answers nothing more: of a unit that failed, that another should do it."""
+    if isinstance(answer, Fault):
+        return answer._replace(spent=True)
+    if isinstance(answer, UnitReport) and answer.failed:
+        return Fault(f"the device failed: {answer.last_failure}", spent=True)
+    return answer
 
 
 def _out_of_reach(pipe: Connection) -> Connection:

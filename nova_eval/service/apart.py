@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from nova_eval import environment
 from nova_eval.engines.pool import LIVES
 from nova_eval.engines.process import Process
 from nova_eval.engines.scratch import Scratch
@@ -55,6 +56,8 @@ class Answering:
             except BaseException as error:
                 answer = Fault(brief(error))
             pipe.send(answer)
+            if environment.device_is_spoilt():  # the next request finds this process gone, and another is started
+                return
 
 
 def _mapped(path: Path) -> body.Content:
@@ -104,7 +107,10 @@ class Apart:
 
     def _said(self, request: tuple[Path, str]) -> Answer | NovaEvalError | Fault | Ended:
         """What the process says of a request; ``Ended`` where it has, and another one is there."""
+        if isinstance(before := self._process.hear(), Ended):  # it ended while nothing was asked
+            self._replace(before.reason)
         process = self._process
+        process.up = process.up or isinstance(before, Ready)
         process.give(request)
         until = time.monotonic() + (self._seconds if process.up else max(_START_SECONDS, self._seconds))
         while (left := until - time.monotonic()) > 0:

@@ -55,3 +55,17 @@ def test_arithmetic_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     with environment.arithmetic(tf32=False):
         assert "torch" not in sys.modules
+
+
+def test_a_device_is_spoilt_once_it_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    assert not environment.device_is_spoilt()
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    assert not environment.device_is_spoilt()
+
+    def fail() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    assert environment.device_is_spoilt()

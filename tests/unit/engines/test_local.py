@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from multiprocessing import Pipe
 
 import pytest
 from misbehaving import CROWDED
 
 from nova_eval.engines.local import LocalEngine
-from nova_eval.engines.units import Event, SampleUnit
+from nova_eval.engines.serving import Units
+from nova_eval.engines.units import Event, Fault, SampleUnit, UnitReport
 
 
 def test_what_is_trusted_works_in_this_process(world) -> None:
@@ -64,3 +66,20 @@ def test_what_befalls_workers_and_units_is_told(world, own: bool) -> None:
     else:
         assert ("gone", "failed: the worker process ended unexpectedly (exit code 9)") in texts
         assert [event.worker for event in told if event.text.startswith("started on cpu")] == ["worker-1", "worker-2"]
+
+
+def test_a_unit_that_failed_as_its_device_did_is_left_to_another_process(
+    world, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = world("fine", "raises")
+    ours, theirs = Pipe()
+    for key in here.keys:
+        ours.send(SampleUnit((key,)))
+    ours.send(None)
+    monkeypatch.setattr("nova_eval.environment.device_is_spoilt", lambda: True)
+    Units(here.job, "worker-1")(theirs)
+    said = [ours.recv() for _ in iter(ours.poll, False)]
+    done = [one for one in said if isinstance(one, UnitReport | Fault)]
+    assert [isinstance(one, Fault) for one in done] == [False, True]
+    assert done[1].spent
+    assert "the device failed: sampler failed: RuntimeError: no such thought" in done[1].reason

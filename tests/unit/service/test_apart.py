@@ -174,6 +174,39 @@ def test_over_http_only_the_request_that_hangs_is_given_up(judges: Apart) -> Non
     assert heard["b"][1].endswith("b form")
 
 
+def test_a_process_whose_gpu_failed_ends_after_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "body").write_bytes(b"me")
+    here, there = Pipe()
+    for _ in range(2):
+        here.send((tmp_path / "body", "form"))
+    monkeypatch.setattr("nova_eval.environment.device_is_spoilt", lambda: True)
+    Answering(Misbehaving())(there)
+    assert there.poll()  # the second request is left
+    assert here.recv() == Ready()
+    assert here.recv() == Answer(b"me form", {"scored": 1})
+    assert not here.poll()
+
+
+def test_a_process_that_ended_while_nothing_was_asked_is_replaced_before_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    script: list[list[Any]] = [[DONE], [DONE]]
+    made: list[Scripted] = []
+
+    def start(*told: Any) -> Scripted:
+        made.append(Scripted(script))
+        return made[-1]
+
+    monkeypatch.setattr(apart, "Process", start)
+    judges = Apart(Misbehaving(), "cpu", 60.0, lambda text: None)
+    assert said(judges, "one") == "done"
+    made[0]._there.send(DIED)
+    assert said(judges, "another") == "done"
+    assert (judges.replaced, len(made), script) == (1, 2, [])
+    judges.close()
+
+
 def test_frames_come_to_the_process_as_they_were_sent_and_can_be_written(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), np.uint8)
     content = body.of_frames(body.Asked(benchmark="vbench", prompt="a cat"), frames)
