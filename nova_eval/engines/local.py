@@ -84,7 +84,6 @@ class LocalEngine:
         roles = roles or ANY * len(devices)
         crew = Processes(job, list(zip(devices, roles, strict=True)))
         self._pool = Pool(job, crew, len(devices), roles=dict.fromkeys(roles), unit_timeout=unit_timeout)
-        self._tell: Tell = untold
         self._here = Worker(replace(job, device=devices[0]), self._heard, live=live) if here else None
 
     @property
@@ -102,20 +101,20 @@ class LocalEngine:
         self._pool.__exit__(kind, error, trace)
 
     def run(self, units: Iterable[Unit], tell: Tell = untold, later: Later | None = None) -> Iterator[UnitReport]:
-        self._tell, units = tell, iter(units)
+        self._pool.tell, units = tell, iter(units)
         if self._here is not None:  # alone at work: nothing comes to be beside it
             units, later = (unit for unit in chain(units, later or ()) if unit is not None), None
             yield from self._done_here(self._here, units)
         yield from self._pool.run(units, tell, later)
 
     def _heard(self, event: Event) -> None:
-        self._tell(event)
+        self._pool.tell(event)
 
     def _done_here(self, worker: Worker, units: Iterator[Unit]) -> Iterator[UnitReport]:
         """Does units until there are none, or until one is late."""
         for unit in units:
             since = time.monotonic()
-            self._tell(Event("worker-1", f"begins {described(unit)}"))
+            self._pool.tell(Event("worker-1", f"begins {described(unit)}"))
             try:
                 with alarm(self._pool.seconds):
                     report = worker.do(unit)
@@ -128,11 +127,11 @@ class LocalEngine:
             except OutOfMemory as error:  # only where samples are scored
                 worker.close()
                 self._here = None
-                self._tell(Event("worker-1", f"failed: {error}"))
+                self._pool.tell(Event("worker-1", f"failed: {error}"))
                 assert isinstance(unit, ScoreUnit)
                 yield from self._pool.halved(unit, "worker-1")
                 return
-            self._tell(Event("worker-1", told(report, time.monotonic() - since)))
+            self._pool.tell(Event("worker-1", told(report, time.monotonic() - since)))
             yield report
             if self._here is None:
                 return

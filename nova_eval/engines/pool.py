@@ -127,7 +127,7 @@ class Pool:
         self._disk = disk or Disk(job.folder)
         self.remains = Remains(job, self._disk)
         self.again: deque[tuple[Unit, int]] = deque()
-        self._tell: Tell = untold
+        self.tell: Tell = untold
         self._posts: list[_Post] = []
         self._deaths = self._stillborn = 0  # workers in a row that ended, before they were ready
         self._halvings = 0  # of the smallest unit that was scored after one had no room
@@ -143,7 +143,7 @@ class Pool:
         self._disk.close()
 
     def run(self, units: Iterable[Unit], tell: Tell = untold, later: Later | None = None) -> Iterator[UnitReport]:
-        self._tell = tell
+        self.tell = tell
         self._sources = (_Source(iter(units)), _Source(later or iter(())))
         while self._hand_out():
             waited_for = [post for post in self._posts if post.unit is not None or not post.hand.up]
@@ -172,7 +172,7 @@ class Pool:
         """Has what is left of a unit scored in halves, by judges at half their batch: memory was short."""
         halves, report = self.remains.halves(unit)
         share = 2 ** (unit.halvings + 1)
-        self._tell(Event(worker, f"memory was short: goes on with judges at 1/{share} of their batch", "halved"))
+        self.tell(Event(worker, f"memory was short: goes on with judges at 1/{share} of their batch", "halved"))
         if report.done:
             yield report
         self.again.extend((half, LIVES) for half in halves)
@@ -186,7 +186,7 @@ class Pool:
                     continue
                 post.unit, post.lives = taken
                 post.since, post.ready = time.monotonic(), None
-                self._tell(Event(post.hand.name, f"begins {described(post.unit)}"))
+                self.tell(Event(post.hand.name, f"begins {described(post.unit)}"))
                 post.hand.give(post.unit)
             grown = True in [self._grow(role) for role in self._roles]
         return any(post.unit is not None for post in self._posts) or any(self._waiting(role) for role in self._roles)
@@ -197,7 +197,7 @@ class Pool:
         up = False
         while self._waiting(role, rising + 1) and (hand := self._crew.start(role)) is not None:
             self._posts.append(_Post(hand))
-            self._tell(Event(hand.name, hand.about))
+            self.tell(Event(hand.name, hand.about))
             rising, up = rising + 1, up or hand.up
         return up
 
@@ -241,12 +241,12 @@ class Pool:
         if isinstance(answer, Ready):
             post.ready, self._stillborn = answer, 0
         elif isinstance(answer, Event):
-            self._tell(answer)
+            self.tell(answer)
         elif isinstance(answer, UnitReport):
             if isinstance(post.unit, ScoreUnit):
                 self._halvings = max(self._halvings, post.unit.halvings)
             post.unit, self._deaths = None, 0
-            self._tell(Event(post.hand.name, told(answer, time.monotonic() - post.since)))
+            self.tell(Event(post.hand.name, told(answer, time.monotonic() - post.since)))
             yield answer
         elif isinstance(answer, Fault | Ended):
             yield from self._lost(post, answer)
@@ -255,7 +255,7 @@ class Pool:
         """Has the unit of a worker that did not do it done again, or given up; the worker may be gone."""
         unit, post.unit = post.unit, None
         gone = isinstance(how, Ended) or how.spent
-        self._tell(Event(post.hand.name, f"failed: {how.reason}", "gone" if gone else "unit"))
+        self.tell(Event(post.hand.name, f"failed: {how.reason}", "gone" if gone else "unit"))
         if gone:
             self._posts.remove(post)
             self._crew.let_go(post.hand)

@@ -41,7 +41,10 @@ JUDGES: Registry[type[Judge]] = Registry(
 
 def batch_of(judge: str) -> int:
     """How many frames a judge looks at together, by what it is made with: 1 where it takes no ``batch``."""
-    asked = signature(JUDGES.get(judge)).parameters.get("batch")
+    try:
+        asked = signature(JUDGES.get(judge)).parameters.get("batch")
+    except (TypeError, ValueError):  # nothing says how it is made
+        return 1
     return asked.default if asked is not None and isinstance(asked.default, int) else 1
 
 

@@ -39,10 +39,14 @@ def test_what_has_no_room_in_this_process_is_left_to_processes_in_halves_with_th
     here = world("fine", "also fine", judge=CROWDED)
     with LocalEngine(here.job, ("cpu",), here=True) as engine:
         list(engine.run(iter([SampleUnit(here.keys)])))
-        units = iter([here.score_unit(), here.score_unit()])
+        units, told = iter([here.score_unit(), here.score_unit()]), list[Event]()
+        engine._pool.tell = told.append
         assert engine._here is not None
         assert list(engine._done_here(engine._here, units)) == []
         assert engine._here is None
+        assert [event.text for event in told if event.kind == "halved"] == [
+            "memory was short: goes on with judges at 1/2 of their batch"
+        ]
         assert [(len(unit), unit.halvings) for unit, _ in engine._pool.again] == [(1, 1), (1, 1)]
         assert len(list(units)) == 1
     assert here.scores("temporal_flickering").keys() == {"fine", "also fine"}
