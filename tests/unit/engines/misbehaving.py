@@ -33,6 +33,12 @@ WRONG: dict[str, Any] = {
 }
 
 
+def hang() -> None:
+    """For ever, and lets that be known."""
+    Path(os.environ["MISBEHAVING"], "hangs").touch()
+    time.sleep(1000)
+
+
 def print_and_write() -> None:
     print("printed", flush=True)
     os.write(1, b"written\n")
@@ -59,7 +65,7 @@ def birth(whose: str, folder: Path) -> None:
 
 
 DEEDS: dict[str, Callable[[], Any]] = {
-    "hangs": lambda: time.sleep(1000),
+    "hangs": hang,
     "aborts": os.abort,
     "reads nowhere": lambda: ctypes.string_at(0),
     "leaves": lambda: sys.exit(0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,6 +148,32 @@ def test_samples_that_have_no_room_are_made_one_by_one_and_lose_a_life(pool_of) 
         reports = list(pool.run(iter([SampleUnit(here.keys)])))
     assert units_given(crew) == [("worker-1", 3), ("worker-2", 1), ("worker-2", 1), ("worker-2", 1)]
     assert sum(report.failed for report in reports) == 0
+
+
+def test_a_unit_is_late_when_its_own_time_is_up(pool_of, monkeypatch) -> None:
+    """The first worker is silent for longer than a minute, the second says at once what it did."""
+    here, crew, pool = pool_of(texts=2)
+    now = [1000.0]
+    monkeypatch.setattr("nova_eval.engines.pool.time", SimpleNamespace(monotonic=lambda: now[0]))
+    silent = [2]
+
+    def hear(hands: Sequence[Told], seconds: float) -> list[tuple[Told, Any]]:
+        assert 0 <= seconds <= 1
+        now[0] += 31.0
+        if silent[0]:
+            silent[0] -= 1
+            return [(hands[0], Ready())] if silent[0] else []
+        return Crew.hear(crew, hands, seconds)
+
+    monkeypatch.setattr(crew, "hear", hear)
+    with pool:
+        reports = list(pool.run(SampleUnit((key,)) for key in here.keys))
+    assert [(unit.keys[0], name) for name, unit in crew.given] == [
+        (here.keys[0], "worker-1"),
+        (here.keys[0], "worker-2"),
+        (here.keys[1], "worker-2"),
+    ]
+    assert [(report.done, report.failed) for report in reports] == [(1, 0), (1, 0)]
 
 
 def test_who_only_scores_is_given_no_sampling_and_who_samples_scores_at_the_end(pool_of) -> None:

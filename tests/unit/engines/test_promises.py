@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from misbehaving import GLUTTON, GREEDY
 
+from nova_eval.engines.pool import Pool
 from nova_eval.engines.units import Event, SampleUnit
 from nova_eval.errors import PrerequisiteError
 
@@ -61,7 +62,6 @@ def test_what_kills_its_worker_twice_is_a_row_and_its_neighbors_in_the_unit_are_
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("hangs", "the worker took longer than 4 s (--unit-timeout)"),
         ("aborts", "the worker process ended unexpectedly (exit code -6)"),
         ("reads nowhere", "the worker process ended unexpectedly (exit code -11)"),
         ("leaves", "sampler failed: SystemExit: 0"),
@@ -72,12 +72,30 @@ def test_what_kills_its_worker_twice_is_a_row_and_its_neighbors_in_the_unit_are_
 def test_what_a_sampler_does_to_its_process_harms_itself_alone(engine, world, text, reason) -> None:
     here = world("fine", text, "also fine")
     started = time.monotonic()
-    with engine(here.job, 1, unit_timeout=4 if text == "hangs" else 60) as at_work:
+    with engine(here.job, 1, unit_timeout=60) as at_work:
         reports = list(at_work.run(iter([SampleUnit(here.keys)])))
     assert here.failures() == {text: reason}
     assert here.sampled() == {"fine": 1, "also fine": 1}
     assert (sum(report.done for report in reports), sum(report.failed for report in reports)) == (3, 1)
     assert time.monotonic() - started < 60
+
+
+def test_a_worker_that_hangs_is_ended_and_harms_itself_alone(engine, world, monkeypatch) -> None:
+    """It is late as soon as it hangs: whatever else is at work on this machine, no other unit is."""
+    here = world("fine", "hangs", "also fine")
+
+    def late(pool: Pool, post: object) -> bool:
+        path = here.job.folder / "hangs"
+        hangs = path.exists()
+        path.unlink(missing_ok=True)
+        return hangs
+
+    monkeypatch.setattr(Pool, "_late", late)
+    with engine(here.job, 1, unit_timeout=600) as at_work:
+        reports = list(at_work.run(iter([SampleUnit(here.keys)])))
+    assert here.failures() == {"hangs": "the worker took longer than 600 s (--unit-timeout)"}
+    assert here.sampled() == {"fine": 1, "also fine": 1}
+    assert (sum(report.done for report in reports), sum(report.failed for report in reports)) == (3, 1)
 
 
 def test_a_worker_whose_files_were_closed_is_replaced(engine, world) -> None:
