@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -23,9 +24,10 @@ from nova_eval import calls, media
 from nova_eval.__main__ import _code
 from nova_eval.client import Client
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
-from nova_eval.service import door
+from nova_eval.service import body, door
 from nova_eval.service.bounds import Bounds
 from nova_eval.service.scoring import Offer, Scores
+from nova_eval.sprites.judges import SpritesJudge
 
 FRAMES = np.ones((1, 4, 4, 3), np.uint8)
 
@@ -98,6 +100,23 @@ class TestScores:
             answer = Client(address).score(clip, "a cat", benchmark="vbench", fps=8, metrics=["imaging_quality"])
             with pytest.raises(MediaError, match="weights are missing"):
                 answer["imaging_quality"]
+
+
+def test_a_judge_that_changed_is_refused_by_the_process_that_takes_another_s_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen of judges when the server began goes with its scores to every process."""
+    scores = Scores(Offer(("vbench",), "sprites"))
+    scores.told()
+    there: Scores = pickle.loads(pickle.dumps(scores))
+    prompt = {"prompt": "a red circle", "dimension": "color", "auxiliary_info": {"color": "red"}}
+    asked = body.Asked(benchmark="vbench", prompt=prompt, metrics=("color",), fps=8.0)
+    content = bytearray(body.of_frames(asked, np.zeros((4, 32, 32, 3), np.uint8)))
+    assert there(content, body.TENSORS, tmp_path).counts == {"scored": 1}
+    again: Scores = pickle.loads(pickle.dumps(scores))
+    monkeypatch.setattr(SpritesJudge, "digest", "another")
+    with pytest.raises(PrerequisiteError, match="judge 'sprites' changed while the server was at work"):
+        again(content, body.TENSORS, tmp_path)
 
 
 HELLO = {"nova_eval": "0", "bounds": {"body_bytes": 1 << 20}, "benchmarks": []}
