@@ -66,6 +66,8 @@ class App:
         except ClientDisconnect:
             self.figures.ended(path, _GONE)
             return
+        except asyncio.CancelledError:  # the time in which what is at work may end is over
+            response = _error(503, "the server ended before this was answered", 1)
         except Exception as error:
             self._say(f"a request failed: {brief(error)}")
             response = _error(500, brief(error))

@@ -22,6 +22,7 @@ from serving import Echo, Here, asked, head, opened
 import nova_eval
 from nova_eval import calls, media
 from nova_eval.__main__ import _code
+from nova_eval.checks.bench.stopped import judges_of
 from nova_eval.client import Client
 from nova_eval.errors import MediaError, PrerequisiteError, UsageError
 from nova_eval.service import body, door
@@ -307,6 +308,41 @@ def test_a_process_ends_in_order(number: int, tmp_path: Path) -> None:
             assert process.stderr.read() == ""
         finally:
             process.kill()
+    assert list(tmp_path.glob("*/*")) == []
+
+
+@pytest.mark.slow
+def test_a_server_whose_judges_hang_ends_in_time_and_says_so(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "nova_eval", "serve", "vbench", "--judges", "sprites", "--port", "0"]
+    heard: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(PrerequisiteError) as caught:
+            Client(address, attempts=1).score(
+                np.zeros((4, 32, 32, 3), np.uint8), "a cat", benchmark="vbench", fps=8, metrics=["temporal_flickering"]
+            )
+        heard.append(str(caught.value))
+
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([*words, "--drain-seconds", "1"], stderr=subprocess.PIPE, text=True, env=environ) as process:
+        try:
+            assert process.stderr is not None
+            address = next(line.split()[-1] for line in process.stderr if "listening at" in line)
+            judges = judges_of(process.pid)
+            assert judges is not None
+            os.kill(judges, signal.SIGSTOP)
+            thread = threading.Thread(target=ask)
+            thread.start()
+            while "nova_eval_queue 1\n" not in urlopen(f"{address}/metrics").read().decode():
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 130
+            thread.join()
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
+    assert heard == [f"{address}: the server ended before this was answered (HTTP 503)"]
+    assert judges_of(process.pid) is None
     assert list(tmp_path.glob("*/*")) == []
 
 
