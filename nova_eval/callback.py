@@ -27,7 +27,7 @@ from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.errors import PrerequisiteError, UsageError, brief, is_interrupt
 from nova_eval.identity import digest
 from nova_eval.options import RunOptions
-from nova_eval.progress import talk
+from nova_eval.progress import once, talk
 from nova_eval.protocols import SamplerInfo
 from nova_eval.records import Prompt
 from nova_eval.runs import opening, options, pipeline
@@ -55,7 +55,8 @@ class Validation:
 
     Rows go to an ordinary run a step, called after ``name`` and the step, and to ``results/watch/``, as of ``watch``;
     ``track`` names trackers. The 5 % are spent over all steps, of which ``planned`` are expected. A failure is a row
-    with its reason, unless ``strict``. With an ``accelerator`` of accelerate the main process tests, and all wait.
+    with its reason, unless ``strict``. With an ``accelerator`` of accelerate the main process tests, and all wait: for
+    longer tests than its ``InitProcessGroupKwargs(timeout=…)`` allows they would not.
 
     NovaEvalError, when it is made, for what could not be tested at any step.
     """
@@ -83,6 +84,8 @@ class Validation:
             raise UsageError(f"every is {every}", remedy="give 1 or more")
         self.every, self._sample, self._name, self._fps = every, sample, name, fps
         self._model, self._accelerator, self._strict, self._say = model, accelerator, strict, say
+        self._say_once = once(say)
+        _whole_in_each_process(accelerator)
         self._benchmark, self._asked, self._track = benchmark, asked, tuple(track)
         self._session = f"session {uuid4().hex}"  # of weights that nobody can name
         reference = None if against is None else open_side(str(against), Path(asked.get("results", "results")))
@@ -109,7 +112,7 @@ class Validation:
         try:
             if accelerator is not None and not accelerator.is_main_process:
                 return None
-            with _untouched(self._module()):
+            with _alone(self._model), _untouched(self._model):
                 return self._tested(step)
         finally:
             if accelerator is not None:
@@ -131,7 +134,7 @@ class Validation:
         try:
             with trend.held():
                 found = self._scored(point)
-                tables.write(trend)
+                tables.write(trend, self._say_once)
                 self._tell_trackers()
         except BaseException as error:
             if self._strict or is_interrupt(error):
@@ -230,6 +233,32 @@ def weights_digest(weights: Mapping[str, Any]) -> str:
         if tensor.numel():
             hasher.update(tensor.reshape(-1).view(sys.modules["torch"].uint8).numpy())
     return hasher.hexdigest()
+
+
+def _whole_in_each_process(accelerator: Any) -> None:
+    """UsageError where the main process has a part of the weights only: its samples would wait for the others'."""
+    state = getattr(accelerator, "state", None)
+    kind = str(getattr(accelerator, "distributed_type", "")).rpartition(".")[2]
+    stage = getattr(getattr(state, "deepspeed_plugin", None), "zero_stage", 0)
+    if kind in ("FSDP", "MEGATRON_LM") or (kind == "DEEPSPEED" and stage == 3):
+        raise UsageError(
+            f"each process has a part of the weights ({kind}): the main one alone cannot sample",
+            remedy="test the checkpoints that the training leaves, with `nova-eval watch`",
+        )
+
+
+@contextmanager
+def _alone(model: Any) -> Iterator[None]:
+    """In the block a model that is trained by several processes (``DistributedDataParallel``) waits for no other."""
+    waits = getattr(model, "require_forward_param_sync", None)
+    if waits is None:
+        yield
+        return
+    model.require_forward_param_sync = False
+    try:
+        yield
+    finally:
+        model.require_forward_param_sync = waits
 
 
 @contextmanager

@@ -28,6 +28,18 @@ def talk(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
 
 
+def once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says each line the first time."""
+    said: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    return tell
+
+
 @contextmanager
 def progress(label: str, total: int, unit: str, *, quiet: bool = False) -> Iterator[Progress]:
     """Shows ``label``, how many of ``total`` are done, the rate and the time left; nothing when nothing is to do."""

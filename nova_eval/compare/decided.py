@@ -57,7 +57,7 @@ def lines(found: Decided) -> list[str]:
     told += [f"{', '.join(names)}: {reason}." for reason, names in reasons.items()]
     if any(one.look < len(found.plan.looks) and one.verdict is not Verdict.CANNOT_TELL for one in settled):
         told.append("A difference that ended its looks early is exaggerated on average.")
-    open_ = [one for one in settled if one.verdict is Verdict.CANNOT_TELL and not one.incomplete]
+    open_ = [one for one in settled if one.open]
     if worse(settled) and found.state.looks < len(found.plan.looks) and open_:
         names = ", ".join(config.label(one.metric) for one in open_)
         told.append(f"Not looked at further, as something is worse (--every goes on): {names}.")
@@ -85,7 +85,7 @@ def said(found: Decided, *, strict: bool) -> str:
     groups = {
         "worse": [one for one in settled if one.verdict is Verdict.WORSE],
         "incomplete": [one for one in settled if one.incomplete],
-        "cannot tell": [one for one in settled if one.verdict is Verdict.CANNOT_TELL and not one.incomplete],
+        "cannot tell": [one for one in settled if one.open],
     }
     told = [f"{what}: {', '.join(config.label(one.metric) for one in ones)}" for what, ones in groups.items() if ones]
     word = {OK: "passed", GATE_FAILED: "failed", INCOMPLETE: "incomplete"}[exit_code(settled, strict=strict)]

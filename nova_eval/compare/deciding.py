@@ -16,7 +16,7 @@ from nova_eval.errors import UsageError
 from nova_eval.plan import stratified
 from nova_eval.protocols import Benchmark
 from nova_eval.records import Prompt, SampleKey, Score
-from nova_eval.runs.part import Part, serving
+from nova_eval.runs.part import Part, cut, serving
 from nova_eval.runs.summary import NOT_SAMPLED
 
 SEED = 0
@@ -118,6 +118,11 @@ class Settled:
     gate: float | None
     reason: str = ""
     incomplete: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether more prompts might decide it; what lacks scores needs those first."""
+        return self.verdict is Verdict.CANNOT_TELL and not self.incomplete
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +268,7 @@ def _settled(pairing: Pairing, one: Seen, name: str, place: int, verdict: Verdic
 def _cut(plan: Plan, reference: Side, run: Side, prompts: Sequence[Prompt], names: Sequence[str]) -> Pairing:
     """Both sides over the prompts that serve ``names``, and nothing else that they say."""
     part = plan.part(serving(prompts, names))
-    return paired(*(replace(side, prompts=part.prompts, wanted=part.wanted) for side in (reference, run)))
+    return paired(cut(reference, part), cut(run, part))
 
 
 def _decided(rows: Iterable[Score]) -> set[tuple[SampleKey, str]]:

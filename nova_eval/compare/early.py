@@ -12,12 +12,13 @@ from nova_eval.compare.sides import Side, so_far
 from nova_eval.compare.stopping import Rule
 from nova_eval.compare.verdicts import Verdict
 from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK, UsageError
+from nova_eval.progress import once
 from nova_eval.protocols import Sampler
 from nova_eval.records import Sample, SampleKey
 from nova_eval.runs import pipeline
-from nova_eval.runs.part import Part
+from nova_eval.runs.part import cut
 from nova_eval.runs.places import devices
-from nova_eval.runs.run import Run, Say
+from nova_eval.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,11 @@ def run_until_decided(
     nothing_yet = so_far(opened, manifest)
     checked(reference, nothing_yet, allow)
     plan = planned(reference, nothing_yet, rule)
-    opened = replace(opened, say=_once(opened.say))
+    opened = replace(opened, say=once(opened.say))
     tried: set[str] = set()
 
     def there() -> Side:
-        return so_far(_part_of(opened, plan.part(plan.order)), manifest)
+        return so_far(cut(opened, plan.part(plan.order)), manifest)
 
     def now() -> State:
         return state(plan, reference, there(), gates, rule, every=every, tried=tried)
@@ -83,12 +84,12 @@ def run_until_decided(
     found = now()
     while found.waiting:
         opened.say(_next(plan, found))
-        pipeline.run(_part_of(opened, found.asked), live=live)
+        pipeline.run(cut(opened, found.asked), live=live)
         before, found = found, now()
         if found.waiting and found.looks == before.looks:
             tried.update(found.waiting)
             found = now()
-    outcome = pipeline.run(_part_of(opened, found.asked), sampling=False, scoring=False)
+    outcome = pipeline.run(cut(opened, found.asked), sampling=False, scoring=False)
     return Decided(opened, reference, plan, rule, found, _saving(opened, plan, outcome.samples))
 
 
@@ -113,24 +114,8 @@ def _undivided(opened: Run) -> None:
         )
 
 
-def _part_of(opened: Run, part: Part) -> Run:
-    return replace(opened, prompts=part.prompts, wanted=part.wanted)
-
-
-def _once(say: Say) -> Say:
-    """Says each line the first time."""
-    said: set[str] = set()
-
-    def tell(line: str) -> None:
-        if line not in said:
-            said.add(line)
-            say(line)
-
-    return tell
-
-
 def _next(plan: Plan, found: State) -> str:
-    left = sum(one.verdict is Verdict.CANNOT_TELL and not one.incomplete for one in found.settled)
+    left = sum(one.open for one in found.settled)
     return f"look {found.looks + 1} of {len(plan.looks)}: {left} of {len(found.settled)} metrics are open"
 
 

@@ -14,6 +14,7 @@ from nova_eval.compare.trend.trend import Trend
 from nova_eval.errors import NovaEvalError
 from nova_eval.identity import digest
 from nova_eval.nova.series import KINDS, Saved, Settling, saved_in
+from nova_eval.progress import once
 from nova_eval.runs import pipeline
 from nova_eval.runs.run import Run
 
@@ -58,7 +59,7 @@ def scored(opened: Run) -> Side:
 class Watch:
     """Tests the checkpoints below ``training``: each is opened, then run, which gives its side of a comparison.
 
-    UsageError where that is no folder of a training.
+    A folder that is not there yet is waited for. UsageError where it is none of a training.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class Watch:
     ) -> None:
         self._training, self._trend, self._open, self._run = training, trend, open, run
         self._how, self._say, self._clock = how, say, clock or Clock()
+        self._say_once = once(say)
         self._settling = Settling(how.settle)
-        self._told: set[str] = set()
         saved_in(training)
 
     def follow(self) -> Iterator[Point]:
@@ -100,6 +101,9 @@ class Watch:
     def look(self) -> tuple[list[Saved], list[Saved]]:
         """The checkpoints that are to be tested, in their order, and those that are still being written."""
         clock = self._clock
+        if not self._training.exists():
+            then = "nothing is tested" if self._how.once else "waiting for it"
+            self._say_once(f"no folder {self._training} yet: {then}")
         new = [one for one in self._saved() if not self._trend.knows(one.name, one.state)]
         ready = [self._settling.settled(one, clock.now(), clock.monotonic()) for one in new]
         due = [one for one, is_ready in zip(new, ready, strict=True) if is_ready]
@@ -132,7 +136,7 @@ class Watch:
 
     def _added(self, point: Point, side: Side | None = None) -> Point:
         found = self._trend.add(point, side)
-        tables.write(self._trend)
+        tables.write(self._trend, self._say_once)
         return found
 
     def _saved(self) -> list[Saved]:
@@ -140,8 +144,3 @@ class Watch:
         base = f"-{digest(self._how.base)[:4]}" if self._how.base else ""
         found = [one for one in saved_in(self._training) if one.kind in self._how.kinds]
         return [replace(one, state=f"{one.state}{base}") for one in found]
-
-    def _say_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self._say(text)

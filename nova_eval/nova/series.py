@@ -38,10 +38,10 @@ def saved_in(training: Path) -> list[Saved]:
     """The checkpoints below ``training``, oldest first: stages in the order in which they began, steps as numbers.
 
     They are folders of ``checkpoints/`` and ``ema_checkpoints/`` in which a file is, and whole checkpoints that lie in
-    ``training`` itself. UsageError where that is no folder, or itself a checkpoint.
+    ``training`` itself; none while that is not there. UsageError where it is a file, or itself a checkpoint.
     """
-    if not training.is_dir():
-        raise UsageError(f"no such folder: {training}", remedy="name the output folder of a training")
+    if training.exists() and not training.is_dir():
+        raise UsageError(f"{training} is no folder", remedy="name the output folder of a training")
     if (training / PARTS[0]).is_dir() or is_transformer(training):
         raise UsageError(f"{training} is a checkpoint itself", remedy="name the folder of the training that left it")
     return _in_order([one for folder in _folders(training) if (one := _saved(training, folder)) is not None])

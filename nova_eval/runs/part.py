@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nova_eval.adapters.selection import select
 from nova_eval.config import BenchmarkConfig
 from nova_eval.options import RunOptions
 from nova_eval.plan import wanted_keys
 from nova_eval.records import Prompt, SampleKey
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Whole = TypeVar("Whole", bound="DataclassInstance")
+"""What has ``prompts`` and ``wanted``."""
 
 
 class Part(NamedTuple):
@@ -31,6 +37,11 @@ class Part(NamedTuple):
         wanted = tuple(key for key in self.wanted if key in kept)
         left = {key.prompt_id for key in wanted}
         return Part(tuple(prompt for prompt in self.prompts if prompt.id in left), wanted)
+
+
+def cut(whole: Whole, part: Part) -> Whole:
+    """A run, or a side of a comparison, as it is over ``part`` alone."""
+    return replace(whole, prompts=part.prompts, wanted=part.wanted)
 
 
 def asked(suite: Iterable[Prompt], config: BenchmarkConfig, options: RunOptions) -> Part:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
+import socket
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -221,6 +226,69 @@ def test_the_trainer_of_transformers_calls_it(tmp_path: Path, reference: Path) -
     without = trained(lambda model: [])
     assert all(torch.equal(with_it[name], without[name]) for name in without)
     assert len(list(tmp_path.glob("runs/geneval/training-*"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "refused"),
+    [("FSDP", 0, True), ("DEEPSPEED", 3, True), ("DEEPSPEED", 2, False), ("MULTI_GPU", 0, False)],
+)
+def test_a_model_of_which_each_process_has_a_part_is_refused(
+    kind: str, stage: int, refused: bool, tmp_path: Path
+) -> None:
+    state = SimpleNamespace(deepspeed_plugin=SimpleNamespace(zero_stage=stage))
+    accelerator = SimpleNamespace(distributed_type=f"DistributedType.{kind}", state=state)
+    kinds: dict[str, Any] = {"every": 1, "accelerator": accelerator, "results": tmp_path, **ASKED}
+    with pytest.raises(UsageError, match="a part of the weights") if refused else nullcontext():
+        Validation("geneval", lambda prompts, seeds: [], **kinds)
+
+
+def _process(rank: int, port: int, folder: Path, reference: Path, tested: bool) -> None:
+    """One of two that train together. The model that samples are made with is the one that waits for others."""
+    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in told.items()})
+    import accelerate
+
+    torch.manual_seed(rank)
+    accelerator = accelerate.Accelerator(cpu=True)
+    model = Net()
+    model, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), 0.1))
+    drawing = Drawing(model)
+    kinds: dict[str, Any] = {"every": 1, "against": reference, "results": folder / "results", "strict": True, **ASKED}
+    validation = Validation("geneval", drawing, model=model, accelerator=accelerator, **kinds) if tested else None
+    for step in range(1, 3):
+        optimizer.zero_grad()
+        accelerator.backward(model(torch.rand(8, 4)).square().mean())
+        optimizer.step()
+        if validation is not None:
+            validation(step)
+    torch.save((accelerator.unwrap_model(model).state_dict(), drawing.calls), folder / f"{rank}-{tested}.pt")
+
+
+@pytest.mark.slow
+def test_with_accelerate_in_two_processes_the_main_one_tests_and_none_hangs(tmp_path: Path, reference: Path) -> None:
+    pytest.importorskip("accelerate")
+    for tested in (True, False):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        context = multiprocessing.get_context("spawn")
+        asked = [(rank, port, tmp_path, reference, tested) for rank in range(2)]
+        processes = [context.Process(target=_process, args=each) for each in asked]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(600)
+        codes = [process.exitcode for process in processes]
+        for process in processes:
+            process.kill()
+        assert codes == [0, 0]
+    found = {path.stem: torch.load(path) for path in tmp_path.glob("*.pt")}
+    main, other, plain, plain_other = (found[f"{rank}-{tested}"] for tested in (True, False) for rank in range(2))
+    assert all(torch.equal(main[0][name], plain[0][name]) for name in plain[0])
+    assert all(torch.equal(other[0][name], plain_other[0][name]) for name in plain[0])
+    assert main[1] >= 2
+    assert other[1] == 0
+    assert len(list((tmp_path / "results").glob("runs/geneval/training-*"))) == 2
 
 
 @pytest.mark.slow

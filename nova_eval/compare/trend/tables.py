@@ -11,6 +11,7 @@ from nova_eval import files
 from nova_eval.adapters.reduce import reduced
 from nova_eval.compare.trend.points import Claim, Point, best, in_order
 from nova_eval.compare.verdicts import Verdict
+from nova_eval.packages import missing
 from nova_eval.report.curves import Curve, Panel, draw
 from nova_eval.report.formats import render
 from nova_eval.report.grid import MISSING, Cell, Column, Table, build, count, gathered, in_unit, rounded, words
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 _SHOWN = 6  # metrics beside each other on a page
 
 
-def write(trend: Trend) -> None:
-    """``trend.md`` and ``trend.csv``, and where figures can be drawn ``trend.svg``."""
+def write(trend: Trend, say: Callable[[str], None]) -> None:
+    """``trend.md`` and ``trend.csv``, and ``trend.svg``; where that cannot be drawn it is said."""
     table = trend_table(trend)
     for format in ("md", "csv"):
         files.write(trend.folder / f"trend.{format}", render(table, format))
-    if find_spec("matplotlib") is not None and any(not point.problem for point in trend.points):
+    if find_spec("matplotlib") is None:
+        say(f"{trend.folder / 'trend.svg'} is left out: {missing('matplotlib', 'a figure')}")
+    elif any(not point.problem for point in trend.points):
         draw(trend.folder / "trend.svg", _panels(trend), _ticks(_tested(trend)), "step", salt=trend.folder.name)
 
 

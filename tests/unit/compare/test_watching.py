@@ -82,9 +82,16 @@ def trend_of(folder: Path, reference: Side, **rules: Any) -> Trend:
     return Trend(folder, reference.benchmark.config, Rules(reference, {"overall": 0.5}, **rules), side_of)
 
 
-def watched(training: Path, trend: Trend, asked: Asked, clock: Clock | None = None, **how: Any) -> list[Point]:
+def watched(
+    training: Path,
+    trend: Trend,
+    asked: Asked,
+    clock: Clock | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    **how: Any,
+) -> list[Point]:
     following = Following(**{"once": True, "settle": 0.0, **how})
-    watch = Watch(training, trend, following, open=asked.open, run=asked.run, say=lambda text: None, clock=clock)
+    watch = Watch(training, trend, following, open=asked.open, run=asked.run, say=say, clock=clock)
     return list(watch.follow())
 
 
@@ -269,9 +276,40 @@ def test_a_trend_that_was_cut_is_one_line(training: Path, reference: Side, tmp_p
 
 def test_what_is_no_training_is_said_before_anything_is_written(reference: Side, tmp_path: Path) -> None:
     trend = trend_of(tmp_path / "trend", reference)
-    with pytest.raises(UsageError, match="no such folder"):
-        watched(tmp_path / "nowhere", trend, Asked())
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="file is no folder"):
+        watched(tmp_path / "file", trend, Asked())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_is_not_there_yet_is_waited_for(reference: Side, tmp_path: Path) -> None:
+    out, said = tmp_path / "out", list[str]()
+    hand = Hand(lambda: None, lambda: leave(out, 1))
+    trend = trend_of(tmp_path / "trend", reference)
+    assert names(watched(out, trend, Asked(), hand.clock, said.append, once=False, idle=60.0)) == [1]
+    assert said[0] == f"no folder {out} yet: waiting for it"
+    assert len([line for line in said if "no folder" in line]) == 1
+
+
+def test_one_look_at_a_folder_that_is_not_there_says_so_and_leaves_nothing(reference: Side, tmp_path: Path) -> None:
+    said: list[str] = []
+    trend = trend_of(tmp_path / "trend", reference)
+    assert watched(tmp_path / "out", trend, Asked(), say=said.append) == []
+    assert said == [f"no folder {tmp_path / 'out'} yet: nothing is tested"]
+    assert outcome.exit_code(trend) == 3
     assert not list(tmp_path.iterdir())
+
+
+def test_curves_that_cannot_be_drawn_are_said_once(
+    training: Path, reference: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "find_spec", lambda name: None)
+    said: list[str] = []
+    watched(training, trend_of(tmp_path / "trend", reference), Asked(), say=said.append)
+    [line] = [line for line in said if "left out" in line]
+    assert "trend.svg is left out" in line
+    assert "pip install 'nova_eval[train]'" in line
+    assert not (tmp_path / "trend" / "trend.svg").exists()
 
 
 def test_two_watches_of_one_series(training: Path, reference: Side, tmp_path: Path) -> None:

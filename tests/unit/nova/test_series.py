@@ -61,8 +61,10 @@ def test_plain_folders_and_names_of_steps(tmp_path: Path) -> None:
 
 
 def test_what_is_no_training(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such folder"):
-        saved_in(tmp_path / "nowhere")
+    assert saved_in(tmp_path / "not there yet") == []
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="file is no folder"):
+        saved_in(tmp_path / "file")
     put(tmp_path / "transformer" / "config.json")
     with pytest.raises(UsageError, match="is a checkpoint itself"):
         saved_in(tmp_path)
