@@ -138,11 +138,12 @@ def inside_and_state(folder: Path, name: str, known: set[str] | None = None) -> 
 def _looked_at(folder: str, name: str, known: set[str] | None) -> tuple[str, os.stat_result | None]:
     *above, last = _parts(name)
     path = "/".join((folder, *above))
-    if known is None or path not in known:
-        for end in range(len(above)):
-            _own("/".join((folder, *above[: end + 1])))
-        if known is not None:
-            known.add(path)
+    known = set() if known is None else known
+    if path not in known:
+        for end in range(1, len(above) + 1):
+            if (part := "/".join((folder, *above[:end]))) not in known:
+                _own(part)
+                known.add(part)
     path = f"{path}/{last}"
     return path, _own(path)
 

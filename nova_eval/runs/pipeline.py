@@ -59,13 +59,14 @@ def run(opened: Run, *, sampling: bool = True, scoring: bool = True, live: Sampl
         at_work = None if opened.options.engine == "ray" else crew(opened)  # Ray gives an accelerator to one worker
         split = bool(opened.options.split) if at_work is None else at_work.split and live is None
         with _logged(opened), engine_for(opened, live, at_work) as engine:
+            standing = None
             if sampling and scoring and split and opened.external is None:
                 sample_and_score(opened, engine)
                 scoring = False
             elif sampling:
-                sample(opened, engine)
+                standing = sample(opened, engine)
             if scoring:
-                score(opened, engine)
+                score(opened, engine, standing)
         outcome = reduce(opened)
         coverage = outcome.summary.coverage
         RunLog(opened).write(f"decided {coverage.wanted - coverage.unscored} of {coverage.wanted} scores")
@@ -145,24 +146,31 @@ def begin(opened: Run) -> None:
             opened.store.write_manifest(manifest_of(whole, status="started", started=manifest.get("started", _now())))
 
 
-def sample(opened: Run, engine: Engine) -> None:
-    """Makes the samples of this shard that are wanted and not there, or finds them where they lie."""
+def sample(opened: Run, engine: Engine) -> Mapping[SampleKey, Sample] | None:
+    """Makes the samples of this shard that are wanted and not there, or finds them where they lie.
+
+    The samples that stand where none was missing; ``None`` where they are to be read anew.
+    """
     if opened.external is not None:
         _record(opened, opened.external)
-        return
-    missing = _missing(opened)
+        return None
+    standing, _ = opened.store.samples()
+    missing = _missing(opened, standing)
     with stage(opened, "sampling", len(missing), "samples") as shown:
         for report in engine.run(_sample_units(opened, engine, missing), shown.tell):
             shown.report(report)
     _say_failure(opened, "failed", shown.last_failure)
+    return None if missing else standing
 
 
-def score(opened: Run, engine: Engine) -> None:
-    """Lets every scorer whose judge is at hand look at the samples of this shard that it has not scored."""
-    samples, _ = opened.samples()
-    work = unscored(opened, samples)
+def score(opened: Run, engine: Engine, standing: Mapping[SampleKey, Sample] | None = None) -> None:
+    """Lets every scorer whose judge is at hand look at the samples of this shard that it has not scored.
+
+    ``standing`` are the samples, where they were read a moment ago.
+    """
+    work = unscored(opened, opened.samples()[0] if standing is None else standing)
     with stage(opened, "scoring", len(work), "samples") as shown:
-        finished = _finished(opened, work)
+        finished = Finished(work, {}, _families(opened), opened.options.batch)
         finished.over = True
         for report in engine.run((), shown.tell, finished.units()):
             shown.report(report)
@@ -172,7 +180,7 @@ def score(opened: Run, engine: Engine) -> None:
 def sample_and_score(opened: Run, engine: Engine) -> None:
     """Both at once, for devices that are split: finished samples are scored while others are made."""
     samples, _ = opened.samples()
-    missing = _missing(opened)
+    missing = _missing(opened, samples)
     work = unscored(opened, samples)
     finished = _finished(opened, work)
     left = len(missing)
@@ -186,9 +194,8 @@ def sample_and_score(opened: Run, engine: Engine) -> None:
     _say_failure(opened, "failed or stay unscored", shown.last_failure)
 
 
-def _missing(opened: Run) -> list[SampleKey]:
-    done, _ = opened.store.samples()
-    return [key for key in share(opened.wanted, opened.options) if key not in done]
+def _missing(opened: Run, standing: Mapping[SampleKey, Sample]) -> list[SampleKey]:
+    return [key for key in share(opened.wanted, opened.options) if key not in standing]
 
 
 def _sample_units(opened: Run, engine: Engine, missing: Sequence[SampleKey]) -> Iterator[SampleUnit]:
@@ -198,11 +205,15 @@ def _sample_units(opened: Run, engine: Engine, missing: Sequence[SampleKey]) -> 
 def _finished(opened: Run, work: Sequence[Work]) -> Finished:
     """What waits for scorers: ``work``, and later all that is made."""
     names: dict[SampleKey, list[str]] = {}
-    plans = {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
+    families = _families(opened)
     for key, name in opened.pairs(share(opened.wanted, opened.options)):
-        if name in plans:
+        if name in families:
             names.setdefault(key, []).append(name)
-    return Finished(work, {key: tuple(todo) for key, todo in names.items()}, plans, opened.options.batch)
+    return Finished(work, {key: tuple(todo) for key, todo in names.items()}, families, opened.options.batch)
+
+
+def _families(opened: Run) -> dict[str, str | None]:
+    return {plan.name: plan.judge and family(plan.judge) for plan in opened.judging.plans}
 
 
 def _say_failure(opened: Run, what: str, last: str) -> None:

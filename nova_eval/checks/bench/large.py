@@ -86,8 +86,7 @@ def again() -> None:
 
 def _resume(opened: Run) -> None:
     with pipeline.engine_for(opened) as engine:
-        pipeline.sample(opened, engine)
-        pipeline.score(opened, engine)
+        pipeline.score(opened, engine, pipeline.sample(opened, engine))
 
 
 def _tables(opened: Run) -> None:
