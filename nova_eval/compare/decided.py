@@ -8,9 +8,9 @@ from typing import Any
 
 from nova_eval.compare.deciding import Settled, worse
 from nova_eval.compare.early import Decided, Saving, exit_code
+from nova_eval.compare.gates import WORDS, named
 from nova_eval.compare.tables import STRONG, number, text
 from nova_eval.compare.verdicts import Verdict
-from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK
 from nova_eval.report.grid import MISSING, Cell, Column, Table, build, gathered
 
 
@@ -82,14 +82,8 @@ def saved(saving: Saving) -> str:
 def said(found: Decided, *, strict: bool) -> str:
     """What the exit code means, in one line."""
     settled, config = found.state.settled, found.run.config
-    groups = {
-        "worse": [one for one in settled if one.verdict is Verdict.WORSE],
-        "incomplete": [one for one in settled if one.incomplete],
-        "cannot tell": [one for one in settled if one.open],
-    }
-    told = [f"{what}: {', '.join(config.label(one.metric) for one in ones)}" for what, ones in groups.items() if ones]
-    word = {OK: "passed", GATE_FAILED: "failed", INCOMPLETE: "incomplete"}[exit_code(settled, strict=strict)]
-    return f"gate {word}: {'; '.join(told) or 'nothing is worse than its gate'}"
+    lacking, undecided = ([one for one in settled if one.incomplete], [one for one in settled if one.open])
+    return f"gate {WORDS[exit_code(settled, strict=strict)]}: {named(config, worse(settled), lacking, undecided)}"
 
 
 def to_json(found: Decided, *, strict: bool) -> dict[str, Any]:

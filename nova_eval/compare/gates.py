@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from nova_eval.compare.verdicts import Comparison
 from nova_eval.config import BenchmarkConfig
 from nova_eval.errors import GATE_FAILED, INCOMPLETE, OK, UsageError, unknown
+
+WORDS = {OK: "passed", GATE_FAILED: "failed", INCOMPLETE: "incomplete"}
+"""What the exit code says of a gate."""
+
+
+class OfMetric(Protocol):
+    """What is known of a metric, which it names."""
+
+    @property
+    def metric(self) -> str: ...
 
 
 def gates_of(config: BenchmarkConfig, overrides: Sequence[str] = (), *, composites: bool = True) -> dict[str, float]:
@@ -53,14 +64,16 @@ def said(comparisons: Sequence[Comparison], *, strict: bool = False) -> str:
     parts = []
     for one in comparisons:
         who = f"{one.pairing.run.name}: " if len(comparisons) > 1 else ""
-        worse = [config.label(f.metric) for f in one.regressed]
-        lacking = [config.label(f.metric) for f in one.findings if not f.complete]
-        open_ = [config.label(f.metric) for f in one.undecided if f.complete]
-        told = [
-            *([f"worse: {', '.join(worse)}"] if worse else []),
-            *([f"incomplete: {', '.join(lacking)}"] if lacking else []),
-            *([f"cannot tell: {', '.join(open_)}"] if open_ else []),
-        ]
-        parts.append(who + ("; ".join(told) or "nothing is worse than its gate"))
-    word = {OK: "passed", GATE_FAILED: "failed", INCOMPLETE: "incomplete"}[exit_code(comparisons, strict=strict)]
-    return f"gate {word}: {' | '.join(parts)}"
+        lacking = [finding for finding in one.findings if not finding.complete]
+        undecided = [finding for finding in one.undecided if finding.complete]
+        parts.append(who + named(config, one.regressed, lacking, undecided))
+    return f"gate {WORDS[exit_code(comparisons, strict=strict)]}: {' | '.join(parts)}"
+
+
+def named(
+    config: BenchmarkConfig, worse: Iterable[OfMetric], incomplete: Iterable[OfMetric], undecided: Iterable[OfMetric]
+) -> str:
+    """Which metrics are what, by their labels."""
+    groups = {"worse": worse, "incomplete": incomplete, "cannot tell": undecided}
+    labels = {what: ", ".join(config.label(one.metric) for one in ones) for what, ones in groups.items()}
+    return "; ".join(f"{what}: {names}" for what, names in labels.items() if names) or "nothing is worse than its gate"

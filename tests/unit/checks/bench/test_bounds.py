@@ -6,6 +6,14 @@ import pytest
 from scipy.special import ndtr
 
 from nova_eval.checks.bench import bounds
+from nova_eval.compare.power import LEVEL
+from nova_eval.compare.sequential import LOOKS, boundaries, evenly
+
+
+def test_no_worse_loses_less_than_five_points_and_takes_three_fifths() -> None:
+    found = bounds._bound("evenly", boundaries(LOOKS, LEVEL, evenly))
+    assert ndtr(3 - 1.644854) - found.power == pytest.approx(0.035, abs=5e-4)
+    assert (found.share, found.suite) == pytest.approx((0.608, 0.664), abs=5e-4)
 
 
 def test_nothing_takes_fewer_prompts_than_the_least_that_is_possible() -> None:
