@@ -28,6 +28,7 @@ def serve(pipe: Connection, work: Callable[[Connection], None], parent: int) -> 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     die_with(parent)
+    environment.keep_memory()
     with suppress(OSError):
         os.dup2(2, 1)
     with suppress(EOFError, OSError):  # the parent is gone, or the pipe: every finished row is on disk

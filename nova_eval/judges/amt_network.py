@@ -55,8 +55,8 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x
         for conv in (self.conv1, self.conv2, self.conv3):
-            y = F.instance_norm(conv(y)).relu()
-        return (self.downsample(x) + y).relu()  # type: ignore[no-any-return]
+            y = F.instance_norm(conv(y)).relu_()
+        return y.add_(self.downsample(x)).relu_()
 
 
 class FeatureEncoder(nn.Module):
@@ -71,7 +71,7 @@ class FeatureEncoder(nn.Module):
         self.conv2 = nn.Conv2d(96, FEATURES, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = F.instance_norm(self.conv1(images)).relu()
+        x = F.instance_norm(self.conv1(images)).relu_()
         return self.conv2(self.layer3(self.layer2(self.layer1(x))))  # type: ignore[no-any-return]
 
 
@@ -102,11 +102,13 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self._with_side(self.conv1(x), self.conv2)
         y = self._with_side(self.conv3(y), self.conv4)
-        return self.prelu(x + self.conv5(y))  # type: ignore[no-any-return]
+        return self.prelu(self.conv5(y).add_(x))  # type: ignore[no-any-return]
 
     @staticmethod
     def _with_side(x: Tensor, conv: nn.Module) -> Tensor:
-        return torch.cat([x[:, :-SIDE], conv(x[:, -SIDE:])], dim=1)
+        """``x`` itself, its side channels replaced."""
+        x[:, -SIDE:] = conv(x[:, -SIDE:])
+        return x
 
 
 class Decoder(nn.Module):
@@ -150,11 +152,13 @@ class Update(nn.Module):
 
 
 def _two_convs(channels: int, inner: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(channels, inner, 3, 1, 1), nn.LeakyReLU(0.1), nn.Conv2d(inner, out, 3, 1, 1))
+    return nn.Sequential(
+        nn.Conv2d(channels, inner, 3, 1, 1), nn.LeakyReLU(0.1, inplace=True), nn.Conv2d(inner, out, 3, 1, 1)
+    )
 
 
 def _leaky(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.1)
+    return F.leaky_relu_(x, 0.1)
 
 
 class Correlation:
@@ -216,7 +220,7 @@ class AMT(nn.Module):
             pair = doubled + torch.cat([to_first[:, 2 * k : 2 * k + 2], to_second[:, 2 * k : 2 * k + 2]], dim=1)
             one, other = warp(first, pair[:, :2]), warp(second, pair[:, 2:])
             mask = masks[:, k : k + 1].sigmoid()
-            blends.append(mask * one + (1 - mask) * other + mean + residuals[:, 3 * k : 3 * k + 3])
+            blends.append(torch.lerp(other, one, mask).add_(mean).add_(residuals[:, 3 * k : 3 * k + 3]))
         added: Tensor = self.comb_block(torch.cat(blends, dim=1))
         return (torch.stack(blends, dim=1).mean(1) + added).clamp(0, 1)
 

@@ -151,15 +151,36 @@ class CLIP(nn.Module):
         self.logit_scale: Tensor
 
 
+class QuickGELU(nn.Module):
+    """``x · sigmoid(1.702 · x)``, taking memory for it once."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid_(1.702 * x).mul_(x)
+
+
+class LastBlock(nn.Module):
+    """The last block of an image tower, for its class token only: nobody asks for the others. Names stay."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.ln_1, self.attn, self.ln_2, self.mlp = block.ln_1, block.attn, block.ln_2, block.mlp
+
+    def forward(self, x: Tensor, attn_mask: None = None) -> Tensor:
+        """(N, tokens, width) → (N, 1, width)."""
+        seen = self.ln_1(x)
+        token = x[:, :1] + self.attn(seen[:, :1], seen, seen, need_weights=False)[0]
+        return token + self.mlp(self.ln_2(token))  # type: ignore[no-any-return]
+
+
 def vision_tower(state: Mapping[str, Tensor], path: Path) -> nn.Module:
     """The image tower, its sizes read off the published names ``visual.…``."""
-    from open_clip.model import QuickGELU
     from open_clip.transformer import VisionTransformer
 
     tower = {name.removeprefix("visual."): value for name, value in state.items() if name.startswith("visual.")}
     width, _, _, patch = _shape(tower, "conv1.weight", 4, path)
-    network: nn.Module = unfilled(
-        lambda: VisionTransformer(
+
+    def make() -> nn.Module:
+        network: nn.Module = VisionTransformer(
             image_size=SIZE,
             patch_size=patch,
             width=width,
@@ -169,14 +190,17 @@ def vision_tower(state: Mapping[str, Tensor], path: Path) -> nn.Module:
             output_dim=_shape(tower, "proj", 2, path)[1],
             act_layer=QuickGELU,
         )
-    )
+        blocks: Any = network.get_submodule("transformer.resblocks")
+        blocks[-1] = LastBlock(blocks[-1])
+        return network
+
+    network = unfilled(make)
     pinned.apply(network, tower, where=str(path))
     return network
 
 
 def text_tower(state: Mapping[str, Tensor], path: Path) -> nn.Module:
     """The text tower: every published name that is not the image tower's."""
-    from open_clip.model import QuickGELU
     from open_clip.transformer import TextTransformer
 
     tower = {name: value for name, value in state.items() if not name.startswith("visual.")}

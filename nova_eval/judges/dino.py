@@ -7,6 +7,7 @@ holds the weights under their published names; the resampling of positions is DI
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -83,7 +84,20 @@ def class_tokens(vit: nn.Module, images: Tensor) -> Tensor:
     patches = embed.proj(images).flatten(2).transpose(1, 2)  # type: ignore[union-attr, operator]
     tokens = torch.cat([vit.cls_token.expand(len(images), -1, -1), patches], dim=1)  # type: ignore[operator]
     tokens = tokens + positions(vit.pos_embed, *images.shape[-2:])  # type: ignore[arg-type]
-    return norm(blocks(tokens))[:, 0]  # type: ignore[operator, no-any-return]
+    return norm(_class_token(blocks[-1], blocks[:-1](tokens)))[:, 0]  # type: ignore[index, operator, no-any-return]
+
+
+def _class_token(block: Any, x: Tensor) -> Tensor:
+    """(N, tokens, D) → (N, 1, D): what the last block makes of the class token, the only one that is asked for."""
+    seen, qkv, width = block.norm1(x), block.attn.qkv, x.shape[-1]
+    query = F.linear(seen[:, :1], qkv.weight[:width], qkv.bias[:width])
+    keys, values = F.linear(seen, qkv.weight[width:], qkv.bias[width:]).chunk(2, dim=-1)
+    # (N, tokens, D) → (N, heads, tokens, D / heads), and back
+    heads = block.attn.num_heads
+    q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, keys, values))
+    attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    token: Tensor = x[:, :1] + block.attn.proj(attended)
+    return token + block.mlp(block.norm2(token))  # type: ignore[no-any-return]
 
 
 def build(state: dict[str, Tensor], path: Path) -> nn.Module:

@@ -157,9 +157,11 @@ class Attention(nn.Module):
         super().__init__()
         self.query, self.key, self.value, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, x: Tensor) -> Tensor:
+        """``queries`` (B, n, width), some tokens of ``x`` (B, N, width), attend to all of it."""
+        asked = ((self.query, queries), (self.key, x), (self.value, x))
         # (B, N, width) → (B, heads, N, width / heads), and back
-        q, k, v = (layer(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        q, k, v = (layer(tokens).unflatten(-1, (HEADS, -1)).transpose(1, 2) for layer, tokens in asked)
         return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
@@ -178,8 +180,10 @@ class Block(nn.Module):
         self.norm1, self.attention = nn.LayerNorm(WIDTH, 1e-6), Attention()
         self.norm2, self.mlp = nn.LayerNorm(WIDTH, 1e-6), MLP()
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
+    def forward(self, x: Tensor, count: int | None = None) -> Tensor:
+        """(B, N, width) → the first ``count`` tokens (None: all), (B, count, width)."""
+        seen = self.norm1(x)
+        x = x[:, :count] + self.attention(seen[:, :count], seen)
         return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
 
 
@@ -208,9 +212,10 @@ class Encoder(nn.Module):
         """(N, L, 384) patches with their hashed places (L,) and scales (L,) → (N, 384) class token."""
         x = tokens + self.posembed_input.position_emb[0, places] + self.scaleembed_input.scale_emb[scales]
         x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1)
-        for block in self.transformer.values():
+        *blocks, last = self.transformer.values()
+        for block in blocks:
             x = block(x)
-        return self.encoder_norm(x[:, 0])  # type: ignore[no-any-return]
+        return self.encoder_norm(last(x, 1)[:, 0])  # type: ignore[no-any-return]
 
 
 class MUSIQ(nn.Module):

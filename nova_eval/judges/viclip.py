@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nova_eval import weights as pinned
 from nova_eval.errors import UsageError
-from nova_eval.judges.clip import byte_pairs
+from nova_eval.judges.clip import QuickGELU, byte_pairs
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD, normalised
 from nova_eval.protocols import Frames
@@ -79,11 +79,6 @@ def preprocess(frames: Frames) -> Tensor:
         frames = x.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     top, left = round((size[0] - SIZE) / 2), round((size[1] - SIZE) / 2)
     return normalised(frames[:, top : top + SIZE, left : left + SIZE], CLIP_MEAN, CLIP_STD)
-
-
-class QuickGELU(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(1.702 * x)
 
 
 class Attention(nn.Module):

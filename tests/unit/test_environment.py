@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from contextlib import suppress
 
@@ -69,3 +70,17 @@ def test_a_device_is_spoilt_once_it_answers_nothing(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(torch.cuda, "synchronize", fail)
     assert environment.device_is_spoilt()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_kept_memory_is_not_fetched_again() -> None:
+    import resource
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        bytearray(64 << 20)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    environment.keep_memory()
+    faults()
+    assert faults() < 1000  # of 16384 pages

@@ -179,6 +179,7 @@ def _in_turns(
     import torch
 
     torch.set_num_threads(threads)
+    machine.keep_memory()  # as worker processes do
     row = {"prompt_en": _STYLE, "dimension": list(names), "video_list": [str(path) for path in order]}
     info = [{**row, "auxiliary_info": {"appearance_style": {"appearance_style": _STYLE}}}]
     questions = [OfficialCall(name, info) for name in names]
