@@ -18,6 +18,7 @@ from nova_eval import environment as machine
 from nova_eval import media, weights
 from nova_eval.adapters import load_benchmark
 from nova_eval.adapters.vbench import OFFICIAL
+from nova_eval.checks.bench.floor import operations, rates
 from nova_eval.checks.bench.options import JudgesBench
 from nova_eval.checks.bench.timing import Beside, Seconds, table, timed
 from nova_eval.checks.crosscheck.installation import Environment, environment
@@ -37,7 +38,7 @@ from nova_eval.engines.questions import scores_of
 from nova_eval.errors import PrerequisiteError, UsageError, unknown
 from nova_eval.judges import JUDGES
 from nova_eval.protocols import Item
-from nova_eval.records import Prompt, Sample, SampleKey
+from nova_eval.records import Prompt, Sample, SampleKey, Score
 
 DIMENSIONS = (
     *("temporal_flickering", "subject_consistency", "background_consistency", "appearance_style"),
@@ -50,9 +51,10 @@ _SMALL = (5, 128, 160)  # frames, height, width
 
 @dataclass
 class Cost:
-    """Seconds of one dimension: of loading, and a number a clip and repeat."""
+    """Seconds of one dimension: of loading, of the first clip's arithmetic alone, and a number a clip and repeat."""
 
     load: float = 0.0
+    floor: float = 0.0
     clips: list[Seconds] = field(default_factory=list)
 
 
@@ -60,7 +62,9 @@ def measure(asked: JudgesBench, say: Callable[[str], None] = lambda text: None) 
     """Facts of the measurement, and under ``dimensions`` a row each: seconds a clip of both sides and their ratios.
 
     ``ratio`` is the median over clips of the package's wall time over ours, taken one after the other; ``cpu_ratio``
-    is that of the sums of processor seconds, which other programs on the machine disturb less. ``together`` adds up
+    is that of the sums of processor seconds, which other programs on the machine disturb less. ``floor`` are the
+    processor seconds of the first clip's products and convolutions at the machine's own rates, which are measured
+    here as well, and ``above_floor`` says how many times as long we take for that clip. ``together`` adds up
     all dimensions that ran on both sides, decoding included. Weights come from the package's folder or where
     ``weights fetch`` puts them; where one is missing, random ones of the same shapes are drawn. PrerequisiteError when
     the package's environment cannot be made or no dimension runs there.
@@ -123,8 +127,8 @@ def lines(result: Mapping[str, Any]) -> str:
             row["ours"],
             row["official"],
             row["ratio"],
-            f"   processor {row['cpu_ratio']:.2f}×, loading {row['load']:.1f} and {row['official_load']:.1f}  "
-            f"{row['note']}",
+            f"   processor {row['cpu_ratio']:.2f}×, {_above(row)}"
+            f"loading {row['load']:.1f} and {row['official_load']:.1f}  {row['note']}",
         )
         for row in result["dimensions"]
     ]
@@ -138,6 +142,10 @@ def lines(result: Mapping[str, Any]) -> str:
             *(f"not measured: {name} ({reason})" for name, reason in result["not_measured"].items()),
         ]
     )
+
+
+def _above(row: Mapping[str, Any]) -> str:
+    return f"{row['above_floor']:.2f} × its arithmetic, " if row["above_floor"] else ""
 
 
 def _missing(names: Sequence[str]) -> list[str]:
@@ -219,6 +227,7 @@ class _OurSide:
         self._items: dict[int, Item] = {}
         self._rules = {rule.name: rule for rule in OFFICIAL}
         self._judges: dict[str, Any] = {}
+        self._rates = rates()
         config = load_benchmark("vbench").config
         roles = {name: config.dimensions[name].role for name in DIMENSIONS}
         self._judge_of = {name: config.judges["official"][role] if role else "" for name, role in roles.items()}
@@ -227,10 +236,16 @@ class _OurSide:
         """Index 0 is the small clip: its time is loading."""
         item = self._item(index)
         cost = self.costs.setdefault(name, Cost())
-        (score,), seconds = timed(lambda: list(scores_of(self._rules[name], [item], self._judge(self._judge_of[name]))))
+
+        def judged() -> list[Score]:
+            return list(scores_of(self._rules[name], [item], self._judge(self._judge_of[name])))
+
+        (score,), seconds = timed(judged)
         if index == 0:
             cost.load = seconds.wall
             return
+        if not cost.clips:
+            cost.floor = self._rates.floor(operations(judged))
         cost.clips.append(seconds)
         if "pair_motion" in score.detail:
             looked_at = len(score.detail["pair_motion"])
@@ -253,7 +268,7 @@ class _OurSide:
         return self._judges.get(name)
 
 
-def _row(ours: Cost, theirs: OfficialAnswer) -> dict[str, float]:
+def _row(ours: Cost, theirs: OfficialAnswer) -> dict[str, float | None]:
     wall, cpu = theirs.wall[1:], theirs.cpu[1:]
     own_wall, own_cpu = [taken.wall for taken in ours.clips], [taken.cpu for taken in ours.clips]
     return {
@@ -263,6 +278,8 @@ def _row(ours: Cost, theirs: OfficialAnswer) -> dict[str, float]:
         "ours_cpu": mean(own_cpu),
         "official_cpu": mean(cpu),
         "cpu_ratio": sum(cpu) / sum(own_cpu),
+        "floor": ours.floor,
+        "above_floor": own_cpu[0] / ours.floor if ours.floor else None,
         "load": ours.load,
         "official_load": theirs.load + theirs.wall[0],
     }

@@ -28,6 +28,7 @@ def test_a_dimension_is_measured_clip_by_clip(official: Any) -> None:
     (row,) = result["dimensions"]
     assert row["dimension"] == "temporal_flickering"
     assert min(row["ours"], row["official"], row["ratio"], row["cpu_ratio"]) > 0
+    assert (row["floor"], row["above_floor"]) == (0, None)  # no network looks at flicker
     together = result["together"]
     assert together["ours"] == pytest.approx(row["ours"] + together["decode"])
     assert together["official"] == pytest.approx(row["official"])
