@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nova_eval import weights as pinned
 from nova_eval.errors import PrerequisiteError, UsageError
+from nova_eval.judges.clip_blocks import ImageTransformer, QuickGELU
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD
 from nova_eval.judges.resizing import Resampling, centre_crop, in_batches, normalise, shrink
@@ -151,27 +152,6 @@ class CLIP(nn.Module):
         self.logit_scale: Tensor
 
 
-class QuickGELU(nn.Module):
-    """``x · sigmoid(1.702 · x)``, taking memory for it once."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid_(1.702 * x).mul_(x)
-
-
-class LastBlock(nn.Module):
-    """The last block of an image tower, for its class token only: nobody asks for the others. Names stay."""
-
-    def __init__(self, block: Any) -> None:
-        super().__init__()
-        self.ln_1, self.attn, self.ln_2, self.mlp = block.ln_1, block.attn, block.ln_2, block.mlp
-
-    def forward(self, x: Tensor, attn_mask: None = None) -> Tensor:
-        """(N, tokens, width) → (N, 1, width)."""
-        seen = self.ln_1(x)
-        token = x[:, :1] + self.attn(seen[:, :1], seen, seen, need_weights=False)[0]
-        return token + self.mlp(self.ln_2(token))  # type: ignore[no-any-return]
-
-
 def vision_tower(state: Mapping[str, Tensor], path: Path) -> nn.Module:
     """The image tower, its sizes read off the published names ``visual.…``."""
     from open_clip.transformer import VisionTransformer
@@ -184,14 +164,12 @@ def vision_tower(state: Mapping[str, Tensor], path: Path) -> nn.Module:
             image_size=SIZE,
             patch_size=patch,
             width=width,
-            layers=_layers(tower),
+            layers=0,
             heads=width // HEAD_WIDTH,
             mlp_ratio=4.0,
             output_dim=_shape(tower, "proj", 2, path)[1],
-            act_layer=QuickGELU,
         )
-        blocks: Any = network.get_submodule("transformer.resblocks")
-        blocks[-1] = LastBlock(blocks[-1])
+        network.transformer = ImageTransformer(width, _layers(tower), width // HEAD_WIDTH)
         return network
 
     network = unfilled(make)

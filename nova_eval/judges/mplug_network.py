@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from nova_eval import weights as pinned
 from nova_eval.errors import PrerequisiteError
 from nova_eval.judges.bert import NORM_EPS, WIDTH, Embeddings, KeysValues, Layer, Transform
+from nova_eval.judges.clip_blocks import Transformer
 from nova_eval.judges.hosting import unfilled
 from nova_eval.judges.mplug_settings import Settings
-from nova_eval.judges.viclip import Transformer
 from nova_eval.judges.wordpiece import PAD
 
 PATCH, IMAGE_WIDTH, IMAGE_LAYERS, IMAGE_HEADS = 14, 1024, 24, 16

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from nova_eval import weights as pinned
 from nova_eval.errors import UsageError
-from nova_eval.judges.clip import QuickGELU, byte_pairs
+from nova_eval.judges.clip import byte_pairs
+from nova_eval.judges.clip_blocks import Transformer
 from nova_eval.judges.hosting import Hosted, unfilled
 from nova_eval.judges.pixels import CLIP_MEAN, CLIP_STD, normalised
 from nova_eval.protocols import Frames
@@ -79,56 +80,6 @@ def preprocess(frames: Frames) -> Tensor:
         frames = x.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     top, left = round((size[0] - SIZE) / 2), round((size[1] - SIZE) / 2)
     return normalised(frames[:, top : top + SIZE, left : left + SIZE], CLIP_MEAN, CLIP_STD)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention under the names of ``torch.nn.MultiheadAttention``."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.zeros(3 * width, width))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
-        self.out_proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        projected = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        # (B, N, 3 · width) → (3, B, heads, N, width / heads)
-        q, k, v = projected.view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-        # (B, heads, N, width / heads) → (B, N, width)
-        return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
-
-
-class MLP(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.c_fc, self.gelu, self.c_proj = nn.Linear(width, 4 * width), QuickGELU(), nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.c_proj(self.gelu(self.c_fc(x)))  # type: ignore[no-any-return]
-
-
-class Block(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.attn, self.ln_1 = Attention(width, heads), nn.LayerNorm(width)
-        self.mlp, self.ln_2 = MLP(width), nn.LayerNorm(width)
-
-    def forward(self, x: Tensor, causal: bool) -> Tensor:
-        x = x + self.attn(self.ln_1(x), causal)
-        return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
-
-
-class Transformer(nn.Module):
-    def __init__(self, width: int, depth: int, heads: int) -> None:
-        super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
-
-    def forward(self, x: Tensor, causal: bool = False) -> Tensor:
-        for block in self.resblocks:
-            x = block(x, causal)
-        return x
 
 
 class VideoEncoder(nn.Module):
