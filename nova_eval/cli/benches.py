@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TypeVar
 
 from nova_eval import environment, errors
@@ -145,7 +146,9 @@ def bench_sampler(*, asked: SamplerBench = SamplerBench(), json: bool = False) -
     with needed_by("bench sampler"):
         from nova_eval.checks.bench import sampler
 
-        return _print(sampler.measure(asked, say=talk), sampler.lines, json=json)
+        rows = sampler.measure(asked, say=talk)
+        _page(asked.output, "sampler", sampler.lines(rows))
+        return _print(rows, sampler.lines, json=json)
 
 
 @bench_app.command(name="sweep")
@@ -219,7 +222,9 @@ def bench_judges(*, asked: JudgesBench = JudgesBench(), json: bool = False) -> i
     with needed_by("bench judges"):
         from nova_eval.checks.bench import judges
 
-        return _print(judges.measure(asked, talk), judges.lines, json=json)
+        figures = judges.measure(asked, talk)
+        _page(asked.output, "judges", judges.lines(figures))
+        return _print(figures, judges.lines, json=json)
 
 
 @bench_app.command(name="gpu")
@@ -330,6 +335,13 @@ def bench_fuzz(*, asked: FuzzBench = FuzzBench(), json: bool = False) -> int:
             talk(f"wrote {path}")
     code = _print(outcomes, report.lines, json=json)
     return errors.GATE_FAILED if any(outcome.foreign for outcome in outcomes) else code
+
+
+def _page(folder: Path | None, name: str, text: str) -> None:
+    from nova_eval.checks.bench import written
+
+    if folder is not None:
+        talk(f"wrote {written.page(folder / f'{name}.md', name, text)}")
 
 
 def _print(measured: T, lines: Callable[[T], str], *, json: bool) -> int:

@@ -113,6 +113,8 @@ class SamplerBench:
     "cpu, cuda, cuda:1 … or mps."
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     "Precision of the weights."
+    output: Path | None = None
+    "Folder for sampler.md."
 
 
 @Parameter(name="*")
@@ -232,6 +234,8 @@ class JudgesBench:
     "Frames a second."
     repeats: int = 1
     "How often each clip is looked at."
+    output: Path | None = None
+    "Folder for judges.md."
     package: Package = field(default_factory=Package)
 
 

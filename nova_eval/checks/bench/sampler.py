@@ -73,6 +73,7 @@ class Timing:
 
     diffusion_steps: int
     batch: int
+    threads: int
     clock: str
     seconds_plain: float
     seconds_wasteful: float
@@ -134,7 +135,8 @@ def lines(rows: Sequence[Timing]) -> str:
                 Beside("  the official code", row.seconds_fast, row.seconds_official, row.speedup_official, most)
             )
         text += [
-            f"{row.diffusion_steps} diffusion steps, batch {row.batch}; {row.clock} seconds a batch:",
+            f"{row.diffusion_steps} diffusion steps, batch {row.batch}, threads {row.threads}; "
+            f"{row.clock} seconds a batch:",
             *table(("fast path", "this way"), ways),
             f"  {row.seconds_per_sample:.2f} s a sample, {row.ar_steps_per_second:.1f} AR steps/s, peak memory "
             f"{row.peak_bytes / 2**30:.2f} GiB, {row.flops / 1e9:.1f} GFLOP, {100 * row.utilisation:.0f} % of the "
@@ -207,6 +209,7 @@ def _row(
     return Timing(
         diffusion_steps=plan.diffusion_steps,
         batch=batch,
+        threads=torch.get_num_threads(),
         clock=clock(asked.device),
         seconds_plain=best["plain"],
         seconds_wasteful=best["wasteful"],
