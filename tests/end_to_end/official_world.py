@@ -129,9 +129,9 @@ def measured(say: bool = False) -> Iterator[Cost]:
     cost = Cost()
     answer_of, load, decode = worker.rows_of, hosting.pinned.load_state_dict, media.videos.decode
 
-    def timed(scorer: Any, items: Any, *settings: Any) -> Any:
+    def timed(scorer: Any, items: Any, *settings: Any, **named: Any) -> Any:
         wall, cpu = time.perf_counter(), time.process_time()
-        answer = answer_of(scorer, items, *settings)
+        answer = answer_of(scorer, items, *settings, **named)
         cost.seconds[scorer.name][0] += time.perf_counter() - wall
         cost.seconds[scorer.name][1] += time.process_time() - cpu
         if say:
