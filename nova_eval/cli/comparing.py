@@ -67,24 +67,28 @@ def compare(
     from nova_eval.compare import ballots, comparing, export, gates, tables
     from nova_eval.compare.reference import open_side
     from nova_eval.compare.votes import joined
+    from nova_eval.rows import many
 
     if not runs:
         raise errors.UsageError("no run was named", remedy="name the reference, then one run or more")
-    before = open_side(reference, results)
-    limits = gates.gates_of(before.benchmark.config, gate or ())
-    series = comparing.compare(before, [open_side(name, results) for name in runs], limits, allow)
-    pairing = series.comparisons[0].pairing
-    if votes and (len(runs) > 1 or format == "junit"):
-        raise errors.UsageError("--votes are on one run, and have no place in junit", remedy="compare the two voted on")
-    voted = joined(pairing, votes) if votes else None
-    if json:
-        told = {"votes": ballots.to_json(voted)} if voted else {}
-        print_json({**export.to_json(series, changes), **told})
-    elif format == "junit":
-        put(export.to_junit(series.comparisons, strict=strict), end="")
-    else:
-        shown = [*tables.pages(series, changes), *([ballots.votes_table(pairing, voted)] if voted else [])]
-        put_page(show.text_of(shown, format), format)
+    with many():
+        before = open_side(reference, results)
+        limits = gates.gates_of(before.benchmark.config, gate or ())
+        series = comparing.compare(before, [open_side(name, results) for name in runs], limits, allow)
+        pairing = series.comparisons[0].pairing
+        if votes and (len(runs) > 1 or format == "junit"):
+            raise errors.UsageError(
+                "--votes are on one run, and have no place in junit", remedy="compare the two voted on"
+            )
+        voted = joined(pairing, votes) if votes else None
+        if json:
+            told = {"votes": ballots.to_json(voted)} if voted else {}
+            print_json({**export.to_json(series, changes), **told})
+        elif format == "junit":
+            put(export.to_junit(series.comparisons, strict=strict), end="")
+        else:
+            shown = [*tables.pages(series, changes), *([ballots.votes_table(pairing, voted)] if voted else [])]
+            put_page(show.text_of(shown, format), format)
     if gate is None and not strict:
         return errors.OK
     talk(gates.said(series.comparisons, strict=strict))

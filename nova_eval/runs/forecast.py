@@ -12,6 +12,7 @@ from nova_eval.config import BenchmarkConfig, RunSpec
 from nova_eval.environment import cpu_count
 from nova_eval.options import RunOptions
 from nova_eval.plan import share
+from nova_eval.rows import many
 from nova_eval.runs import cost
 from nova_eval.runs.opening import survey
 from nova_eval.runs.pipeline import unscored
@@ -46,6 +47,7 @@ def forecast(
     return found
 
 
+@many()
 def outline(opened: Run, workers: int = 0) -> dict[str, Any]:
     """What ``run`` would do now: counts, what is unavailable and why, and the cost by what is measured already.
 

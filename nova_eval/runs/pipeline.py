@@ -24,6 +24,7 @@ from nova_eval.plan import cut, share, units
 from nova_eval.progress import progress
 from nova_eval.protocols import Listing, Sampler
 from nova_eval.records import Failure, Sample, SampleKey
+from nova_eval.rows import many
 from nova_eval.runs.beside import Finished
 from nova_eval.runs.external import ExternalMedia
 from nova_eval.runs.holding import held
@@ -221,6 +222,7 @@ def _say_failure(opened: Run, what: str, last: str) -> None:
         opened.say(f"some samples {what}, the last with: {last}")
 
 
+@many()
 def reduce(opened: Run) -> Outcome:
     """Metrics, coverage and latency of the wanted samples.
 
@@ -277,6 +279,7 @@ def _whole(opened: Run, manifest: Mapping[str, Any]) -> Run:
     return replace(opened, options=options, prompts=both.prompts, wanted=both.wanted, judging=judging, external=None)
 
 
+@many()
 def unscored(opened: Run, samples: Mapping[SampleKey, Sample]) -> list[tuple[Sample, tuple[str, ...]]]:
     """The samples of this shard with the scorers that have to look at them and have not decided yet."""
     decided = {
