@@ -37,8 +37,20 @@ class Limit(Enum):
             )
 
 
+class ClipLimits:
+    """What a clip of uint8 RGB frames may hold; the environment is asked once, however many frames are looked at."""
+
+    def __init__(self) -> None:
+        self._most = {limit: limit.most for limit in (Limit.PIXELS, Limit.FRAMES, Limit.DECODED)}
+
+    def hold(self, name: str, frames: int, height: int, width: int) -> None:
+        """MediaError where such a clip would exceed a limit."""
+        counts = (height * width, frames, 3 * frames * height * width)
+        for (limit, most), count in zip(self._most.items(), counts, strict=True):
+            if count > most:
+                limit.hold(name, count)
+
+
 def hold_clip(name: str, frames: int, height: int, width: int) -> None:
-    """MediaError where a clip of uint8 RGB frames would exceed a limit."""
-    Limit.PIXELS.hold(name, height * width)
-    Limit.FRAMES.hold(name, frames)
-    Limit.DECODED.hold(name, 3 * frames * height * width)
+    """The same for one look."""
+    ClipLimits().hold(name, frames, height, width)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nova_eval.errors import MediaError
-from nova_eval.limits import Limit, hold_clip
+from nova_eval.limits import ClipLimits, Limit, hold_clip
 from nova_eval.media.rates import origin, rate
 from nova_eval.media.whole import check_file, container_of, incomplete
 from nova_eval.protocols import Frames
@@ -150,9 +150,7 @@ def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Reading:
     that is not decoded without an error: FFmpeg would fill its gaps from the neighbors, differently with each number
     of threads.
     """
-    from av.video.reformatter import Colorspace
-
-    matrix = Colorspace.ITU601 if asked.as_bt601 else None
+    to_rgb = _ToRgb(as_bt601=asked.as_bt601)
     bt601, turned = True, False
     times: list[int | None] = []
     scalers = {size: _Scaler(*size) for size in asked.scaled}
@@ -163,7 +161,7 @@ def decode(source: Path | io.BytesIO, name: str, asked: Asked) -> Reading:
             turning = () if asked.as_stored else _turning(coded, name)
             turned = turned or bool(turning)
             picture = upright(coded, (*_AS_PROGRESSIVE, *turning) if coded.interlaced_frame else turning)
-            asked.keep(picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
+            asked.keep(to_rgb(picture))
             for size, scaler in scalers.items():
                 asked.scaled[size](scaler(picture))
         return Reading(rate(stream), bt601, turned, origin(source, container, stream, times))
@@ -221,6 +219,7 @@ def _pictures(container: Any, stream: Any, name: str, times: list[int | None]) -
     lengths = _prefix(stream)
     promised = _promised(container, stream)
     packets = shown = hidden = 0
+    limits = ClipLimits()
     try:
         for packet in container.demux(stream):
             if packet.size:
@@ -233,7 +232,7 @@ def _pictures(container: Any, stream: Any, name: str, times: list[int | None]) -
                 if picture.is_corrupt:
                     raise MediaError(f"{name}: the video is damaged in its frame {shown + 1}")
                 shown += 1
-                hold_clip(name, shown, picture.height, picture.width)
+                limits.hold(name, shown, picture.height, picture.width)
                 yield picture
     except av.error.InvalidDataError as error:
         raise MediaError(f"{name}: the video is damaged after {shown} frames ({_brief(error)})") from error
@@ -308,6 +307,27 @@ class _Filters:
             self._form, self._graph = form, _graph(picture, steps)
         self._graph.push(picture)
         return self._graph.pull()
+
+
+class _ToRgb:
+    """What ``VideoFrame.reformat`` does, whose tables and threads are kept for pictures of one form."""
+
+    def __init__(self, *, as_bt601: bool) -> None:
+        from av.video.reformatter import Colorspace
+
+        self._matrix = Colorspace.ITU601 if as_bt601 else None
+        self._form: tuple[Any, ...] = ()
+        self._reformatter: Any = None
+
+    def __call__(self, picture: Any) -> Frames:
+        from av.video.reformatter import VideoReformatter
+
+        form = _form(picture)
+        if form != self._form:
+            self._form, self._reformatter = form, VideoReformatter()
+        converted = self._reformatter.reformat(picture, format="rgb24", src_colorspace=self._matrix)
+        frames: Frames = converted.to_ndarray()
+        return frames
 
 
 class _Scaler:
