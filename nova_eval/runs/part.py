@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from nova_eval.adapters.selection import select
 from nova_eval.config import BenchmarkConfig
@@ -12,10 +12,12 @@ from nova_eval.options import RunOptions
 from nova_eval.plan import wanted_keys
 from nova_eval.records import Prompt, SampleKey
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
-Whole = TypeVar("Whole", bound="DataclassInstance")
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Whole = TypeVar("Whole", bound=_Dataclass)
 """What has ``prompts`` and ``wanted``."""
 
 

@@ -199,7 +199,7 @@ def test_nothing_reads_text_by_another_way() -> None:
         "store.py",  # of what is about to be written
         *("checks/bench/gpu/part.py", "checks/bench/gpu/course.py"),  # of processes of ours
         "compare/reference.py",  # of what is about to be written, and what a score says beside, which rows.py looks at
-        *("environment.py", "files.py", "locks.py", "nova/stages.py", "checks/bench/stopped.py"),  # /proc
+        *("environment.py", "files.py", "locks.py", "nova/stages.py"),  # /proc
         *("checks/crosscheck/official_vbench.py", "adapters/t2i_compbench/spacy_reader.py"),  # in other environments
         "checks/crosscheck/installation.py",  # a log, and constraints that come with the package
         "checks/parity/networks/tag2text.py",  # a vocabulary that was written a moment before
