@@ -27,6 +27,7 @@ PACKAGES = (
 CACHE_VARIABLE = "NOVA_EVAL_CACHE"
 
 _KEPT_BYTES = 1 << 30
+_KEPT_PIECE_BYTES = 32 << 20  # the largest piece that every glibc can be told to keep: DEFAULT_MMAP_THRESHOLD_MAX
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
@@ -180,7 +181,8 @@ def keep_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        if not mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES):
+            mallopt(_M_MMAP_THRESHOLD, _KEPT_PIECE_BYTES)
 
 
 def cpu_name() -> str:

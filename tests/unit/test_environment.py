@@ -84,3 +84,23 @@ def test_kept_memory_is_not_fetched_again() -> None:
     environment.keep_memory()
     faults()
     assert faults() < 1000  # of 16384 pages
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc")
+@pytest.mark.parametrize(("most", "kept"), [(1 << 62, 1 << 30), (32 << 20, 32 << 20)])
+def test_where_so_much_is_refused_as_much_as_is_taken_is_kept(
+    most: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: dict[int, int] = {}
+
+    class Library:
+        @staticmethod
+        def mallopt(setting: int, value: int) -> int:
+            if setting == -3 and value > most:
+                return 0
+            taken[setting] = value
+            return 1
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Library)
+    environment.keep_memory()
+    assert taken == {-1: 1 << 30, -3: kept}
