@@ -9,13 +9,13 @@ import gc
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from nova_eval import reading
@@ -34,10 +34,7 @@ _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _Whole = Annotated[int, Field(ge=0, lt=_MOST)]
 _Number = Annotated[float, Field(ge=0)]
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Reader = Callable[[bytes], dict[str, Any]]
+Reader = Callable[[bytes], Fields]
 
 
 @contextmanager
@@ -200,8 +197,6 @@ def _quick_score() -> Reader:
 
 
 def _reader(form: Any) -> Reader:
-    from pydantic import TypeAdapter
-
     adapter: TypeAdapter[Any] = TypeAdapter(form)
     return adapter.validator.validate_json
 
